@@ -1,2 +1,38 @@
-//! (being built)
-fn main() {}
+//! The chores of the workspace: `cargo xtask TASK`.
+#![expect(clippy::print_stderr, reason = "findings go to whoever runs the task")]
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// The chores of the workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Check layering, sizes, headers, file names and the list of unsafe files.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Tidy => tidy(),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// One line per finding.
+fn tidy() -> anyhow::Result<ExitCode> {
+    let findings = xtask::tidy::tidy(xtask::workspace_root())?;
+    for finding in &findings {
+        eprintln!("{finding}");
+    }
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

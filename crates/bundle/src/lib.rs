@@ -1,1 +1,33 @@
-//! (being built)
+//! The bundle directory `NAME.flint/`: one open bundle, one writer, and every byte accounted for.
+#![doc = include_str!("../README.md")]
+
+mod bundle;
+mod calibration;
+mod contents;
+mod error;
+mod fault;
+mod group;
+mod layout;
+mod manifest;
+mod predictors;
+mod replace;
+mod role;
+mod source;
+mod tensor;
+mod text;
+mod writer;
+
+pub use bundle::{Bundle, RecordMismatch, check_record};
+pub use calibration::{Calibration, GroupCalibration, LoadsPerToken};
+pub use error::{BundleError, Part};
+pub use fault::{Counted, ManifestFault, Named};
+pub use group::Group;
+pub use layout::SECTION;
+pub use manifest::FORMAT_VERSION;
+pub use predictors::{PredictorEntry, Predictors};
+pub use replace::replace_predictors;
+pub use role::Role;
+pub use source::Source;
+pub use tensor::TensorEntry;
+pub use text::TextEntry;
+pub use writer::{BundleWriter, Overwrite};

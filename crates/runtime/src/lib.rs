@@ -1,1 +1,59 @@
-//! (being built)
+//! Flint's runtime: plans memory, opens a bundle, steps through tokens, samples, reports.
+//!
+//! The only crate that composes the others. A run is: [`ModelFiles::open`], [`Prepared::new`] (the plan, before
+//! anything is loaded), [`Prepared::load`], then [`generate()`] or a [`Session`].
+//!
+//! ```no_run
+//! use runtime::{ModelFiles, Prepared, Request, RunOptions, Sampling, generate};
+//! use std::ops::ControlFlow;
+//!
+//! let files = ModelFiles::open("model.flint".as_ref())?;
+//! let codec = files.codec()?;
+//! let mut engine = Prepared::new(files, RunOptions::default(), None)?.load(&mut |_, _| {})?;
+//! let request = Request {
+//!     prompt: vec![0],
+//!     max_tokens: 20,
+//!     sampling: Sampling::greedy(),
+//!     stop: None,
+//!     ignore_end: false,
+//! };
+//! let result = generate(&mut engine, codec.as_ref(), &request, &mut |_| ControlFlow::Continue(()))?;
+//! assert!(result.tokens.len() <= 20);
+//! # Ok::<(), runtime::RuntimeError>(())
+//! ```
+
+mod block_stream;
+pub mod cli;
+pub mod convert;
+mod engine;
+mod error;
+mod feed_forward;
+mod generate;
+mod memory;
+mod model_files;
+mod options;
+mod perplexity;
+mod plan;
+mod records;
+mod sample;
+mod session;
+mod stats;
+mod step;
+mod stop;
+mod text;
+
+pub use engine::{Engine, Prepared, Progress};
+pub use error::RuntimeError;
+pub use generate::{Event, Finish, Generated, Request, generate};
+pub use memory::{
+    Allowance, BadBudget, MemoryBudget, ProcessMemory, allowance, process_memory,
+    storage_bytes_read,
+};
+pub use model_files::ModelFiles;
+pub use options::{Mode, RunOptions};
+pub use perplexity::{Perplexity, perplexity};
+pub use plan::{Block, BlockLayout, Costs, ExactPlan, NeuronPlan, Plan, Widths};
+pub use sample::{Sampler, Sampling};
+pub use session::Session;
+pub use stats::{PerToken, Stats};
+pub use text::{TextCodec, TextStream};

@@ -1,2 +1,7 @@
-//! (being built)
-fn main() {}
+//! The binary `flint`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runtime::cli::run(std::env::args_os())
+}

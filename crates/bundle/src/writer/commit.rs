@@ -1,0 +1,30 @@
+//! The one operation that completes a bundle.
+
+use super::directory::Directory;
+use super::partial::Partial;
+use super::section_file::SectionFile;
+use crate::contents::Contents;
+use crate::role::{MANIFEST, MANIFEST_PARTIAL};
+use crate::{Bundle, BundleError, manifest};
+
+/// Publishes the finished `files`, then the manifest that names them, then removes what it does not
+/// name. Until the manifest is renamed the directory holds the bundle that was there before.
+pub(crate) fn commit(
+    directory: &Directory,
+    contents: &Contents,
+    mut files: Vec<SectionFile>,
+) -> Result<Bundle, BundleError> {
+    let bytes = manifest::encode(&directory.path().join(MANIFEST), contents)?;
+    let mut manifest = Partial::create(directory.path(), MANIFEST_PARTIAL)?;
+    manifest.write(&bytes)?;
+    manifest.sync()?;
+    files.iter_mut().try_for_each(SectionFile::publish)?;
+    directory.sync()?;
+    // Kept before the rename: should it fail half way, a manifest must never name removed files.
+    files.iter_mut().for_each(SectionFile::keep);
+    manifest.rename(MANIFEST)?;
+    manifest.keep();
+    directory.sync()?;
+    directory.remove_all_but(Some(contents));
+    Bundle::open(directory.path())
+}

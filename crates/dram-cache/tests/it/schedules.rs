@@ -1,0 +1,172 @@
+//! Random schedules: the cache does what the twin does, step by step.
+
+use crate::twin::{Split, Twin};
+use crate::{cache, key, set};
+use flint_dram_cache::{Admission, Missing, PolicyKind, SlotCache};
+use flint_geometry::NeuronKey;
+use flint_iobuf::Lease;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::num::{NonZeroU8, NonZeroU32};
+
+const GROUPS: u32 = 5;
+/// More than a block of the sweep, so that its borders are crossed.
+const NEURONS: u32 = 150;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Admit {
+        group: u32,
+        needed: BTreeSet<u32>,
+    },
+    /// The read under way with this number, modulo how many there are, comes back.
+    Fill(usize),
+    /// It fails, and its lease comes back.
+    Abandon(usize),
+    /// It is given up while somebody still holds its lease.
+    Lose(usize),
+    /// All those let go.
+    DropLost,
+    FillAll,
+    EndToken,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    // Few hot neurons and many cold ones.
+    let neuron = prop_oneof![3 => 0..12u32, 1 => 60..68u32, 1 => 0..NEURONS];
+    let needed = proptest::collection::btree_set(neuron, 0..14);
+    prop_oneof![
+        6 => (0..GROUPS, needed).prop_map(|(group, needed)| Step::Admit { group, needed }),
+        3 => (0..100usize).prop_map(Step::Fill),
+        1 => (0..100usize).prop_map(Step::Abandon),
+        1 => (0..100usize).prop_map(Step::Lose),
+        1 => Just(Step::DropLost),
+        4 => Just(Step::FillAll),
+        2 => Just(Step::EndToken),
+    ]
+}
+
+fn policy() -> impl Strategy<Value = PolicyKind> {
+    prop_oneof![
+        (0..6u32).prop_map(|k| PolicyKind::Window { tokens: NonZeroU32::new(k) }),
+        (1..40u8).prop_map(|h| PolicyKind::Frequency { half_life: NonZeroU8::new(h).unwrap() }),
+    ]
+}
+
+/// The cache, its twin, and the reads between them.
+struct Pair {
+    cache: SlotCache,
+    twin: Twin,
+    out: Admission,
+    under_way: Vec<(NeuronKey, Missing)>,
+    lost: Vec<Lease>,
+    mark: u8,
+}
+
+impl Pair {
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Admit { group, needed } => self.admit(*group, needed),
+            Step::Fill(number) => self.fill(*number),
+            Step::Abandon(number) => {
+                if let Some((key, miss)) = self.pick(*number) {
+                    self.twin.remove(key);
+                    self.cache.abandon(key, Some(miss.lease));
+                }
+            }
+            Step::Lose(number) => {
+                if let Some((key, miss)) = self.pick(*number) {
+                    self.twin.remove(key);
+                    self.twin.astray += 1;
+                    self.cache.abandon(key, None);
+                    self.lost.push(miss.lease);
+                }
+            }
+            Step::DropLost => {
+                self.twin.astray -= self.lost.len();
+                self.lost.clear();
+            }
+            Step::FillAll => (0..self.under_way.len()).for_each(|_| self.fill(0)),
+            Step::EndToken => {
+                self.twin.end_token();
+                self.cache.end_token();
+            }
+        }
+        self.compare();
+    }
+
+    fn pick(&mut self, number: usize) -> Option<(NeuronKey, Missing)> {
+        let count = self.under_way.len();
+        (count > 0).then(|| self.under_way.swap_remove(number % count))
+    }
+
+    fn fill(&mut self, number: usize) {
+        if let Some((key, mut miss)) = self.pick(number) {
+            self.mark = self.mark.wrapping_add(1);
+            miss.lease.fill(self.mark);
+            self.twin.fill(key, self.mark);
+            self.cache.fill(key, miss.lease);
+        }
+    }
+
+    fn admit(&mut self, group: u32, needed: &BTreeSet<u32>) {
+        let needed: Vec<u32> = needed.iter().copied().collect();
+        let got = self.cache.admit(group, &set(&needed), &mut self.out).ok().map(|()| Split {
+            resident: self.out.resident.iter().map(|&(neuron, _)| neuron).collect(),
+            pending: self.out.pending.iter().map(|&(neuron, _)| neuron).collect(),
+            missing: self.out.missing.iter().map(|miss| miss.neuron).collect(),
+        });
+        assert_eq!(got, self.twin.admit(group, &needed));
+        for &(neuron, slot) in &self.out.resident {
+            assert_eq!(self.cache.lookup(key(group, neuron)), Some(slot));
+        }
+        for &(neuron, slot) in &self.out.pending {
+            let read = self.under_way.iter().find(|(other, _)| *other == key(group, neuron));
+            assert_eq!(read.unwrap().1.slot, slot);
+        }
+        for miss in self.out.missing.drain(..) {
+            self.under_way.push((key(group, miss.neuron), miss));
+        }
+    }
+
+    fn compare(&self) {
+        let mut slots: Vec<usize> = self.under_way.iter().map(|(_, m)| m.slot.index()).collect();
+        for group in 0..GROUPS {
+            for neuron in 0..NEURONS {
+                let key = key(group, neuron);
+                let expected = self.twin.entries.iter().find(|e| e.key == key && !e.reading);
+                let slot = self.cache.lookup(key);
+                assert_eq!(slot.is_some(), expected.is_some(), "{key:?}");
+                if let (Some(slot), Some(entry)) = (slot, expected) {
+                    assert!(self.cache.bytes(slot).iter().all(|&byte| byte == entry.mark));
+                    slots.push(slot.index());
+                }
+            }
+        }
+        assert_eq!(self.cache.resident(), slots.len() - self.under_way.len());
+        assert!(slots.len() + self.twin.astray <= self.cache.capacity());
+        let distinct: BTreeSet<usize> = slots.iter().copied().collect();
+        assert_eq!(distinct.len(), slots.len(), "a slot holds one record");
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_cache_agrees_with_its_twin(
+        policy in policy(),
+        slots in 1..60u32,
+        steps in proptest::collection::vec(step(), 1..120),
+    ) {
+        let mut pair = Pair {
+            cache: cache(&[NEURONS; GROUPS as usize], slots, policy),
+            twin: Twin::new(GROUPS, slots as usize, policy),
+            out: Admission::new(),
+            under_way: vec![],
+            lost: vec![],
+            mark: 0,
+        };
+        for step in &steps {
+            pair.step(step);
+        }
+    }
+}

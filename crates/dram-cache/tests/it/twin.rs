@@ -1,0 +1,122 @@
+//! The slow obvious twin: a list of entries, searched from end to end.
+
+use flint_dram_cache::{Policy, PolicyKind, TICKS};
+use flint_geometry::NeuronKey;
+use std::cmp::Reverse;
+
+/// A record in a slot, or on its way into one.
+pub(crate) struct Entry {
+    pub(crate) key: NeuronKey,
+    pub(crate) reading: bool,
+    /// What its bytes were filled with.
+    pub(crate) mark: u8,
+    /// The tokens that used it since it is resident.
+    uses: Vec<u32>,
+}
+
+pub(crate) struct Twin {
+    pub(crate) entries: Vec<Entry>,
+    /// Slots whose lease somebody holds for a read that was given up.
+    pub(crate) astray: usize,
+    groups: u32,
+    capacity: usize,
+    kind: PolicyKind,
+    policy: Box<dyn Policy>,
+    now: u32,
+}
+
+/// The neurons of one need.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Split {
+    pub(crate) resident: Vec<u32>,
+    pub(crate) pending: Vec<u32>,
+    pub(crate) missing: Vec<u32>,
+}
+
+impl Twin {
+    pub(crate) fn new(groups: u32, capacity: usize, kind: PolicyKind) -> Twin {
+        let (entries, policy) = (Vec::new(), kind.build());
+        Twin { entries, astray: 0, groups, capacity, kind, policy, now: 0 }
+    }
+
+    pub(crate) fn find(&mut self, key: NeuronKey) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.key == key)
+    }
+
+    /// `None` when there are too few slots.
+    pub(crate) fn admit(&mut self, group: u32, needed: &[u32]) -> Option<Split> {
+        let mut split = Split { resident: vec![], pending: vec![], missing: vec![] };
+        for &neuron in needed {
+            match self.find(NeuronKey { group, neuron }) {
+                Some(entry) if entry.reading => split.pending.push(neuron),
+                Some(_) => split.resident.push(neuron),
+                None => split.missing.push(neuron),
+            }
+        }
+        let mut kept = |entry: &Entry| {
+            entry.reading || entry.key.group == group && needed.contains(&entry.key.neuron)
+        };
+        let occupied = self.entries.iter().filter(|entry| kept(entry)).count();
+        if occupied + self.astray + split.missing.len() > self.capacity {
+            return None;
+        }
+        while self.entries.len() + self.astray + split.missing.len() > self.capacity {
+            let victim = self.victim(group, &mut kept);
+            self.entries.swap_remove(victim);
+        }
+        for &neuron in &split.resident {
+            let now = self.now;
+            self.find(NeuronKey { group, neuron }).unwrap().uses.push(now);
+        }
+        for &neuron in &split.missing {
+            let key = NeuronKey { group, neuron };
+            self.entries.push(Entry { key, reading: true, mark: 0, uses: vec![] });
+        }
+        Some(split)
+    }
+
+    pub(crate) fn fill(&mut self, key: NeuronKey, mark: u8) {
+        let now = self.now;
+        let entry = self.find(key).unwrap();
+        (entry.reading, entry.mark) = (false, mark);
+        entry.uses.push(now);
+    }
+
+    pub(crate) fn remove(&mut self, key: NeuronKey) {
+        self.entries.retain(|entry| entry.key != key);
+    }
+
+    pub(crate) fn end_token(&mut self) {
+        self.now += 1;
+        if let PolicyKind::Window { tokens: Some(tokens) } = self.kind {
+            let now = self.now;
+            let covered = |token: &u32| token + tokens.get() >= now;
+            self.entries.retain(|entry| entry.reading || entry.uses.iter().any(covered));
+        }
+    }
+
+    fn victim(&self, visiting: u32, kept: &mut impl FnMut(&Entry) -> bool) -> usize {
+        let groups = self.groups;
+        let worth = |entry: &Entry| {
+            let group = entry.key.group;
+            let distance = (group + groups - visiting - 1) % groups;
+            // How it will stand at its next visit: later in this token, or in the next.
+            let age = self.now + u32::from(group <= visiting) + 100_000 - self.token(&entry.uses);
+            (Reverse(age), Reverse(distance), entry.key.neuron)
+        };
+        let candidates = self.entries.iter().enumerate().filter(|(_, entry)| !kept(entry));
+        candidates.min_by_key(|(_, entry)| worth(entry)).unwrap().0
+    }
+
+    /// The token that a record's uses are worth.
+    fn token(&self, uses: &[u32]) -> u32 {
+        match self.kind {
+            PolicyKind::Window { .. } => *uses.last().unwrap(),
+            PolicyKind::Frequency { .. } => {
+                let score =
+                    uses.iter().fold(None, |score, &token| Some(self.policy.score(token, score)));
+                score.unwrap() / TICKS
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What every backend owes its caller. Each test runs over all of them.
+
+use crate::bed::{Bed, content, read_all, record};
+use flint_flash_io::{FileId, MergePolicy, Options, ReadError, RecordRead, Urgency};
+use flint_geometry::Extent;
+use flint_iobuf::{Lease, Pool};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+macro_rules! on_every_backend {
+    ($($name:ident),* $(,)?) => {
+        mod threads { $(#[test] fn $name() { super::$name(super::Bed::Threads); })* }
+        mod uring { $(#[test] fn $name() { super::$name(super::Bed::Uring); })* }
+        mod simulated { $(#[test] fn $name() { super::$name(super::Bed::Simulated); })* }
+    };
+}
+
+on_every_backend!(
+    any_extent_of_any_file_arrives_whole,
+    neighbours_and_small_gaps_are_one_device_read,
+    reads_are_widened_for_a_coarse_device,
+    the_last_bytes_of_a_file_can_be_read,
+    a_truncated_file_is_named_with_offset_and_lengths,
+    tiny_budgets_delay_but_lose_nothing,
+    large_extents_go_into_large_leases,
+    records_without_a_device_read_come_back_too,
+    dropping_a_reader_returns_what_was_lent,
+    reading_goes_on_while_records_are_taken,
+    polling_finds_every_record,
+    a_lease_that_is_too_short_is_a_bug_of_the_caller,
+);
+
+const GAPS: MergePolicy = MergePolicy { max_gap_bytes: 2048, max_request_bytes: 64 << 10 };
+
+fn any_extent_of_any_file_arrives_whole(bed: Bed) {
+    let files = [content(100_000, 1), content(70_001, 2)];
+    let alignment = prop_oneof![Just(None), Just(Some(512)), Just(Some(4096)), Just(Some(16384))];
+    let gap = prop_oneof![Just(0), 1u64..5000, Just(1 << 20)];
+    let wants = proptest::collection::vec((0..2u32, 0u64..70_000, 0u64..9000), 1..60);
+    let settings = ProptestConfig { cases: 24, ..ProptestConfig::default() };
+    let mut runner = TestRunner::new(settings);
+    let case = (alignment, gap, 1usize..40, any::<bool>(), any::<bool>(), wants);
+    let outcome =
+        runner.run(&case, |(min_alignment, max_gap_bytes, depth, sectors, direct, wants)| {
+            let merge = MergePolicy { max_gap_bytes, max_request_bytes: 40_000 };
+            let max_requests = depth;
+            let options =
+                Options { min_alignment, merge, max_requests, direct, ..Options::default() };
+            let Some(mut ready) = bed.open(&files, options) else { return Ok(()) };
+            let mut batch = Vec::new();
+            let mut expected = Vec::new();
+            for (tag, &(file, offset, len)) in wants.iter().enumerate() {
+                let offset = if sectors { offset / 512 * 512 } else { offset };
+                let len = len.min(files[file as usize].len() as u64 - offset);
+                let read = record(&ready.reader, offset, len);
+                batch.push(RecordRead { tag: tag as u64, file: FileId(file), ..read });
+                expected.push(&files[file as usize][offset as usize..(offset + len) as usize]);
+            }
+            ready.reader.submit(&mut batch, Urgency::Exact);
+            let mut seen = vec![false; wants.len()];
+            while let Some(done) = ready.reader.next() {
+                prop_assert!(done.result.is_ok(), "{:?}", done.result);
+                prop_assert_eq!(&done.into[done.at.clone()], expected[done.tag as usize]);
+                prop_assert!(!std::mem::replace(&mut seen[done.tag as usize], true));
+            }
+            prop_assert!(seen.into_iter().all(|seen| seen));
+            prop_assert_eq!(ready.reader.counters().records, wants.len() as u64);
+            Ok(())
+        });
+    outcome.unwrap();
+}
+
+fn neighbours_and_small_gaps_are_one_device_read(bed: Bed) {
+    let file = content(64 << 10, 3);
+    let options = Options { merge: GAPS, ..Options::default() };
+    let Some(mut ready) = bed.open(std::slice::from_ref(&file), options) else { return };
+    // Two neighbours, a gap of 1 KiB, a third; then one that is too far away.
+    let wants = [(0, 4096), (4096, 4096), (9216, 4096), (20_480, 4096)];
+    for done in read_all(&mut ready.reader, &wants) {
+        done.result.unwrap();
+        let from = done.tag as usize;
+        assert_eq!(done.into[done.at], file[from..from + 4096]);
+    }
+    let counters = ready.reader.counters();
+    assert_eq!((counters.device_reads, counters.records), (2, 4));
+    assert_eq!(counters.bytes_read, 13_312 + 4096);
+}
+
+fn reads_are_widened_for_a_coarse_device(bed: Bed) {
+    let file = content(64 << 10, 4);
+    let options = Options { min_alignment: Some(4096), merge: GAPS, ..Options::default() };
+    let Some(mut ready) = bed.open(std::slice::from_ref(&file), options) else { return };
+    let report = ready.reader.report();
+    assert!(report.widened && report.alignment == 4096, "{report:?}");
+    let len = 5 * 512;
+    let lease_bytes = ready.reader.lease_bytes(len);
+    assert_eq!(lease_bytes, 8192);
+    let pool = Pool::new(12, lease_bytes).unwrap();
+    for sector in 0..12 {
+        let extent = Extent::new(sector * len as u64, len as u64).unwrap();
+        let place = ready.reader.place(extent);
+        let into = pool.take().unwrap();
+        let mut batch = vec![RecordRead { tag: 0, file: FileId(0), extent, into }];
+        ready.reader.submit(&mut batch, Urgency::Exact);
+        let done = ready.reader.next().unwrap();
+        done.result.unwrap();
+        assert_eq!(done.at, place);
+        let from = extent.offset() as usize;
+        assert_eq!(done.into[done.at], file[from..from + len]);
+    }
+    // Records that share blocks are read one by one, in whole blocks: from 0 to 2560 is one, from 2560 to
+    // 5120 two, and so on.
+    let blocks: u64 = (0..12).map(|n| (n * 2560 + 2560u64).div_ceil(4096) - n * 2560 / 4096).sum();
+    assert_eq!(ready.reader.counters().bytes_read, blocks * 4096);
+}
+
+fn the_last_bytes_of_a_file_can_be_read(bed: Bed) {
+    for (bytes, min_alignment) in [(10_000, None), (10_000, Some(4096)), (1, None), (8192, None)] {
+        let file = content(bytes, 5);
+        let options = Options { min_alignment, ..Options::default() };
+        let Some(mut ready) = bed.open(std::slice::from_ref(&file), options) else { return };
+        let len = bytes.min(700);
+        let done = read_all(&mut ready.reader, &[((bytes - len) as u64, len as u64)]).remove(0);
+        done.result.unwrap();
+        assert_eq!(done.into[done.at], file[bytes - len..]);
+    }
+}
+
+fn a_truncated_file_is_named_with_offset_and_lengths(bed: Bed) {
+    let file = content(10_000, 6);
+    let options = Options { merge: GAPS, ..Options::default() };
+    let Some(mut ready) = bed.open(std::slice::from_ref(&file), options) else { return };
+    // One merged read, cut in its second record; the third begins behind the end.
+    let wants = [(4096, 4096), (8192, 4096), (12_288, 4096)];
+    let mut done = read_all(&mut ready.reader, &wants).into_iter();
+    let whole = done.next().unwrap();
+    whole.result.unwrap();
+    assert_eq!(whole.into[whole.at], file[4096..8192]);
+    for (at, arrived) in [(8192, 10_000 - 8192), (12_288, 0)] {
+        let cut = done.next().unwrap();
+        assert!(cut.into.len() >= 4096, "the lease comes back");
+        let error = cut.result.unwrap_err();
+        assert!(error.to_string().contains(ready.paths[0].to_str().unwrap()), "{error}");
+        let ReadError::EndOfFile { offset, expected, got, .. } = error else { panic!("{error}") };
+        assert_eq!((offset, expected, got), (at, 4096, arrived));
+    }
+}
+
+fn tiny_budgets_delay_but_lose_nothing(bed: Bed) {
+    let file = content(1 << 20, 7);
+    for (max_requests, max_bytes) in [(1, 1), (3, 9000), (64, 1)] {
+        let options = Options { max_requests, max_bytes, ..Options::default() };
+        let Some(mut ready) = bed.open(std::slice::from_ref(&file), options) else { return };
+        let wants: Vec<(u64, u64)> = (0..200).map(|n| (n * 37 % 250 * 4096, 4096)).collect();
+        let (guesses, exact) = wants.split_at(100);
+        for (wants, urgency) in [(guesses, Urgency::Guess), (exact, Urgency::Exact)] {
+            let mut batch = wants.iter().map(|&(at, len)| record(&ready.reader, at, len)).collect();
+            ready.reader.submit(&mut batch, urgency);
+        }
+        let mut records = 0;
+        while let Some(done) = ready.reader.next() {
+            done.result.unwrap();
+            let from = done.tag as usize;
+            assert_eq!(done.into[done.at], file[from..from + 4096]);
+            records += 1;
+        }
+        assert_eq!(records, 200);
+    }
+}
+
+fn large_extents_go_into_large_leases(bed: Bed) {
+    let file = content((9 << 20) + 777, 8);
+    let options = Options { max_bytes: 2 << 20, ..Options::default() };
+    let Some(mut ready) = bed.open(std::slice::from_ref(&file), options) else { return };
+    let mut wants: Vec<(u64, u64)> = (0..9).map(|n| (n << 20, 1 << 20)).collect();
+    wants.push((100, (9 << 20) + 677));
+    for done in read_all(&mut ready.reader, &wants) {
+        done.result.unwrap();
+        let from = done.tag as usize;
+        assert!(done.into[done.at.clone()] == file[from..from + done.at.len()]);
+    }
+}
+
+fn records_without_a_device_read_come_back_too(bed: Bed) {
+    let Some(mut ready) = bed.open(&[content(5000, 9)], Options::default()) else { return };
+    let done = read_all(&mut ready.reader, &[(100, 0), (i64::MAX as u64 - 100, 200)]);
+    assert!(done[0].result.is_ok() && done[0].at.is_empty());
+    assert!(matches!(done[1].result, Err(ReadError::EndOfFile { got: 0, expected: 200, .. })));
+    assert_eq!(ready.reader.counters().device_reads, 0);
+    assert!(ready.reader.next().is_none() && ready.reader.try_next().is_none());
+}
+
+fn dropping_a_reader_returns_what_was_lent(bed: Bed) {
+    let options = Options { max_requests: 4, merge: MergePolicy::NEVER, ..Options::default() };
+    let Some(mut ready) = bed.open(&[content(4 << 20, 10)], options) else { return };
+    let pool = Pool::new(500, 8192).unwrap();
+    let mut batch: Vec<RecordRead> = (0..500)
+        .map(|n| RecordRead { into: pool.take().unwrap(), ..record(&ready.reader, n * 8192, 8192) })
+        .collect();
+    ready.reader.submit(&mut batch, Urgency::Guess);
+    assert!(ready.reader.next().unwrap().result.is_ok());
+    drop(ready);
+    assert_eq!(pool.available(), 500);
+}
+
+fn reading_goes_on_while_records_are_taken(bed: Bed) {
+    let file = content(1 << 20, 11);
+    let Some(mut ready) = bed.open(std::slice::from_ref(&file), Options::default()) else { return };
+    let mut batch: Vec<RecordRead> =
+        (0..16).map(|n| record(&ready.reader, n * 8192, 2048)).collect();
+    ready.reader.submit(&mut batch, Urgency::Exact);
+    let (mut records, mut place) = (0, 1234567u64);
+    while let Some(done) = ready.reader.next() {
+        done.result.unwrap();
+        let from = done.tag as usize;
+        assert_eq!(done.into[done.at], file[from..from + 2048]);
+        records += 1;
+        if records < 400 {
+            place = place.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let tag = (place >> 33) % 500 * 2048;
+            let extent = Extent::new(tag, 2048).unwrap();
+            batch.push(RecordRead { tag, file: FileId(0), extent, into: done.into });
+            let guess = records % 3 == 0;
+            let urgency = if guess { Urgency::Guess } else { Urgency::Exact };
+            ready.reader.submit(&mut batch, urgency);
+        }
+    }
+    assert_eq!(records, 415);
+    let counters = ready.reader.counters();
+    assert_eq!(counters.records, 415);
+    assert!(counters.busy > std::time::Duration::ZERO);
+}
+
+fn polling_finds_every_record(bed: Bed) {
+    let Some(mut ready) = bed.open(&[content(1 << 20, 12)], Options::default()) else { return };
+    let mut batch = (0..50).map(|n| record(&ready.reader, n * 16_384, 4096)).collect();
+    ready.reader.submit(&mut batch, Urgency::Exact);
+    let mut records = 0;
+    while records < 50 {
+        match ready.reader.try_next() {
+            Some(done) => {
+                done.result.unwrap();
+                records += 1;
+            }
+            None => std::thread::yield_now(),
+        }
+    }
+    assert!(ready.reader.try_next().is_none());
+    assert_eq!(ready.reader.counters().wait, std::time::Duration::ZERO);
+}
+
+fn a_lease_that_is_too_short_is_a_bug_of_the_caller(bed: Bed) {
+    let Some(mut ready) = bed.open(&[content(8192, 13)], Options::default()) else { return };
+    let short = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let extent = Extent::new(0, 8192).unwrap();
+        let into = Lease::alone(4096).unwrap();
+        let mut batch = vec![RecordRead { tag: 0, file: FileId(0), extent, into }];
+        ready.reader.submit(&mut batch, Urgency::Exact);
+    }));
+    assert!(short.is_err());
+}

@@ -1,0 +1,88 @@
+//! Who computes: an instruction set and a number of threads. Neither changes a bit of any result.
+
+use crate::isa::Path;
+use crate::{Isa, KernelError};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Work that touches fewer bytes than this runs on the caller's thread alone. On the development
+/// machine waking another one costs about 10 us; half of this, read from memory, takes as long.
+const WORTH_WAKING: usize = 256 << 10;
+
+/// An instruction set and the threads that run it. Cloning shares the threads.
+#[derive(Debug, Clone)]
+pub struct Compute {
+    isa: Isa,
+    path: Path,
+    threads: usize,
+    /// The threads beside the caller's own; `None` when there are none.
+    helpers: Option<Arc<ThreadPool>>,
+}
+
+impl Compute {
+    /// Computes with `isa` on `threads` threads: the caller's and `threads - 1` of its own.
+    ///
+    /// # Errors
+    /// When this CPU lacks `isa` or the system refuses the threads.
+    ///
+    /// # Panics
+    /// When `threads` is zero.
+    pub fn new(isa: Isa, threads: usize) -> Result<Compute, KernelError> {
+        assert!(threads > 0, "at least one thread computes");
+        let unavailable = || KernelError::IsaUnavailable { isa, available: Isa::available() };
+        let path = Path::detect(isa).ok_or_else(unavailable)?;
+        let helpers = if threads > 1 { Some(Arc::new(start(threads - 1)?)) } else { None };
+        Ok(Compute { isa, path, threads, helpers })
+    }
+
+    /// The instruction set in use.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Threads that compute at once, the caller's included.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// The instruction set, proven.
+    pub(crate) fn path(&self) -> Path {
+        self.path
+    }
+
+    /// Gives every item of `work` to `body`, in any order, on all threads; `bytes` is how much memory
+    /// the whole touches. Threads take the next item when they are done with one, so a thread
+    /// that the system holds up delays one item and not its share of all.
+    pub(crate) fn share<T: Send>(
+        &self,
+        bytes: usize,
+        work: impl Iterator<Item = T> + Send,
+        body: impl Fn(T) + Sync,
+    ) {
+        let helpers = match &self.helpers {
+            Some(helpers) if bytes >= WORTH_WAKING => helpers,
+            _ => return work.for_each(body),
+        };
+        let work = Mutex::new(work);
+        let next = || work.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let drain = || {
+            while let Some(item) = next() {
+                body(item);
+            }
+        };
+        helpers.in_place_scope(|scope| {
+            for _ in 1..self.threads {
+                scope.spawn(|_| drain());
+            }
+            drain();
+        });
+    }
+}
+
+fn start(threads: usize) -> Result<ThreadPool, KernelError> {
+    ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("flint-compute-{index}"))
+        .build()
+        .map_err(|cause| KernelError::Threads { threads, cause })
+}

@@ -1,0 +1,116 @@
+//! The first half of the feed-forward: what each listed neuron gives for each token.
+
+use crate::element::{Bf16, Element, F16, F32};
+use crate::lanes::{Kernel, Lanes};
+use crate::matmul::rows_per_share;
+use crate::split::{Block, blocks};
+use crate::tile::{Vectors, dot_all};
+use crate::{Activation, Compute, ElementType, RecordLayout};
+
+/// Writes the activation of each listed neuron for each token, in the order of the list.
+///
+/// Plain records give `act(up . x + up_bias)`, gated ones
+/// `act(gate . x + gate_bias) * (up . x + up_bias)`; where a sparse activation makes the gate zero
+/// the result is zero, whatever `up` is.
+///
+/// `records` are payloads of `layout`, `x` is tokens x `layout.width()`, `acts` tokens x
+/// `records.len()`; a bias has one number per listed record, and a plain layout no gate bias.
+///
+/// # Panics
+/// When the sizes do not agree.
+#[expect(clippy::too_many_arguments, reason = "one sentence of the design: every part is an input")]
+pub fn activate(
+    c: &Compute,
+    layout: &RecordLayout,
+    activation: Activation,
+    records: &[&[u8]],
+    gate_bias: Option<&[f32]>,
+    up_bias: Option<&[f32]>,
+    x: &[f32],
+    acts: &mut [f32],
+) {
+    let count = records.len();
+    let x = Vectors::new(x, layout.width());
+    assert_eq!(acts.len(), x.tokens() * count, "activate writes one number per token and record");
+    for bias in [gate_bias, up_bias].into_iter().flatten() {
+        assert_eq!(bias.len(), count, "activate takes one bias per record");
+    }
+    assert!(layout.is_gated() || gate_bias.is_none(), "a plain record has no gate to bias");
+    let touched = count * (layout.rows() - 1) * layout.row_bytes();
+    let share = rows_per_share(c, count, touched);
+    c.share(touched * x.tokens(), blocks(acts, count, share), |block| {
+        c.path().run(Neurons {
+            layout,
+            activation,
+            records: &records[block.first..][..block.len()],
+            gate_bias: gate_bias.map(|bias| &bias[block.first..]),
+            up_bias: up_bias.map(|bias| &bias[block.first..]),
+            x: &x,
+            block,
+        });
+    });
+}
+
+/// A block of neurons against all tokens.
+struct Neurons<'a, 'b> {
+    layout: &'a RecordLayout,
+    activation: Activation,
+    records: &'a [&'a [u8]],
+    gate_bias: Option<&'a [f32]>,
+    up_bias: Option<&'a [f32]>,
+    x: &'a Vectors<'a>,
+    block: Block<'b>,
+}
+
+impl Kernel for Neurons<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        match self.layout.element() {
+            ElementType::F16 => self.run_on::<L, F16>(lanes),
+            ElementType::Bf16 => self.run_on::<L, Bf16>(lanes),
+            ElementType::F32 => self.run_on::<L, F32>(lanes),
+        }
+    }
+}
+
+impl Neurons<'_, '_> {
+    #[inline(always)]
+    fn run_on<L: Lanes, E: Element>(mut self, lanes: L) {
+        let records = self.records;
+        // The row that the activation is applied to: the gate where there is one.
+        let first = self.layout.gate().unwrap_or(self.layout.up());
+        let first_bias = if self.layout.is_gated() { self.gate_bias } else { self.up_bias };
+        let tokens = &mut self.block.tokens;
+        let row = |index: usize| &records[index][first.clone()];
+        dot_all::<L, E>(lanes, records.len(), row, self.x, |row, token, dot| {
+            tokens[token][row] = dot + first_bias.map_or(0.0, |bias| bias[row]);
+        });
+        for token in self.block.tokens.iter_mut() {
+            self.activation.apply(token);
+        }
+        if self.layout.is_gated() {
+            self.multiply_up::<L, E>(lanes);
+        }
+    }
+
+    /// Multiplies the activated gates with the up row's product, where any token needs it.
+    #[inline(always)]
+    fn multiply_up<L: Lanes, E: Element>(mut self, lanes: L) {
+        let (records, up, up_bias) = (self.records, self.layout.up(), self.up_bias);
+        let tokens = &mut self.block.tokens;
+        let needed: Vec<usize> = (0..records.len())
+            .filter(|&index| tokens.iter().any(|token| token[index] != 0.0))
+            .collect();
+        let row = |index: usize| &records[needed[index]][up.clone()];
+        dot_all::<L, E>(lanes, needed.len(), row, self.x, |index, token, dot| {
+            let index = needed[index];
+            let gate = &mut tokens[token][index];
+            // A zero stays a positive zero, whether or not another token needed the row.
+            if *gate != 0.0 {
+                *gate *= dot + up_bias.map_or(0.0, |bias| bias[index]);
+            }
+        });
+    }
+}

@@ -1,0 +1,80 @@
+//! The second half of the feed-forward: adds each listed neuron's down column, neuron by neuron.
+
+use crate::element::{Bf16, Element, F16, F32};
+use crate::lanes::{Kernel, LANES, Lanes};
+use crate::split::{Block, blocks};
+use crate::weighted::add_each;
+use crate::{Compute, ElementType, RecordLayout};
+
+/// `out += acts[record] * down[record]` for each token, in the order of the list: one fused
+/// multiply-add per neuron and column, none for an activation of zero.
+///
+/// `records` are payloads of `layout` in ascending order of their neurons, `acts` is tokens x
+/// `records.len()`, `out` tokens x `layout.width()`.
+///
+/// # Panics
+/// When the sizes do not agree.
+pub fn accumulate_down(
+    c: &Compute,
+    layout: &RecordLayout,
+    records: &[&[u8]],
+    acts: &[f32],
+    out: &mut [f32],
+) {
+    let width = layout.width();
+    let tokens = out.len() / width;
+    assert_eq!(out.len(), tokens * width, "accumulate_down adds to whole rows");
+    assert_eq!(acts.len(), tokens * records.len(), "one activation per token and record");
+    let touched = acts.iter().filter(|&&act| act != 0.0).count() * layout.row_bytes();
+    // One strip per thread: a narrower one would cut the down columns into shorter reads.
+    let columns = width.div_ceil(c.threads()).next_multiple_of(4 * LANES);
+    c.share(touched, blocks(out, width, columns), |block| {
+        c.path().run(Columns { layout, records, acts, block });
+    });
+}
+
+/// A strip of columns against all tokens.
+struct Columns<'a, 'b> {
+    layout: &'a RecordLayout,
+    records: &'a [&'a [u8]],
+    acts: &'a [f32],
+    block: Block<'b>,
+}
+
+impl Kernel for Columns<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        match self.layout.element() {
+            ElementType::F16 => self.run_on::<L, F16>(lanes),
+            ElementType::Bf16 => self.run_on::<L, Bf16>(lanes),
+            ElementType::F32 => self.run_on::<L, F32>(lanes),
+        }
+    }
+}
+
+/// Records added to every token before the next ones are read: their strips stay in the second cache.
+const PANEL: usize = 64;
+
+impl Columns<'_, '_> {
+    #[inline(always)]
+    fn run_on<L: Lanes, E: Element>(self, lanes: L) {
+        let Columns { layout, records, acts, mut block } = self;
+        let element = E::CHUNK_BYTES / LANES;
+        let start = layout.down().start + block.first * element;
+        let bytes = start..start + block.len() * element;
+        let panel = if block.tokens.len() > 1 { PANEL } else { records.len().max(1) };
+        let mut active: Vec<(f32, &[u8])> = Vec::with_capacity(panel.min(records.len()));
+        for first in (0..records.len()).step_by(panel) {
+            let panel = &records[first..records.len().min(first + panel)];
+            for (token, out) in block.tokens.iter_mut().enumerate() {
+                let acts = &acts[token * records.len() + first..][..panel.len()];
+                let nonzero = acts.iter().zip(panel).filter(|(act, _)| **act != 0.0);
+                active.clear();
+                active.extend(nonzero.map(|(act, record)| (*act, &record[bytes.clone()])));
+                add_each::<L, E>(lanes, active.len(), |index| active[index], out);
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The lanes as two AVX2 registers: lanes 0 to 7, and 8 to 15.
+#![expect(unsafe_code, reason = "AVX2 intrinsics: see docs/UNSAFE.md")]
+
+use super::{Kernel, LANES, Lanes};
+use std::arch::x86_64::*;
+
+/// Proof that the CPU has AVX2, FMA and F16C: only `detect` makes one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Avx2 {
+    _proof: (),
+}
+
+impl Avx2 {
+    /// Asks the CPU.
+    pub(crate) fn detect() -> Option<Avx2> {
+        let all = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c");
+        all.then_some(Avx2 { _proof: () })
+    }
+}
+
+impl Lanes for Avx2 {
+    type V = [__m256; 2];
+
+    const MANY_REGISTERS: bool = false;
+
+    #[inline]
+    fn enter<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn compiled<K: Kernel>(lanes: Avx2, kernel: K) -> K::Output {
+            kernel.run(lanes)
+        }
+        // SAFETY: `self` proves that the CPU has the features of `compiled`.
+        unsafe { compiled(self, kernel) }
+    }
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> [__m256; 2] {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe { [_mm256_set1_ps(value); 2] }
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[f32; LANES]) -> [__m256; 2] {
+        let from = from.as_ptr();
+        // SAFETY: the array is 64 readable bytes; `self` proves that the CPU has AVX2.
+        unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] }
+    }
+
+    #[inline(always)]
+    fn store(self, lanes: [__m256; 2], to: &mut [f32; LANES]) {
+        let to = to.as_mut_ptr();
+        // SAFETY: the array is 64 writable bytes; `self` proves that the CPU has AVX2.
+        unsafe {
+            _mm256_storeu_ps(to, lanes[0]);
+            _mm256_storeu_ps(to.add(8), lanes[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn load_f16(self, from: &[u8; 2 * LANES]) -> [__m256; 2] {
+        let from = from.as_ptr().cast::<__m128i>();
+        // SAFETY: the array is 32 readable bytes; `self` proves that the CPU has F16C.
+        unsafe {
+            [_mm256_cvtph_ps(_mm_loadu_si128(from)), _mm256_cvtph_ps(_mm_loadu_si128(from.add(1)))]
+        }
+    }
+
+    #[inline(always)]
+    fn load_bf16(self, from: &[u8; 2 * LANES]) -> [__m256; 2] {
+        let from = from.as_ptr().cast::<__m128i>();
+        // SAFETY: the array is 32 readable bytes; `self` proves that the CPU has AVX2.
+        unsafe {
+            let low = _mm256_cvtepu16_epi32(_mm_loadu_si128(from));
+            let high = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.add(1)));
+            [low, high].map(|half| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(half)))
+        }
+    }
+
+    #[inline(always)]
+    fn load_f32(self, from: &[u8; 4 * LANES]) -> [__m256; 2] {
+        let from = from.as_ptr().cast::<f32>();
+        // SAFETY: the array is 64 readable bytes; `self` proves that the CPU has AVX2.
+        unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: [__m256; 2], b: [__m256; 2], c: [__m256; 2]) -> [__m256; 2] {
+        // SAFETY: `self` proves that the CPU has FMA.
+        unsafe { [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])] }
+    }
+
+    #[inline(always)]
+    fn sum(self, lanes: [__m256; 2]) -> f32 {
+        // SAFETY: `self` proves that the CPU has AVX2 and below.
+        unsafe {
+            let eight = _mm256_add_ps(lanes[0], lanes[1]);
+            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, address: *const u8) {
+        // SAFETY: a prefetch is a hint: it reads nothing and faults on no address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
+}

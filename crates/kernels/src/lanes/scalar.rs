@@ -1,0 +1,65 @@
+//! The lanes in plain Rust: the reference, and what runs on CPUs without a path of their own.
+
+use super::{Kernel, LANES, Lanes, sum_by_halving};
+use half::{bf16, f16};
+
+/// Needs nothing of the CPU.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scalar;
+
+impl Lanes for Scalar {
+    type V = [f32; LANES];
+
+    const MANY_REGISTERS: bool = false;
+
+    fn enter<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> Self::V {
+        [value; LANES]
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[f32; LANES]) -> Self::V {
+        *from
+    }
+
+    #[inline(always)]
+    fn store(self, lanes: Self::V, to: &mut [f32; LANES]) {
+        *to = lanes;
+    }
+
+    #[inline(always)]
+    fn load_f16(self, from: &[u8; 2 * LANES]) -> Self::V {
+        // `to_f32_const` and not `to_f32`: the latter asks the CPU for F16C on every call.
+        let (pairs, _) = from.as_chunks::<2>();
+        std::array::from_fn(|i| f16::from_le_bytes(pairs[i]).to_f32_const())
+    }
+
+    #[inline(always)]
+    fn load_bf16(self, from: &[u8; 2 * LANES]) -> Self::V {
+        let (pairs, _) = from.as_chunks::<2>();
+        std::array::from_fn(|i| bf16::from_le_bytes(pairs[i]).to_f32_const())
+    }
+
+    #[inline(always)]
+    fn load_f32(self, from: &[u8; 4 * LANES]) -> Self::V {
+        let (quads, _) = from.as_chunks::<4>();
+        std::array::from_fn(|i| f32::from_le_bytes(quads[i]))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+    }
+
+    #[inline(always)]
+    fn sum(self, lanes: Self::V) -> f32 {
+        sum_by_halving(lanes)
+    }
+
+    #[inline(always)]
+    fn prefetch(self, _address: *const u8) {}
+}

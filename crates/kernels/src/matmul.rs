@@ -1,0 +1,81 @@
+//! The product of a weight matrix with one token's vector or with many.
+
+use crate::element::{Bf16, Element, F16, F32};
+use crate::lanes::{Kernel, Lanes};
+use crate::split::{Block, blocks};
+use crate::tile::{Vectors, dot_all};
+use crate::{Compute, ElementType, MatrixView};
+use std::ops::RangeInclusive;
+
+/// The most bytes of weights that a thread takes at a time, and the least: few enough that threads
+/// end together, many enough that taking is free (one core reads the least in about 3 us).
+const SHARE_BYTES: RangeInclusive<usize> = (32 << 10)..=(256 << 10);
+
+/// Rows that a thread takes at a time are a multiple of this, so that no tile of rows is cut.
+const SHARE_ROWS: usize = 12;
+
+/// `out = x weights^T + bias`: for each token, each row's dot product, plus its bias when finished.
+///
+/// `x` is tokens x `weights.cols()`, `out` tokens x `weights.row_count()`, `bias` one per row.
+///
+/// # Panics
+/// When the sizes do not agree.
+pub fn matmul(
+    c: &Compute,
+    weights: MatrixView<'_>,
+    x: &[f32],
+    bias: Option<&[f32]>,
+    out: &mut [f32],
+) {
+    let (rows, cols) = (weights.row_count(), weights.cols());
+    let x = Vectors::new(x, cols);
+    assert_eq!(out.len(), x.tokens() * rows, "matmul writes one number per token and row");
+    assert!(bias.is_none_or(|bias| bias.len() == rows), "matmul takes one bias per row");
+    let share = rows_per_share(c, rows, weights.byte_len());
+    // Each further token costs about as much as reading the weights again from a near cache.
+    let touched = weights.byte_len() * x.tokens();
+    c.share(touched, blocks(out, rows, share), |block| {
+        c.path().run(Product { weights, x: &x, bias, block });
+    });
+}
+
+/// How many rows a thread takes at a time, of `rows` with `bytes` together.
+pub(crate) fn rows_per_share(c: &Compute, rows: usize, bytes: usize) -> usize {
+    let row_bytes = bytes.checked_div(rows).unwrap_or(0).max(1);
+    let share = (bytes / (8 * c.threads())).clamp(*SHARE_BYTES.start(), *SHARE_BYTES.end());
+    (share / row_bytes).max(1).next_multiple_of(SHARE_ROWS)
+}
+
+/// A block of rows against all tokens.
+struct Product<'a, 'b> {
+    weights: MatrixView<'a>,
+    x: &'a Vectors<'a>,
+    bias: Option<&'a [f32]>,
+    block: Block<'b>,
+}
+
+impl Kernel for Product<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        match self.weights.element() {
+            ElementType::F16 => self.run_on::<L, F16>(lanes),
+            ElementType::Bf16 => self.run_on::<L, Bf16>(lanes),
+            ElementType::F32 => self.run_on::<L, F32>(lanes),
+        }
+    }
+}
+
+impl Product<'_, '_> {
+    #[inline(always)]
+    fn run_on<L: Lanes, E: Element>(self, lanes: L) {
+        let Product { weights, x, bias, mut block } = self;
+        let (first, rows) = (block.first, block.len());
+        let row = |index: usize| weights.row(first + index);
+        dot_all::<L, E>(lanes, rows, row, x, |row, token, dot| {
+            let bias = bias.map_or(0.0, |bias| bias[first + row]);
+            block.tokens[token][row] = dot + bias;
+        });
+    }
+}

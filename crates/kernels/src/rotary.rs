@@ -1,0 +1,100 @@
+//! Rotary position embedding: pairs of a head's numbers turned by an angle that grows with position.
+
+/// How the angles are stretched for contexts longer than a model was first trained on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RotaryScaling {
+    /// Not at all.
+    None,
+    /// All angles divided by `factor`.
+    Linear {
+        /// The divisor.
+        factor: f64,
+    },
+    /// As in Llama 3.1: slow angles divided by `factor`, fast ones kept, those between blended.
+    Llama3 {
+        /// The divisor of the slow angles.
+        factor: f64,
+        /// Angles turning less often than this in the original context are slow.
+        low: f64,
+        /// Angles turning more often than this in the original context are fast.
+        high: f64,
+        /// Context the model was first trained on, in tokens.
+        original_context: f64,
+    },
+}
+
+/// The turning of one kind of head. The second half of the rotated numbers pairs with the first
+/// half (the style of NeoX and of the Hugging Face checkpoints).
+#[derive(Debug, Clone)]
+pub struct Rotary {
+    head_dim: usize,
+    /// Radians per position, one for each pair.
+    frequencies: Vec<f64>,
+}
+
+impl Rotary {
+    /// Turns the first `rotated_dims` of the `head_dim` numbers of a head; `theta` is the base of the
+    /// angles (10000 in most models).
+    ///
+    /// # Panics
+    /// When `rotated_dims` is odd or above `head_dim`.
+    pub fn new(head_dim: usize, rotated_dims: usize, theta: f64, scaling: RotaryScaling) -> Rotary {
+        assert!(
+            rotated_dims.is_multiple_of(2) && rotated_dims <= head_dim,
+            "{rotated_dims} of {head_dim} numbers of a head cannot be paired"
+        );
+        let frequency = |pair: usize| {
+            let plain = libm::pow(theta, -((2 * pair) as f64) / rotated_dims as f64);
+            scaling.stretch(plain)
+        };
+        Rotary { head_dim, frequencies: (0..rotated_dims / 2).map(frequency).collect() }
+    }
+
+    /// Numbers per head.
+    pub fn head_dim(&self) -> usize {
+        self.head_dim
+    }
+
+    /// Turns `x`, tokens x `heads` x head size, whose first token stands at `first_position`.
+    ///
+    /// # Panics
+    /// When `x` is not a whole number of tokens.
+    pub fn rotate(&self, x: &mut [f32], heads: usize, first_position: usize) {
+        let width = heads * self.head_dim;
+        assert!(width > 0 && x.len().is_multiple_of(width), "rotate takes whole tokens of {width}");
+        let mut turns = Vec::with_capacity(self.frequencies.len());
+        for (token, x) in x.chunks_mut(width).enumerate() {
+            let position = (first_position + token) as f64;
+            turns.clear();
+            turns.extend(self.frequencies.iter().map(|&frequency| {
+                // In f64 and by libm: the system's functions differ between machines.
+                let (sin, cos) = libm::sincos(position * frequency);
+                (sin as f32, cos as f32)
+            }));
+            x.chunks_mut(self.head_dim).for_each(|head| turn(head, &turns));
+        }
+    }
+}
+
+impl RotaryScaling {
+    /// The frequency to use for one of `frequency` radians per position.
+    fn stretch(self, frequency: f64) -> f64 {
+        match self {
+            RotaryScaling::None => frequency,
+            RotaryScaling::Linear { factor } => frequency / factor,
+            RotaryScaling::Llama3 { factor, low, high, original_context } => {
+                let turns = original_context * frequency / std::f64::consts::TAU;
+                let fast = ((turns - low) / (high - low)).clamp(0.0, 1.0);
+                fast * frequency + (1.0 - fast) * frequency / factor
+            }
+        }
+    }
+}
+
+/// Turns each pair of a head by its angle's (sine, cosine).
+fn turn(head: &mut [f32], turns: &[(f32, f32)]) {
+    let (first, rest) = head.split_at_mut(turns.len());
+    for ((a, b), (sin, cos)) in first.iter_mut().zip(rest).zip(turns) {
+        (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
+    }
+}

@@ -1,0 +1,154 @@
+//! Dot products of weight rows with many vectors: tiles of accumulators, each weight widened once.
+//!
+//! Every (row, vector) pair keeps the sixteen lanes of its dot product, fed in the same order as
+//! for one vector alone: the bits are those of `dot`.
+
+use crate::dot::dot_each;
+use crate::element::{Element, padded};
+use crate::lanes::{LANES, Lanes, Line};
+
+/// Chunks of a row that are widened at a time, so that a tile's weights stay in the first cache.
+const DEPTH: usize = 32;
+
+/// Vectors to multiply with: `tokens` rows of `width` numbers. Several are copied to lines of memory and
+/// padded with zeros, because each is read once per tile of rows; a single one is read in place.
+pub(crate) struct Vectors<'a> {
+    plain: &'a [f32],
+    lines: Vec<Line>,
+    width: usize,
+    tokens: usize,
+}
+
+impl<'a> Vectors<'a> {
+    /// The rows of `x`, each `width` numbers.
+    pub(crate) fn new(x: &'a [f32], width: usize) -> Vectors<'a> {
+        let tokens = x.len().checked_div(width).unwrap_or(0);
+        assert_eq!(x.len(), tokens * width, "vectors of {width} numbers each");
+        let lines = match tokens {
+            0 | 1 => Vec::new(),
+            _ => x.chunks(width).flat_map(|row| row.chunks(LANES).map(padded).map(Line)).collect(),
+        };
+        Vectors { plain: x, lines, width, tokens }
+    }
+
+    /// How many there are.
+    pub(crate) fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// Lines of `token`'s vector.
+    #[inline(always)]
+    fn token(&self, token: usize) -> &[Line] {
+        let lines = self.width.div_ceil(LANES);
+        &self.lines[token * lines..][..lines]
+    }
+}
+
+/// The dot products of rows `0..count` with every vector, handed to `put(row, token, dot)`.
+///
+/// `row` gives the bytes of a row; all are as long as the vectors.
+#[inline(always)]
+pub(crate) fn dot_all<'a, L: Lanes, E: Element>(
+    lanes: L,
+    count: usize,
+    row: impl Fn(usize) -> &'a [u8],
+    x: &Vectors<'_>,
+    mut put: impl FnMut(usize, usize, f32),
+) {
+    if x.tokens == 1 {
+        dot_each::<L, E>(lanes, count, row, x.plain, |index, dot| put(index, 0, dot));
+    } else if L::MANY_REGISTERS {
+        panels::<L, E, 6, 4>(lanes, count, row, x, put);
+    } else {
+        panels::<L, E, 2, 2>(lanes, count, row, x, put);
+    }
+}
+
+/// Walks panels of `R` rows, in tiles of `R` x `T`.
+#[inline(always)]
+fn panels<'a, L: Lanes, E: Element, const R: usize, const T: usize>(
+    lanes: L,
+    count: usize,
+    row: impl Fn(usize) -> &'a [u8],
+    x: &Vectors<'_>,
+    mut put: impl FnMut(usize, usize, f32),
+) {
+    let chunks = x.width.div_ceil(LANES);
+    let mut sums = vec![[Line::ZERO; R]; x.tokens];
+    let mut weights = [[Line::ZERO; DEPTH]; R];
+    for first in (0..count).step_by(R) {
+        // Past the last row the last one is computed again, and its results dropped.
+        let rows = std::array::from_fn(|r| row((first + r).min(count - 1)));
+        sums.fill([Line::ZERO; R]);
+        for from in (0..chunks).step_by(DEPTH) {
+            let depth = DEPTH.min(chunks - from);
+            widen::<L, E, R>(lanes, rows, from, depth, &mut weights);
+            let panel = weights.each_ref().map(|row| &row[..depth]);
+            let mut token = 0;
+            while token + T <= x.tokens {
+                tile::<L, R, T>(lanes, panel, x, token, from, &mut sums);
+                token += T;
+            }
+            for token in token..x.tokens {
+                tile::<L, R, 1>(lanes, panel, x, token, from, &mut sums);
+            }
+        }
+        for (token, sums) in sums.iter().enumerate() {
+            for (r, sum) in sums.iter().enumerate().take(count - first) {
+                put(first + r, token, lanes.sum(lanes.load(&sum.0)));
+            }
+        }
+    }
+}
+
+/// Widens chunks `from..from + depth` of `R` rows.
+#[inline(always)]
+fn widen<L: Lanes, E: Element, const R: usize>(
+    lanes: L,
+    rows: [&[u8]; R],
+    from: usize,
+    depth: usize,
+    weights: &mut [[Line; DEPTH]; R],
+) {
+    for (row, weights) in rows.into_iter().zip(weights) {
+        let (whole, tail) = E::chunks(row);
+        for (k, weights) in weights[..depth].iter_mut().enumerate() {
+            // The chunk past the whole ones is the padded tail.
+            if let Some(chunk) = whole.get(from + k).or(tail.as_ref()) {
+                lanes.store(E::load(lanes, chunk), &mut weights.0);
+            }
+        }
+    }
+}
+
+/// Adds the products of `R` rows with the vectors from `token` on, from chunk `from` on.
+#[inline(always)]
+fn tile<L: Lanes, const R: usize, const T: usize>(
+    lanes: L,
+    panel: [&[Line]; R],
+    x: &Vectors<'_>,
+    token: usize,
+    from: usize,
+    sums: &mut [[Line; R]],
+) {
+    let depth = panel[0].len();
+    let panel = panel.map(|row| &row[..depth]);
+    let x: [&[Line]; T] = std::array::from_fn(|t| &x.token(token + t)[from..from + depth]);
+    let sums = &mut sums[token..token + T];
+    let mut tile: [[L::V; R]; T] =
+        std::array::from_fn(|t| std::array::from_fn(|r| lanes.load(&sums[t][r].0)));
+    for k in 0..depth {
+        let weights: [L::V; R] = std::array::from_fn(|r| lanes.load(&panel[r][k].0));
+        for t in 0..T {
+            let x = lanes.load(&x[t][k].0);
+            for r in 0..R {
+                tile[t][r] = lanes.mul_add(weights[r], x, tile[t][r]);
+            }
+        }
+    }
+    for t in 0..T {
+        for r in 0..R {
+            lanes.store(tile[t][r], &mut sums[t][r].0);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The kernels against slow, obvious twins: exact where the contract promises bits, close where it
+//! promises numbers.
+
+mod activation;
+mod attention;
+mod feed_forward;
+mod machine;
+mod math;
+mod matmul;
+mod norm;
+mod ops;
+mod rotary;
+mod twin;

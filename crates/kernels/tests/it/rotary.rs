@@ -1,0 +1,74 @@
+//! Rotary embedding against its definition in f64.
+
+use crate::twin::{assert_close, bits, numbers};
+use flint_kernels::{Rotary, RotaryScaling};
+
+/// The definition: number i pairs with number i + rotated / 2.
+fn twin(x: &[f32], rotated: usize, position: usize, frequency: impl Fn(usize) -> f64) -> Vec<f64> {
+    let mut out: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
+    for pair in 0..rotated / 2 {
+        let (sin, cos) = (position as f64 * frequency(pair)).sin_cos();
+        let (a, b) = (f64::from(x[pair]), f64::from(x[pair + rotated / 2]));
+        out[pair] = a * cos - b * sin;
+        out[pair + rotated / 2] = b * cos + a * sin;
+    }
+    out
+}
+
+fn check(rotated: usize, scaling: RotaryScaling, frequency: impl Fn(usize) -> f64) {
+    let (head_dim, heads, tokens, first) = (80, 3, 4, 1234);
+    let x = numbers(tokens * heads * head_dim, 5);
+    let mut got = x.clone();
+    Rotary::new(head_dim, rotated, 10_000.0, scaling).rotate(&mut got, heads, first);
+    for (index, (x, got)) in x.chunks(head_dim).zip(got.chunks(head_dim)).enumerate() {
+        assert_close(got, &twin(x, rotated, first + index / heads, &frequency), 1e-6);
+    }
+}
+
+fn plain(rotated: usize) -> impl Fn(usize) -> f64 {
+    move |pair| 10_000f64.powf(-2.0 * pair as f64 / rotated as f64)
+}
+
+#[test]
+fn whole_and_partial_heads_turn() {
+    check(80, RotaryScaling::None, plain(80));
+    check(32, RotaryScaling::None, plain(32));
+    check(0, RotaryScaling::None, plain(32));
+}
+
+#[test]
+fn linear_scaling_slows_every_angle() {
+    check(80, RotaryScaling::Linear { factor: 4.0 }, |pair| plain(80)(pair) / 4.0);
+}
+
+#[test]
+fn llama3_scaling_slows_the_slow_angles() {
+    let (factor, low, high, context) = (8.0, 1.0, 4.0, 8192.0);
+    let scaling = RotaryScaling::Llama3 { factor, low, high, original_context: context };
+    // In the words of the original: by wavelength.
+    check(80, scaling, |pair| {
+        let frequency = plain(80)(pair);
+        let wavelength = std::f64::consts::TAU / frequency;
+        if wavelength < context / high {
+            frequency
+        } else if wavelength > context / low {
+            frequency / factor
+        } else {
+            let smooth = (context / wavelength - low) / (high - low);
+            (1.0 - smooth) * frequency / factor + smooth * frequency
+        }
+    });
+}
+
+#[test]
+fn a_chunk_turns_like_its_tokens_one_by_one() {
+    let rotary = Rotary::new(64, 64, 500_000.0, RotaryScaling::None);
+    let x = numbers(5 * 128, 9);
+    let mut chunk = x.clone();
+    rotary.rotate(&mut chunk, 2, 100);
+    for (token, x) in x.chunks(128).enumerate() {
+        let mut one = x.to_vec();
+        rotary.rotate(&mut one, 2, 100 + token);
+        assert_eq!(bits(&one), bits(&chunk[token * 128..][..128]));
+    }
+}

@@ -1,0 +1,287 @@
+//! Everything that tells one dense decoder-only model from another, as plain data.
+
+use crate::{ModelError, Role, TensorSpec};
+use flint_geometry::{ElementType, ModelShape, RecordLayout};
+use serde::{Deserialize, Serialize};
+
+/// A dense decoder-only language model. Sizes are in numbers, not bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Architecture {
+    /// Name of the family that this came from.
+    pub family: String,
+    /// Rows of the token embedding.
+    pub vocabulary: usize,
+    /// Width of the hidden state.
+    pub hidden: usize,
+    /// Decoder layers.
+    pub layers: usize,
+    /// Longest context the model was trained for, in tokens.
+    pub context: usize,
+    /// From token ids to the first hidden state.
+    pub embedding: Embedding,
+    /// Which norm is used everywhere.
+    pub norm: NormKind,
+    /// Whether blocks are normed before or after.
+    pub norm_place: NormPlace,
+    /// How a layer adds its two blocks.
+    pub residual: Residual,
+    /// Whether a norm follows the last layer.
+    pub final_norm: bool,
+    /// The attention block.
+    pub attention: Attention,
+    /// The feed-forward block.
+    pub feed_forward: FeedForwardShape,
+    /// From the last hidden state to logits.
+    pub head: Head,
+    /// Token that begins every text, where the family has one.
+    pub begin_of_text: Option<u32>,
+    /// Tokens that end a text.
+    pub end_of_text: Vec<u32>,
+}
+
+/// From token ids to the first hidden state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Embedding {
+    /// Width of the token embedding; when it is not the hidden width, it is projected in and out.
+    pub width: usize,
+    /// Positions that are learned and added, where the family has them.
+    pub learned_positions: Option<LearnedPositions>,
+}
+
+/// A table of learned position vectors, as wide as the hidden state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LearnedPositions {
+    /// Row of position 0 (OPT: 2).
+    pub offset: usize,
+    /// Rows of the table.
+    pub rows: usize,
+}
+
+/// The norm of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum NormKind {
+    /// Mean and variance; with a weight and a bias when `affine`.
+    Layer {
+        /// Added to the variance.
+        epsilon: f32,
+        /// Whether weight and bias exist.
+        affine: bool,
+    },
+    /// Root of the mean square, with a weight.
+    Rms {
+        /// Added to the mean square.
+        epsilon: f32,
+    },
+}
+
+/// Where the norms of a layer sit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NormPlace {
+    /// On the input of each block.
+    Before,
+    /// On the sum after each block (OPT-350m).
+    After,
+}
+
+/// How a layer adds its attention and feed-forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Residual {
+    /// The feed-forward sees the sum of hidden state and attention.
+    Serial,
+    /// Both see the same hidden state, through one norm.
+    ParallelOneNorm,
+    /// Both see the same hidden state, each through a norm of its own.
+    ParallelTwoNorms,
+}
+
+/// Which linear maps of a block have a bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Biases {
+    /// Into the block: query, key and value; or gate and up.
+    pub into: bool,
+    /// Out of the block: the output projection; or down.
+    pub out: bool,
+}
+
+/// The attention block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attention {
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads; divides `heads`.
+    pub kv_heads: usize,
+    /// Numbers per head.
+    pub head_dim: usize,
+    /// Rotary positions, where the family has them.
+    pub rotary: Option<RotaryPositions>,
+    /// Norm on each query and key head, where the family has one.
+    pub head_norm: Option<HeadNorm>,
+    /// How many positions back a token sees, itself included; all when absent.
+    pub window: Option<usize>,
+    /// Which projections have a bias.
+    pub biases: Biases,
+}
+
+/// A norm over each query and key head.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct HeadNorm {
+    /// Which norm; always with a weight, and a bias when it is an affine layer norm.
+    pub kind: NormKind,
+}
+
+/// Rotary positions, halves rotated against each other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RotaryPositions {
+    /// How many numbers of each head are rotated; even.
+    pub dims: usize,
+    /// Base of the angles.
+    pub theta: f64,
+    /// How angles are stretched for longer contexts.
+    pub scale: RotaryScale,
+}
+
+/// How rotary angles are stretched.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum RotaryScale {
+    /// Not at all.
+    None,
+    /// All by one factor.
+    Linear {
+        /// How many times longer.
+        factor: f64,
+    },
+    /// Long waves by a factor, short ones not, with a ramp between (Llama 3.1).
+    Llama3 {
+        /// How many times longer.
+        factor: f64,
+        /// Waves longer than the original context over this are stretched whole.
+        low: f64,
+        /// Waves shorter than the original context over this are left alone.
+        high: f64,
+        /// Context of the original training, in tokens.
+        original_context: usize,
+    },
+}
+
+/// The feed-forward block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeedForwardShape {
+    /// Neurons of each layer.
+    pub neurons: usize,
+    /// Whether each neuron has a gate row.
+    pub gated: bool,
+    /// What is applied to the gate (or, without one, to up).
+    pub activation: ActivationKind,
+    /// Which projections have a bias.
+    pub biases: Biases,
+}
+
+/// The activation of a feed-forward.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum ActivationKind {
+    /// max(x, 0).
+    Relu,
+    /// max(x, 0) squared.
+    SquaredRelu,
+    /// x where x is above the threshold, else 0.
+    FatRelu(f32),
+    /// x times its logistic.
+    Silu,
+    /// GELU with erf.
+    Gelu,
+    /// GELU with tanh.
+    GeluTanh,
+}
+
+impl ActivationKind {
+    /// The kernel for it.
+    pub fn kernel(self) -> flint_kernels::Activation {
+        use flint_kernels::Activation as K;
+        match self {
+            ActivationKind::Relu => K::Relu,
+            ActivationKind::SquaredRelu => K::SquaredRelu,
+            ActivationKind::FatRelu(threshold) => K::FatRelu(threshold),
+            ActivationKind::Silu => K::Silu,
+            ActivationKind::Gelu => K::Gelu,
+            ActivationKind::GeluTanh => K::GeluTanh,
+        }
+    }
+}
+
+/// From the last hidden state to logits.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    /// Whether the token embedding is used again.
+    pub tied: bool,
+    /// Whether logits have a bias.
+    pub bias: bool,
+    /// Logits are multiplied by this.
+    pub scale: f32,
+}
+
+impl Architecture {
+    /// The sizes that decide bytes, with neurons stored as `element`.
+    ///
+    /// # Errors
+    /// When a size is zero or does not fit in 32 bits.
+    pub fn shape(&self, element: ElementType) -> Result<ModelShape, ModelError> {
+        let small = |key, value: usize| {
+            u32::try_from(value).ok().filter(|&v| v > 0).ok_or_else(|| ModelError::BadValue {
+                key,
+                expected: "a positive 32-bit number".to_owned(),
+                got: value.to_string(),
+            })
+        };
+        let width = small("hidden_size", self.hidden)?;
+        let record =
+            RecordLayout::new(element, width, self.feed_forward.gated).ok_or_else(|| {
+                ModelError::BadValue {
+                    key: "hidden_size",
+                    expected: "more than zero".to_owned(),
+                    got: "0".to_owned(),
+                }
+            })?;
+        Ok(ModelShape {
+            layers: small("num_hidden_layers", self.layers)?,
+            neurons: small("intermediate_size", self.feed_forward.neurons)?,
+            vocabulary: small("vocab_size", self.vocabulary)?,
+            context: small("max_position_embeddings", self.context)?,
+            kv_width: small("num_key_value_heads", self.kv_width())?,
+            record,
+        })
+    }
+
+    /// Width of one layer's keys.
+    pub fn kv_width(&self) -> usize {
+        self.attention.kv_heads * self.attention.head_dim
+    }
+
+    /// Width of one layer's queries.
+    pub fn query_width(&self) -> usize {
+        self.attention.heads * self.attention.head_dim
+    }
+
+    /// Every dense tensor that the decoder will ask for, with its sizes, in the order of a forward pass.
+    pub fn dense_tensors(&self) -> Vec<TensorSpec> {
+        crate::role::dense_tensors(self)
+    }
+
+    /// Which matrix turns the last hidden state into logits.
+    pub fn head_matrix(&self) -> Role {
+        if self.head.tied { Role::TokenEmbedding } else { Role::Head }
+    }
+
+    /// The description as JSON text, to be stored and read back by [`Architecture::from_json`].
+    pub fn to_json(&self) -> String {
+        // Plain numbers, strings and enums always serialise.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads what [`Architecture::to_json`] wrote.
+    ///
+    /// # Errors
+    /// When the text is something else.
+    pub fn from_json(text: &str) -> Result<Architecture, ModelError> {
+        serde_json::from_str(text).map_err(|e| ModelError::NotJson { cause: e.to_string() })
+    }
+}

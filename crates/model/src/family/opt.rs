@@ -1,0 +1,129 @@
+//! OPT (Meta, 2022): learned positions, layer norms, a plain ReLU feed-forward, biases everywhere.
+
+use super::{Describe, Family, NeuronSources, Source};
+use crate::architecture::{
+    ActivationKind, Architecture, Attention, Biases, Embedding, FeedForwardShape, Head,
+    LearnedPositions, NormKind, NormPlace, Residual,
+};
+use crate::config::{Config, bad};
+use crate::{Affine, LayerPart, ModelError, Role};
+
+/// The position table has two rows that are never used, from the padding of its training code.
+const POSITION_OFFSET: usize = 2;
+/// What begins and ends a text when the configuration does not say.
+const DEFAULT_SPECIAL: u32 = 2;
+const NORM_EPSILON: f32 = 1e-5;
+
+#[derive(Debug)]
+pub(super) struct Opt;
+
+impl Describe for Opt {
+    fn family(&self) -> &dyn Family {
+        &Opt
+    }
+
+    fn architecture(&self, config: &Config) -> Result<Architecture, ModelError> {
+        config.require_text("activation_function", &["relu"])?;
+        let hidden = config.size("hidden_size")?;
+        let heads = config.size("num_attention_heads")?;
+        if !hidden.is_multiple_of(heads) {
+            let expected = format!("a divisor of hidden_size {hidden}");
+            return Err(bad("num_attention_heads", &expected, &heads.into()));
+        }
+        let context = config.size("max_position_embeddings")?;
+        let before = config.flag_or("do_layer_norm_before", true)?;
+        let bias = config.flag_or("enable_bias", true)?;
+        let biases = Biases { into: bias, out: bias };
+        let affine = config.flag_or("layer_norm_elementwise_affine", true)?;
+        Ok(Architecture {
+            family: self.name().to_owned(),
+            vocabulary: config.size("vocab_size")?,
+            hidden,
+            layers: config.size("num_hidden_layers")?,
+            context,
+            embedding: Embedding {
+                width: config.size_or("word_embed_proj_dim", hidden)?,
+                learned_positions: Some(LearnedPositions {
+                    offset: POSITION_OFFSET,
+                    rows: context + POSITION_OFFSET,
+                }),
+            },
+            norm: NormKind::Layer { epsilon: NORM_EPSILON, affine },
+            norm_place: if before { NormPlace::Before } else { NormPlace::After },
+            residual: Residual::Serial,
+            final_norm: before && !config.flag_or("_remove_final_layer_norm", false)?,
+            attention: Attention {
+                heads,
+                kv_heads: heads,
+                head_dim: hidden / heads,
+                rotary: None,
+                head_norm: None,
+                window: None,
+                biases,
+            },
+            feed_forward: FeedForwardShape {
+                neurons: config.size("ffn_dim")?,
+                gated: false,
+                activation: ActivationKind::Relu,
+                biases,
+            },
+            head: Head {
+                tied: config.flag_or("tie_word_embeddings", true)?,
+                bias: false,
+                scale: 1.0,
+            },
+            begin_of_text: config.token("bos_token_id")?.or(Some(DEFAULT_SPECIAL)),
+            end_of_text: config.tokens_or("eos_token_id", DEFAULT_SPECIAL)?,
+        })
+    }
+}
+
+impl Family for Opt {
+    fn name(&self) -> &'static str {
+        "opt"
+    }
+
+    fn dense(&self, _: &Architecture, role: Role) -> Source {
+        match role {
+            Role::TokenEmbedding => decoder("embed_tokens.weight"),
+            Role::Positions => decoder("embed_positions.weight"),
+            Role::ProjectIn => decoder("project_in.weight"),
+            Role::ProjectOut => decoder("project_out.weight"),
+            Role::FinalNorm(affine) => decoder(&format!("final_layer_norm.{affine}")),
+            Role::Head => Source::whole(["lm_head.weight".to_owned()]),
+            Role::HeadBias => Source::whole(["lm_head.bias".to_owned()]),
+            Role::Layer(layer, part) => decoder(&format!("layers.{layer}.{}", in_layer(part))),
+        }
+    }
+
+    fn neurons(&self, architecture: &Architecture, layer: usize) -> NeuronSources {
+        let bias = architecture.feed_forward.biases.into;
+        NeuronSources {
+            gate: None,
+            up: decoder(&format!("layers.{layer}.fc1.weight")),
+            down: decoder(&format!("layers.{layer}.fc2.weight")),
+            gate_bias: None,
+            up_bias: bias.then(|| decoder(&format!("layers.{layer}.fc1.bias"))),
+        }
+    }
+}
+
+/// A tensor of the decoder: some checkpoints leave out the leading `model.`.
+fn decoder(name: &str) -> Source {
+    Source::whole([format!("model.decoder.{name}"), format!("decoder.{name}")])
+}
+
+fn in_layer(part: LayerPart) -> String {
+    let attention = |name: &str, affine: Affine| format!("self_attn.{name}.{affine}");
+    match part {
+        LayerPart::AttentionNorm(affine) => format!("self_attn_layer_norm.{affine}"),
+        LayerPart::FeedForwardNorm(affine) => format!("final_layer_norm.{affine}"),
+        LayerPart::Query(affine) => attention("q_proj", affine),
+        LayerPart::Key(affine) => attention("k_proj", affine),
+        LayerPart::Value(affine) => attention("v_proj", affine),
+        LayerPart::Output(affine) => attention("out_proj", affine),
+        LayerPart::QueryNorm(affine) => attention("q_norm", affine),
+        LayerPart::KeyNorm(affine) => attention("k_norm", affine),
+        LayerPart::DownBias => "fc2.bias".to_owned(),
+    }
+}

@@ -1,0 +1,153 @@
+//! The seam to dense weights: whoever holds embeddings, attention matrices and norms.
+
+use crate::{Architecture, ModelError, Role};
+use candle_core::Tensor;
+use flint_geometry::ElementType;
+use flint_kernels::{Compute, MatrixView, embed, ops};
+use std::collections::HashMap;
+use std::ops::Deref;
+
+/// Applies the dense weights of a model. The decoder asks in the order of a forward pass, so an
+/// implementation may hold all of them or stream them by.
+pub trait Weights {
+    /// Rows of an embedding table: (rows.len() x width).
+    ///
+    /// # Errors
+    /// When the table is missing or cannot be read.
+    fn embed(&mut self, table: Role, rows: &[u32]) -> Result<Tensor, ModelError>;
+
+    /// `input` (tokens x columns) times the transposed matrix, plus the bias: (tokens x rows).
+    ///
+    /// # Errors
+    /// When the matrix or bias is missing or cannot be read.
+    fn linear(
+        &mut self,
+        matrix: Role,
+        bias: Option<Role>,
+        input: &Tensor,
+    ) -> Result<Tensor, ModelError>;
+
+    /// A vector: a norm weight or a bias.
+    ///
+    /// # Errors
+    /// When it is missing.
+    fn vector(&self, role: Role) -> Result<&[f32], ModelError>;
+}
+
+/// All dense weights in memory, matrices in their stored encoding, vectors as f32.
+#[derive(Debug)]
+pub struct InMemoryWeights<B> {
+    compute: Compute,
+    matrices: HashMap<Role, Matrix<B>>,
+    vectors: HashMap<Role, Vec<f32>>,
+}
+
+#[derive(Debug)]
+struct Matrix<B> {
+    element: ElementType,
+    rows: usize,
+    columns: usize,
+    bytes: B,
+}
+
+impl<B: Deref<Target = [u8]>> InMemoryWeights<B> {
+    /// No weights yet.
+    pub fn new(compute: Compute) -> InMemoryWeights<B> {
+        InMemoryWeights { compute, matrices: HashMap::new(), vectors: HashMap::new() }
+    }
+
+    /// Adds one tensor; `bytes` may be longer than the tensor.
+    ///
+    /// # Errors
+    /// When the bytes are too few for the sizes.
+    pub fn insert(
+        &mut self,
+        role: Role,
+        element: ElementType,
+        dims: &[usize],
+        bytes: B,
+    ) -> Result<(), ModelError> {
+        let (rows, columns) = match *dims {
+            [columns] => (1, columns),
+            [rows, columns] => (rows, columns),
+            _ => return Err(misshapen(role, vec![0, 0], dims.to_vec())),
+        };
+        let matrix = Matrix { element, rows, columns, bytes };
+        if dims.len() == 1 {
+            let mut values = vec![0.0; columns];
+            embed(&self.compute, matrix.view(role)?, &[0], &mut values);
+            self.vectors.insert(role, values);
+        } else {
+            matrix.view(role)?;
+            self.matrices.insert(role, matrix);
+        }
+        Ok(())
+    }
+
+    /// Checks that every tensor that the architecture needs is here with its sizes.
+    ///
+    /// # Errors
+    /// Names the first tensor that is missing or misshapen.
+    pub fn check(&self, architecture: &Architecture) -> Result<(), ModelError> {
+        for spec in architecture.dense_tensors() {
+            let got = match spec.dims.len() {
+                1 => vec![self.vector(spec.role)?.len()],
+                _ => {
+                    let matrix = self.matrix(spec.role)?;
+                    vec![matrix.rows, matrix.columns]
+                }
+            };
+            if got != spec.dims {
+                return Err(misshapen(spec.role, spec.dims, got));
+            }
+        }
+        Ok(())
+    }
+
+    fn matrix(&self, role: Role) -> Result<&Matrix<B>, ModelError> {
+        self.matrices
+            .get(&role)
+            .ok_or_else(|| ModelError::MissingTensor { tensor: role.to_string() })
+    }
+}
+
+impl<B: Deref<Target = [u8]>> Matrix<B> {
+    fn view(&self, role: Role) -> Result<MatrixView<'_>, ModelError> {
+        let wrong = || misshapen(role, vec![self.rows, self.columns], vec![self.bytes.len()]);
+        let row = self.element.row_bytes(self.columns as u64).ok_or_else(wrong)?;
+        let len = usize::try_from(row).ok().and_then(|row| row.checked_mul(self.rows));
+        let bytes = len.and_then(|len| self.bytes.get(..len)).ok_or_else(wrong)?;
+        MatrixView::new(self.element, self.rows, self.columns, bytes).map_err(ModelError::supplier)
+    }
+}
+
+fn misshapen(role: Role, expected: Vec<usize>, got: Vec<usize>) -> ModelError {
+    ModelError::Misshapen { tensor: role.to_string(), expected, got }
+}
+
+impl<B: Deref<Target = [u8]>> Weights for InMemoryWeights<B> {
+    fn embed(&mut self, table: Role, rows: &[u32]) -> Result<Tensor, ModelError> {
+        let matrix = self.matrix(table)?;
+        let mut values = vec![0.0; rows.len() * matrix.columns];
+        embed(&self.compute, matrix.view(table)?, rows, &mut values);
+        Ok(ops::from_vec(values, (rows.len(), matrix.columns))?)
+    }
+
+    fn linear(
+        &mut self,
+        matrix: Role,
+        bias: Option<Role>,
+        input: &Tensor,
+    ) -> Result<Tensor, ModelError> {
+        let bias = bias.map(|role| self.vector(role)).transpose()?;
+        let view = self.matrix(matrix)?.view(matrix)?;
+        Ok(ops::linear(input, &self.compute, view, bias)?)
+    }
+
+    fn vector(&self, role: Role) -> Result<&[f32], ModelError> {
+        self.vectors
+            .get(&role)
+            .map(Vec::as_slice)
+            .ok_or_else(|| ModelError::MissingTensor { tensor: role.to_string() })
+    }
+}

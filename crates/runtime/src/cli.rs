@@ -1,0 +1,123 @@
+//! The command line `flint`: parses, runs, prints, and turns errors into one line and an exit status.
+
+mod args;
+mod convert;
+mod generate;
+mod inspect;
+mod logits;
+mod output;
+mod perplexity;
+mod plan;
+mod probe;
+mod progress;
+mod verify;
+
+pub use convert::{ConvertArgs, convert};
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use output::{complain, is_closed_pipe};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs language models larger than memory: the weights stay on flash, and each token reads only the
+/// neurons it needs.
+#[derive(Debug, Parser)]
+#[command(name = "flint", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Generate text
+    Generate(generate::GenerateArgs),
+    /// Print the logits that follow a list of tokens
+    Logits(logits::LogitsArgs),
+    /// Measure how well a text is foreseen
+    Perplexity(perplexity::PerplexityArgs),
+    /// Say where memory would go, before anything is loaded
+    Plan(plan::PlanArgs),
+    /// Show what a bundle holds
+    Inspect(inspect::InspectArgs),
+    /// Check every byte of a bundle
+    Verify(verify::VerifyArgs),
+    /// Measure the device behind a path
+    Probe(probe::ProbeArgs),
+    /// Turn a HuggingFace checkpoint into a bundle
+    Convert(ConvertArgs),
+}
+
+/// What the request or its input did wrong, in one line: exit status 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
+
+/// Refuses the request.
+fn refuse(reason: impl Into<String>) -> anyhow::Error {
+    Refused(reason.into()).into()
+}
+
+/// Runs one command line, the name of the program first.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    start_logging();
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    status(match cli.command {
+        None => generate::demo(),
+        Some(Command::Generate(args)) => generate::generate(args),
+        Some(Command::Logits(args)) => logits::logits(args),
+        Some(Command::Perplexity(args)) => perplexity::perplexity(args),
+        Some(Command::Plan(args)) => plan::plan(args),
+        Some(Command::Inspect(args)) => inspect::inspect(args),
+        Some(Command::Verify(args)) => verify::verify(args),
+        Some(Command::Probe(args)) => probe::probe(args),
+        Some(Command::Convert(args)) => convert::convert(args),
+    })
+}
+
+/// Prints the error, if there is one, and says what to exit with.
+pub fn status(result: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    if is_closed_pipe(&error) {
+        return ExitCode::SUCCESS;
+    }
+    complain(&error);
+    ExitCode::from(exit_status(&error))
+}
+
+fn exit_status(error: &anyhow::Error) -> u8 {
+    if let Some(error) = error.downcast_ref::<crate::RuntimeError>() {
+        return error.exit_status();
+    }
+    if let Some(error) = error.downcast_ref::<crate::convert::CheckpointError>() {
+        return error.exit_status();
+    }
+    let input = error.is::<Refused>() || error.is::<flint_bundle::BundleError>();
+    if input { 2 } else { 1 }
+}
+
+/// Help goes to stdout; a mistake becomes one line.
+fn usage(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let printed = error.print();
+        return ExitCode::from(u8::from(printed.is_err()));
+    }
+    let text = error.to_string();
+    let said = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let line = said.collect::<Vec<_>>().join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line).to_owned();
+    complain(&refuse(format!("{line} (see flint --help)")));
+    ExitCode::from(2)
+}
+
+/// Logs go to stderr as `RUST_LOG` says; silent without it.
+fn start_logging() {
+    use tracing_subscriber::{EnvFilter, fmt};
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off"));
+    // Fails only when a caller of this library has set one up already: theirs stays.
+    let _ = fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

@@ -1,0 +1,180 @@
+//! Options that several commands share.
+
+use super::progress::{advance, byte_bar};
+use super::refuse;
+use crate::{Engine, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, TextCodec};
+use clap::Args;
+use flint_dram_cache::PolicyKind;
+use flint_flash_io::BackendChoice;
+use flint_kernels::{Isa, KvElement};
+use std::fs;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+/// How a model is run. Only --mode and --kv change what is computed.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Tokens of context [default: what the run needs, at most what the model has]
+    #[arg(short = 'c', long, value_name = "CTX")]
+    context: Option<usize>,
+    /// Compute threads [default: one per core]
+    #[arg(short, long, value_parser = at_least_one)]
+    threads: Option<usize>,
+    /// Memory: bytes for the whole process (4GiB), a share of the weights (50%), or auto
+    #[arg(long, default_value = "auto")]
+    memory: MemoryBudget,
+    /// sparse computes predicted neurons, exact all of them [default: sparse where the bundle can]
+    #[arg(long)]
+    mode: Option<Mode>,
+    /// Tokens whose neurons stay cached, or auto: as long as memory lasts (with --policy window)
+    #[arg(long, value_name = "K|auto", default_value = "auto", value_parser = window)]
+    window: Window,
+    /// Which cached neurons make room for others: window or frequency
+    #[arg(long, default_value = "window")]
+    policy: PolicyKind,
+    /// How keys and values are kept: f32 or f16
+    #[arg(long, default_value = "f32", value_parser = kv_element)]
+    kv: KvElement,
+    /// Which way reads take: auto, uring or threads
+    #[arg(long, default_value = "auto", value_parser = backend)]
+    io: BackendChoice,
+    /// Alignment of reads in bytes, for devices that want more than they say
+    #[arg(long, value_name = "BYTES", value_parser = alignment)]
+    io_alignment: Option<u32>,
+    /// Trust what the device returns: do not check streamed records against their checksums
+    #[arg(long)]
+    no_verify_reads: bool,
+    /// Most prompt tokens that go through a layer together
+    #[arg(long, value_name = "TOKENS", default_value_t = 64, value_parser = at_least_one)]
+    chunk: usize,
+    /// SIMD path: scalar, avx2 or avx512 [default: the best of this CPU]
+    #[arg(long, value_name = "PATH")]
+    simd: Option<Isa>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Window(Option<NonZeroU32>);
+
+impl RunArgs {
+    pub(super) fn options(&self) -> anyhow::Result<RunOptions> {
+        let policy = match (self.policy, self.window.0) {
+            (PolicyKind::Window { .. }, tokens) => PolicyKind::Window { tokens },
+            (other, None) => other,
+            (other, Some(_)) => {
+                return Err(refuse(format!("--window is not for --policy {other}")));
+            }
+        };
+        Ok(RunOptions {
+            memory: self.memory,
+            context: self.context,
+            threads: self.threads,
+            mode: self.mode,
+            policy,
+            kv: self.kv,
+            io: self.io,
+            io_alignment: self.io_alignment,
+            verify_reads: !self.no_verify_reads,
+            chunk: self.chunk,
+            isa: self.simd,
+        })
+    }
+
+    /// Opens a bundle and its tokenizer.
+    pub(super) fn open(model: &Path) -> anyhow::Result<(ModelFiles, Option<TextCodec>)> {
+        let files = ModelFiles::open(model)?;
+        let codec = files.codec()?;
+        Ok((files, codec))
+    }
+
+    /// Plans and loads, with a bar while loading.
+    pub(super) fn load(
+        &self,
+        files: ModelFiles,
+        needed: Option<usize>,
+        quiet: bool,
+    ) -> anyhow::Result<Engine> {
+        let prepared = Prepared::new(files, self.options()?, needed)?;
+        let bar = byte_bar("loading", quiet);
+        let engine = prepared.load(&mut |done, total| advance(&bar, done, total));
+        bar.finish_and_clear();
+        Ok(engine?)
+    }
+}
+
+/// Where a prompt comes from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct PromptArgs {
+    /// Text to start from
+    #[arg(short, long, value_name = "TEXT")]
+    pub(super) prompt: Option<String>,
+    /// File with the text to start from
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// Token ids to start from; bypasses the tokenizer
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
+    pub(super) tokens: Option<Vec<u32>>,
+}
+
+impl PromptArgs {
+    /// The prompt as tokens.
+    pub(super) fn tokens(&self, codec: Option<&TextCodec>) -> anyhow::Result<Vec<u32>> {
+        if let Some(tokens) = &self.tokens {
+            return Ok(tokens.clone());
+        }
+        let text = match (&self.prompt, &self.file) {
+            (Some(text), _) => text.clone(),
+            (None, Some(path)) => read_text(path)?,
+            (None, None) => return Err(refuse("no prompt: give -p, -f or --tokens")),
+        };
+        let codec = codec.ok_or(crate::RuntimeError::NoTokenizer)?;
+        Ok(codec.encode(&text, true)?)
+    }
+}
+
+/// Reads a text file of the user's.
+pub(super) fn read_text(path: &Path) -> anyhow::Result<String> {
+    let bytes = fs::read(path)
+        .map_err(|cause| crate::RuntimeError::File { path: path.to_owned(), cause })?;
+    String::from_utf8(bytes).map_err(|_| refuse(format!("{} is not UTF-8 text", path.display())))
+}
+
+/// A count that may not be zero.
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a whole number of at least 1".to_owned()),
+        Ok(count) => Ok(count),
+    }
+}
+
+fn window(text: &str) -> Result<Window, String> {
+    if text == "auto" {
+        return Ok(Window(None));
+    }
+    let tokens = text.parse::<NonZeroU32>();
+    tokens.map(|k| Window(Some(k))).map_err(|_| "expected a number of tokens or auto".to_owned())
+}
+
+fn kv_element(text: &str) -> Result<KvElement, String> {
+    match text {
+        "f32" => Ok(KvElement::F32),
+        "f16" => Ok(KvElement::F16),
+        _ => Err("expected f32 or f16".to_owned()),
+    }
+}
+
+fn backend(text: &str) -> Result<BackendChoice, String> {
+    match text {
+        "auto" => Ok(BackendChoice::Auto),
+        "uring" => Ok(BackendChoice::Uring),
+        "threads" => Ok(BackendChoice::Threads),
+        _ => Err("expected auto, uring or threads".to_owned()),
+    }
+}
+
+fn alignment(text: &str) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(bytes) if bytes.is_power_of_two() && (512..=4096).contains(&bytes) => Ok(bytes),
+        _ => Err("expected 512, 1024, 2048 or 4096".to_owned()),
+    }
+}

@@ -1,0 +1,236 @@
+//! `flint generate`, and what `flint` alone does.
+
+use super::args::{PromptArgs, RunArgs};
+use super::output::{bytes, note, say, say_json};
+use super::progress::{advance, count_bar};
+use super::refuse;
+use crate::{Event, Generated, Request, Sampling, Stats};
+use clap::{Args, Parser};
+use std::fs::File;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// Tokens that are generated when `-n` is not given.
+const DEFAULT_TOKENS: usize = 64;
+
+#[derive(Debug, Args)]
+pub(super) struct GenerateArgs {
+    /// The bundle
+    #[arg(short, long, value_name = "DIR.flint")]
+    model: PathBuf,
+    #[command(flatten)]
+    prompt: PromptArgs,
+    /// Most tokens to generate
+    #[arg(short, long, value_name = "N", default_value_t = DEFAULT_TOKENS)]
+    number: usize,
+    /// Wildness: 0 always takes the likeliest token
+    #[arg(long, value_name = "T", default_value_t = 0.8, value_parser = temperature)]
+    temp: f32,
+    /// Choose among this many of the likeliest tokens; 0: all
+    #[arg(long, value_name = "K", default_value_t = 40)]
+    top_k: usize,
+    /// Choose among the likeliest tokens that together have this probability
+    #[arg(long, value_name = "P", default_value_t = 0.95, value_parser = share)]
+    top_p: f32,
+    /// Choose among tokens at least this likely, relative to the likeliest
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
+    min_p: f32,
+    /// Start of the random numbers
+    #[arg(short, long, default_value_t = 0)]
+    seed: u64,
+    /// End when this text comes
+    #[arg(long, value_name = "TEXT")]
+    stop: Option<String>,
+    /// Go on past the model's end-of-text token
+    #[arg(long)]
+    ignore_eos: bool,
+    #[command(flatten)]
+    run: RunArgs,
+    /// Print one JSON object instead of the text
+    #[arg(long)]
+    json: bool,
+    /// Print only the text
+    #[arg(short, long)]
+    quiet: bool,
+    /// Write the generated tokens and when they came to FILE, one line of JSON each
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+}
+
+/// A parser for `GenerateArgs` alone, so that the demo takes the same defaults as the command.
+#[derive(Debug, Parser)]
+struct Defaults {
+    #[command(flatten)]
+    args: GenerateArgs,
+}
+
+/// `flint` without a command: a story by the model that ships in fixtures/.
+pub(super) fn demo() -> anyhow::Result<()> {
+    let here = Path::new("fixtures/tiny-opt.flint");
+    let built = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/tiny-opt.flint"));
+    let Some(model) = [here, built].into_iter().find(|path| path.is_dir()) else {
+        return Err(refuse(
+            "fixtures/tiny-opt.flint is not here: give a bundle with `flint generate -m DIR.flint -p TEXT`",
+        ));
+    };
+    let arguments = ["generate", "-p", "Once upon a time", "--memory", "60%", "-m"];
+    let arguments = arguments.iter().map(AsRef::as_ref).chain([model.as_os_str()]);
+    generate(Defaults::try_parse_from(arguments)?.args)
+}
+
+pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
+    let quiet = args.quiet || args.json;
+    let (files, codec) = RunArgs::open(&args.model)?;
+    let prompt = args.prompt.tokens(codec.as_ref())?;
+    files.check_tokens(&prompt)?;
+    let needed = prompt.len() + args.number;
+    let request = args.request(prompt);
+    let mut trace = Trace::create(args.trace.as_deref())?;
+    check_prompt(&request, files.architecture().context)?;
+    let mut engine = args.run.load(files, Some(needed), quiet)?;
+
+    let bar = count_bar("prompt", quiet);
+    let total = request.prompt.len() as u64;
+    if !quiet {
+        if let Some(text) = codec.as_ref().map(|codec| codec.decode(&request.prompt)).transpose()? {
+            say(&text)?;
+        }
+    }
+    let mut failed = None;
+    let generated = crate::generate(&mut engine, codec.as_ref(), &request, &mut |event| {
+        let shown = match event {
+            Event::Prompt(fed) => {
+                advance(&bar, fed as u64, total);
+                if fed as u64 == total {
+                    bar.finish_and_clear();
+                }
+                Ok(())
+            }
+            Event::Token(token, text) => {
+                trace.token(token, text).and_then(|()| show(text, token, codec.is_some(), &args))
+            }
+            Event::Text(text) => {
+                if args.json {
+                    Ok(())
+                } else {
+                    say(text)
+                }
+            }
+        };
+        match shown {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    });
+    bar.finish_and_clear();
+    match failed {
+        Some(error) => Err(error),
+        None => report(&generated?, &args),
+    }
+}
+
+/// A prompt longer than the model can hold is refused before anything is loaded.
+fn check_prompt(request: &Request, limit: usize) -> anyhow::Result<()> {
+    let needed = request.prompt.len();
+    if needed > limit {
+        let what = "the prompt";
+        return Err(crate::RuntimeError::ContextTooLong { what, needed, limit }.into());
+    }
+    Ok(())
+}
+
+/// Text where there is a tokenizer, else token ids.
+fn show(text: &str, token: u32, has_text: bool, args: &GenerateArgs) -> anyhow::Result<()> {
+    match (args.json, has_text) {
+        (true, _) => Ok(()),
+        (false, true) => say(text),
+        (false, false) => say(&format!("{token} ")),
+    }
+}
+
+impl GenerateArgs {
+    fn request(&self, prompt: Vec<u32>) -> Request {
+        Request {
+            prompt,
+            max_tokens: self.number,
+            sampling: Sampling {
+                temperature: self.temp,
+                top_k: self.top_k,
+                top_p: self.top_p,
+                min_p: self.min_p,
+                seed: self.seed,
+            },
+            stop: self.stop.clone(),
+            ignore_end: self.ignore_eos,
+        }
+    }
+}
+
+fn report(generated: &Generated, args: &GenerateArgs) -> anyhow::Result<()> {
+    if args.json {
+        return say_json(generated);
+    }
+    say("\n")?;
+    if !args.quiet {
+        for reason in &generated.stats.io_reasons {
+            note(&format!("flint: {reason}"));
+        }
+        note(&summary(&generated.stats, generated.tokens.len()));
+    }
+    Ok(())
+}
+
+/// The last line on stderr.
+fn summary(stats: &Stats, tokens: usize) -> String {
+    let seconds = (stats.first_token_ms + stats.decode_ms) / 1e3;
+    let direct = if stats.direct_io { "direct" } else { "buffered" };
+    let widened = if stats.widened { ", widened" } else { "" };
+    format!(
+        "{tokens} tokens in {seconds:.2} s, {:.2} tok/s, first token {:.0} ms, hit rate {:.1} %, \
+         {} per token, {} ({direct}{widened}), {} mode, peak {}",
+        stats.tokens_per_second,
+        stats.first_token_ms,
+        stats.per_token.hit_rate * 100.0,
+        bytes(stats.per_token.bytes_read as u64),
+        stats.io_backend,
+        stats.mode,
+        bytes(stats.peak_rss_bytes),
+    )
+}
+
+/// Writes what happened, token by token.
+struct Trace {
+    file: Option<File>,
+    start: std::time::Instant,
+}
+
+impl Trace {
+    fn create(path: Option<&Path>) -> anyhow::Result<Trace> {
+        let create = |path: &Path| {
+            File::create(path)
+                .map_err(|cause| refuse(format!("cannot write {}: {cause}", path.display())))
+        };
+        Ok(Trace { file: path.map(create).transpose()?, start: std::time::Instant::now() })
+    }
+
+    fn token(&mut self, token: u32, text: &str) -> anyhow::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let ms = crate::stats::milliseconds(self.start.elapsed());
+        writeln!(file, "{}", serde_json::json!({ "ms": ms, "token": token, "text": text }))?;
+        Ok(())
+    }
+}
+
+fn temperature(text: &str) -> Result<f32, String> {
+    let number: Option<f32> = text.parse().ok();
+    number.filter(|t| (0.0..=100.0).contains(t)).ok_or_else(|| "expected 0 to 100".to_owned())
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let number: Option<f32> = text.parse().ok();
+    number.filter(|p| (0.0..=1.0).contains(p)).ok_or_else(|| "expected 0 to 1".to_owned())
+}

@@ -1,0 +1,40 @@
+//! The only writers to stdout and stderr. A closed pipe ends a run quietly.
+
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// Writes text as it comes.
+pub(super) fn say(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()?;
+    Ok(())
+}
+
+/// Writes one JSON object and nothing else.
+pub(super) fn say_json(value: &impl Serialize) -> anyhow::Result<()> {
+    say(&(serde_json::to_string(value)? + "\n"))
+}
+
+/// A line for people, beside the output.
+pub(super) fn note(line: &str) {
+    // Where stderr is closed nobody listens.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// One line for an error.
+pub(super) fn complain(error: &anyhow::Error) {
+    let line = format!("{error:#}").replace(['\n', '\r'], " ");
+    note(&format!("flint: {line}"));
+}
+
+/// Whether an error is that nobody reads the output any more.
+pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Bytes for people: three digits and a binary unit.
+pub(super) fn bytes(count: u64) -> String {
+    indicatif::BinaryBytes(count).to_string()
+}

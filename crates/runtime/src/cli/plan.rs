@@ -1,0 +1,97 @@
+//! `flint plan`: where memory would go, before anything is loaded.
+
+use super::args::RunArgs;
+use super::output::{bytes, say, say_json};
+use crate::{NeuronPlan, Plan, Prepared};
+use clap::Args;
+use flint_flash_io::PathReport;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// The bundle
+    #[arg(short, long, value_name = "DIR.flint")]
+    model: PathBuf,
+    #[command(flatten)]
+    run: RunArgs,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn plan(args: PlanArgs) -> anyhow::Result<()> {
+    let (files, _codec) = RunArgs::open(&args.model)?;
+    let prepared = Prepared::new(files, args.run.options()?, None)?;
+    let (plan, path) = (prepared.plan(), prepared.path());
+    if args.json { say_json(&json(plan, &path)) } else { say(&table(plan, &path)) }
+}
+
+fn json(plan: &Plan, path: &PathReport) -> serde_json::Value {
+    serde_json::json!({
+        "mode": plan.mode.name(),
+        "context": plan.context,
+        "chunk": plan.chunk,
+        "weights_bytes": plan.weights_bytes,
+        "memory_budget_bytes": plan.budget_bytes,
+        "bound": plan.bound,
+        "resident_bytes": plan.resident_bytes,
+        "predictor_bytes": plan.predictor_bytes,
+        "kv_bytes": plan.kv_bytes,
+        "buffer_bytes": plan.buffer_bytes,
+        "cache_bytes": plan.cache_bytes,
+        "process_bytes": plan.process_bytes,
+        "floor_bytes": plan.floor_bytes,
+        "all_resident": plan.all_resident,
+        "neurons": neurons(plan),
+        "io_backend": path.backend,
+        "direct_io": path.direct,
+        "widened": path.widened,
+        "io_reasons": path.reasons,
+    })
+}
+
+/// How neurons are held, in words.
+fn neurons(plan: &Plan) -> String {
+    match &plan.neurons {
+        _ if plan.all_resident => "all stay in memory".to_owned(),
+        NeuronPlan::Exact(exact) => format!(
+            "{} of {} blocks of {} neurons pinned, the others streamed through a ring of {}",
+            exact.pinned,
+            exact.layout.blocks(),
+            exact.layout.block_neurons,
+            exact.ring
+        ),
+        NeuronPlan::Sparse { config, bytes } => {
+            let all: u64 = config.groups.iter().map(|&neurons| u64::from(neurons)).sum();
+            format!(
+                "{} slots for {all} neurons, policy {}",
+                config.slots_for(*bytes),
+                config.policy
+            )
+        }
+    }
+}
+
+fn table(plan: &Plan, path: &PathReport) -> String {
+    let mut lines = vec![
+        format!("mode            {}", plan.mode.name()),
+        format!("weights         {}", bytes(plan.weights_bytes)),
+        format!("budget          {} (by {})", bytes(plan.budget_bytes), plan.bound),
+        format!("  dense weights {}", bytes(plan.resident_bytes)),
+        format!("  predictors    {}", bytes(plan.predictor_bytes)),
+        format!("  KV cache      {} for {} tokens", bytes(plan.kv_bytes), plan.context),
+        format!("  buffers       {} for chunks of {}", bytes(plan.buffer_bytes), plan.chunk),
+        format!("  neurons       {}: {}", bytes(plan.cache_bytes), neurons(plan)),
+        format!("process         {} (code, tokenizer, stacks)", bytes(plan.process_bytes)),
+        format!("floor           {} bytes", plan.floor_bytes),
+        format!(
+            "reads           {}, {}, {} byte alignment{}",
+            path.backend,
+            if path.direct { "direct" } else { "buffered" },
+            path.alignment,
+            if path.widened { ", widened" } else { "" }
+        ),
+    ];
+    lines.extend(path.reasons.iter().map(|reason| format!("                {reason}")));
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,153 @@
+//! From a checkpoint as downloaded to a bundle, one layer at a time.
+
+mod checkpoint;
+mod dense;
+mod error;
+mod neurons;
+mod recode;
+mod space;
+
+pub use checkpoint::Checkpoint;
+pub use error::CheckpointError;
+
+use flint_bundle::{Bundle, BundleWriter, Overwrite, Source};
+use flint_geometry::ElementType;
+use flint_model::{Architecture, Family, describe};
+use std::path::PathBuf;
+
+/// Text files of a checkpoint that a bundle keeps.
+const TEXTS: [&str; 7] = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.json",
+    "merges.txt",
+];
+
+/// What to convert, and how.
+#[derive(Debug, Clone)]
+pub struct ConvertOptions {
+    /// Directory of the checkpoint.
+    pub checkpoint: PathBuf,
+    /// Directory of the bundle.
+    pub out: PathBuf,
+    /// Encoding to store weights in; that of the checkpoint when `None`.
+    pub element: Option<ElementType>,
+    /// Whether a bundle that exists may be replaced.
+    pub force: bool,
+}
+
+/// What happens while converting.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConvertEvent {
+    /// Before anything is written.
+    Planned {
+        /// Family of the model.
+        family: String,
+        /// Encoding of the neurons.
+        element: ElementType,
+        /// Bytes of disk that the bundle will take.
+        disk_bytes: u64,
+        /// Bytes of disk that are free, where the system says so.
+        free_bytes: Option<u64>,
+    },
+    /// Bytes written.
+    Written {
+        /// So far.
+        done: u64,
+        /// In all, estimated.
+        total: u64,
+    },
+    /// Bytes of the finished bundle that were read back and checked.
+    Verified {
+        /// So far.
+        done: u64,
+        /// In all.
+        total: u64,
+    },
+}
+
+/// Converts, then reads everything back and checks it.
+///
+/// # Errors
+/// When the checkpoint is not one that can be converted, there is no room, or writing fails. No bundle is
+/// left then but one that was there before.
+pub fn convert(
+    options: &ConvertOptions,
+    listen: &mut dyn FnMut(ConvertEvent),
+) -> Result<Bundle, CheckpointError> {
+    let checkpoint = Checkpoint::open(&options.checkpoint)?;
+    let (family, architecture) = describe(checkpoint.config())?;
+    let plan = Conversion::plan(checkpoint, family, architecture, options.element)?;
+    let shape = plan.architecture.shape(plan.element)?;
+    let disk_bytes = BundleWriter::disk_needed(&shape, plan.dense_bytes);
+    let free_bytes = space::free_bytes(&options.out);
+    let family = plan.architecture.family.clone();
+    listen(ConvertEvent::Planned { family, element: plan.element, disk_bytes, free_bytes });
+    if let Some(free) = free_bytes.filter(|&free| free < disk_bytes) {
+        let path = options.out.clone();
+        return Err(CheckpointError::NoSpace { path, needed: disk_bytes, free });
+    }
+    let overwrite = if options.force { Overwrite::Force } else { Overwrite::Refuse };
+    let source = Source {
+        family: plan.architecture.family.clone(),
+        converter: concat!("flint ", env!("CARGO_PKG_VERSION")).to_owned(),
+        fingerprint: plan.checkpoint.fingerprint(),
+    };
+    let description = plan.architecture.to_json();
+    let mut writer = BundleWriter::create(&options.out, overwrite, shape, source, description)?;
+    let mut written = |writer: &BundleWriter| {
+        listen(ConvertEvent::Written { done: writer.bytes_written(), total: disk_bytes });
+    };
+    plan.write(&mut writer, &mut written)?;
+    let bundle = writer.commit()?;
+    bundle.verify(&mut |done, total| listen(ConvertEvent::Verified { done, total }))?;
+    Ok(bundle)
+}
+
+/// A checkpoint whose every tensor was found and checked, before anything is written.
+struct Conversion {
+    checkpoint: Checkpoint,
+    family: &'static dyn Family,
+    architecture: Architecture,
+    /// What the caller asked for.
+    asked: Option<ElementType>,
+    /// How neurons will be stored.
+    element: ElementType,
+    dense_bytes: u64,
+}
+
+/// Hears after each piece that was written.
+type Written<'a> = &'a mut dyn FnMut(&BundleWriter);
+
+impl Conversion {
+    fn plan(
+        checkpoint: Checkpoint,
+        family: &'static dyn Family,
+        architecture: Architecture,
+        asked: Option<ElementType>,
+    ) -> Result<Conversion, CheckpointError> {
+        let element = neurons::check(&checkpoint, family, &architecture, asked)?;
+        let dense_bytes = dense::check(&checkpoint, family, &architecture, asked)?;
+        Ok(Conversion { checkpoint, family, architecture, asked, element, dense_bytes })
+    }
+
+    fn write(
+        &self,
+        writer: &mut BundleWriter,
+        written: Written<'_>,
+    ) -> Result<(), CheckpointError> {
+        for name in TEXTS {
+            if let Some(bytes) = self.checkpoint.text(name)? {
+                writer.text(name, &bytes)?;
+            }
+        }
+        dense::write(self, writer, written)?;
+        for layer in 0..self.architecture.layers {
+            neurons::write_layer(self, layer, writer, written)?;
+        }
+        Ok(())
+    }
+}

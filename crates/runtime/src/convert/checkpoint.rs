@@ -1,0 +1,136 @@
+//! A checkpoint directory in HuggingFace layout: its configuration, texts, and tensors by name.
+
+mod index;
+mod picked;
+mod safetensors;
+
+pub(super) use picked::Picked;
+
+use super::CheckpointError;
+use flint_model::Source;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Largest text file that is read whole: the largest tokenizers take tens of megabytes.
+const LARGEST_TEXT: u64 = 256 << 20;
+
+/// An open checkpoint. Headers are read and checked; tensors are read on demand.
+#[derive(Debug)]
+pub struct Checkpoint {
+    dir: PathBuf,
+    config: Vec<u8>,
+    shards: Vec<Shard>,
+    tensors: HashMap<String, Stored>,
+}
+
+/// One file of tensors.
+#[derive(Debug)]
+struct Shard {
+    path: PathBuf,
+    file: File,
+    header_crc: u32,
+}
+
+/// Where a tensor is.
+#[derive(Debug, Clone)]
+struct Stored {
+    name: String,
+    shard: usize,
+    /// The type by its name in the file; not every tensor is of use.
+    kind: String,
+    dims: Vec<usize>,
+    offset: u64,
+}
+
+impl Checkpoint {
+    /// Opens the checkpoint in `dir`.
+    ///
+    /// # Errors
+    /// When it is none, or a header is wrong.
+    pub fn open(dir: &Path) -> Result<Checkpoint, CheckpointError> {
+        let missing = |missing| CheckpointError::NotACheckpoint { dir: dir.to_owned(), missing };
+        let config = read_text(&dir.join("config.json"))?.ok_or_else(|| missing("config.json"))?;
+        let names = index::shards(dir)?.ok_or_else(|| missing("model.safetensors"))?;
+        let mut checkpoint =
+            Checkpoint { dir: dir.to_owned(), config, shards: Vec::new(), tensors: HashMap::new() };
+        for name in names {
+            checkpoint.add_shard(dir.join(name))?;
+        }
+        Ok(checkpoint)
+    }
+
+    fn add_shard(&mut self, path: PathBuf) -> Result<(), CheckpointError> {
+        let file = File::open(&path).map_err(|cause| read_error(&path, cause))?;
+        let header = safetensors::read_header(&path, &file)?;
+        for tensor in header.tensors {
+            let stored = Stored {
+                name: tensor.name.clone(),
+                shard: self.shards.len(),
+                kind: tensor.kind,
+                dims: tensor.dims,
+                offset: tensor.offset,
+            };
+            if self.tensors.insert(tensor.name.clone(), stored).is_some() {
+                let problem = format!("tensor '{}' is also in another file", tensor.name);
+                return Err(CheckpointError::BadFile { path, problem });
+            }
+        }
+        self.shards.push(Shard { path, file, header_crc: header.crc });
+        Ok(())
+    }
+
+    /// The text of `config.json`.
+    pub fn config(&self) -> &[u8] {
+        &self.config
+    }
+
+    /// A text file of the checkpoint; `None` when there is none of that name.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn text(&self, name: &str) -> Result<Option<Vec<u8>>, CheckpointError> {
+        read_text(&self.dir.join(name))
+    }
+
+    /// A hash of the configuration and of every tensor header.
+    pub fn fingerprint(&self) -> String {
+        let crc = self.shards.iter().fold(crc32c::crc32c(&self.config), |crc, shard| {
+            crc32c::crc32c_append(crc, &shard.header_crc.to_le_bytes())
+        });
+        format!("crc32c:{crc:08x}")
+    }
+
+    /// The rows that `source` picks, checked to be a tensor of `dims`.
+    pub(super) fn pick(
+        &self,
+        source: &Source,
+        dims: &[usize],
+    ) -> Result<Picked<'_>, CheckpointError> {
+        let found = source.names.iter().find_map(|name| self.tensors.get(name));
+        let stored = found.ok_or_else(|| CheckpointError::MissingTensor {
+            dir: self.dir.clone(),
+            name: source.names.join("' or '"),
+        })?;
+        Picked::new(&self.shards[stored.shard], stored, source.rows.as_deref(), dims)
+    }
+}
+
+/// Reads a text file; `None` when it is not there.
+fn read_text(path: &Path) -> Result<Option<Vec<u8>>, CheckpointError> {
+    let size = match fs::metadata(path) {
+        Ok(found) => found.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(read_error(path, cause)),
+    };
+    if size > LARGEST_TEXT {
+        let problem = format!("{size} bytes are too many for a text file");
+        return Err(CheckpointError::BadFile { path: path.to_owned(), problem });
+    }
+    fs::read(path).map(Some).map_err(|cause| read_error(path, cause))
+}
+
+fn read_error(path: &Path, cause: io::Error) -> CheckpointError {
+    CheckpointError::Read { path: path.to_owned(), cause }
+}

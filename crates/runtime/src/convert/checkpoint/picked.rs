@@ -1,0 +1,112 @@
+//! Some rows of a stored tensor, as one tensor: fused projections are taken apart by their rows.
+
+use super::{CheckpointError, Shard, Stored, read_error};
+use flint_geometry::ElementType;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+/// Rows of a tensor of a checkpoint, one range after the other. A vector is one row.
+#[derive(Debug)]
+pub(in crate::convert) struct Picked<'a> {
+    shard: &'a Shard,
+    stored: &'a Stored,
+    element: ElementType,
+    row_bytes: usize,
+    ranges: Vec<Range<usize>>,
+}
+
+impl<'a> Picked<'a> {
+    /// Picks `rows` (all when `None`) and checks that they make a tensor of `dims`.
+    pub(super) fn new(
+        shard: &'a Shard,
+        stored: &'a Stored,
+        rows: Option<&[Range<usize>]>,
+        dims: &[usize],
+    ) -> Result<Picked<'a>, CheckpointError> {
+        let misshapen = || CheckpointError::Misshapen {
+            path: shard.path.clone(),
+            name: stored.name.clone(),
+            expected: dims.to_vec(),
+            got: stored.dims.clone(),
+        };
+        let element = element(shard, stored)?;
+        // Rows of a vector are its numbers when some are picked, else it is one row.
+        let (columns, all) = match (stored.dims.as_slice(), rows) {
+            (&[numbers], None) => (numbers, 1),
+            (&[numbers], Some(_)) => (1, numbers),
+            (&[rows, columns], _) => (columns, rows),
+            _ => return Err(misshapen()),
+        };
+        let ranges = rows.map_or_else(|| vec![Range { start: 0, end: all }], <[_]>::to_vec);
+        let picked: usize = ranges.iter().map(ExactSizeIterator::len).sum();
+        let numbers: usize = dims.iter().product();
+        let last = dims.last().copied().unwrap_or(1);
+        let fits = ranges.iter().all(|range| range.end <= all)
+            && picked.checked_mul(columns) == Some(numbers)
+            && (columns == last || stored.dims.len() == 1)
+            && dims.len() == stored.dims.len();
+        if !fits {
+            return Err(misshapen());
+        }
+        // The header was checked: the whole tensor lies in its file, so its rows fit in memory sizes.
+        let row_bytes = element.row_bytes(columns as u64).unwrap_or(0) as usize;
+        Ok(Picked { shard, stored, element, row_bytes, ranges })
+    }
+
+    /// Name of the stored tensor.
+    pub(in crate::convert) fn name(&self) -> &str {
+        &self.stored.name
+    }
+
+    /// How it is encoded.
+    pub(in crate::convert) fn element(&self) -> ElementType {
+        self.element
+    }
+
+    /// Rows picked.
+    pub(in crate::convert) fn rows(&self) -> usize {
+        self.ranges.iter().map(ExactSizeIterator::len).sum()
+    }
+
+    /// Bytes of a row.
+    pub(in crate::convert) fn row_bytes(&self) -> usize {
+        self.row_bytes
+    }
+
+    /// Reads some of the picked rows, counted from the first picked one, into `into`.
+    pub(in crate::convert) fn read(
+        &self,
+        wanted: Range<usize>,
+        into: &mut Vec<u8>,
+    ) -> Result<(), CheckpointError> {
+        into.clear();
+        let mut before = 0;
+        for range in &self.ranges {
+            let from = wanted.start.max(before);
+            let to = wanted.end.min(before + range.len());
+            if from < to {
+                let first = range.start + (from - before);
+                let start = into.len();
+                into.resize(start + (to - from) * self.row_bytes, 0);
+                let offset = self.stored.offset + (first * self.row_bytes) as u64;
+                let read = self.shard.file.read_exact_at(&mut into[start..], offset);
+                read.map_err(|cause| read_error(&self.shard.path, cause))?;
+            }
+            before += range.len();
+        }
+        Ok(())
+    }
+}
+
+fn element(shard: &Shard, stored: &Stored) -> Result<ElementType, CheckpointError> {
+    match stored.kind.as_str() {
+        "F16" => Ok(ElementType::F16),
+        "BF16" => Ok(ElementType::Bf16),
+        "F32" => Ok(ElementType::F32),
+        other => Err(CheckpointError::UnsupportedType {
+            path: shard.path.clone(),
+            name: stored.name.clone(),
+            got: other.to_owned(),
+        }),
+    }
+}

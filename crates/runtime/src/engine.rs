@@ -1,0 +1,181 @@
+//! A loaded model within its memory plan, ready for sessions.
+
+mod load;
+
+use crate::feed_forward::Neurons;
+use crate::plan::{BlockLayout, Costs, Plan, Widths, context, kv_bytes};
+use crate::records::RecordFile;
+use crate::{Mode, ModelFiles, RunOptions, RuntimeError};
+use flint_bundle::Bundle;
+use flint_dram_cache::CacheConfig;
+use flint_flash_io::{Options, PathReport, Reader};
+use flint_iobuf::Lease;
+use flint_kernels::{Compute, Isa};
+use flint_model::{Architecture, Decoder, InMemoryWeights};
+use flint_predictor::Predictor;
+use std::sync::Arc;
+
+/// A loaded model.
+pub struct Engine {
+    pub(crate) decoder: Decoder,
+    pub(crate) weights: InMemoryWeights<Lease>,
+    pub(crate) neurons: Neurons,
+    pub(crate) file: Arc<RecordFile>,
+    pub(crate) plan: Plan,
+    pub(crate) options: RunOptions,
+    pub(crate) compute: Compute,
+}
+
+/// Everything that was decided before loading.
+pub struct Prepared {
+    files: ModelFiles,
+    options: RunOptions,
+    compute: Compute,
+    reader: Reader,
+    predictor: Option<Box<dyn Predictor>>,
+    plan: Plan,
+}
+
+/// Called with bytes loaded and bytes to load.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+
+impl Prepared {
+    /// Plans a run that needs `needed` tokens of context (all that the model has when `None`), with the
+    /// bundle's own predictors. Nothing is loaded yet.
+    ///
+    /// # Errors
+    /// When the budget is below the floor, the context too long, or the mode not to be had.
+    pub fn new(
+        files: ModelFiles,
+        options: RunOptions,
+        needed: Option<usize>,
+    ) -> Result<Prepared, RuntimeError> {
+        let predictor = bundled_predictor(&files.bundle, options.mode)?;
+        Prepared::with_predictor(files, options, needed, predictor)
+    }
+
+    /// The same with a predictor of the caller's.
+    ///
+    /// # Errors
+    /// As for [`Prepared::new`].
+    pub fn with_predictor(
+        files: ModelFiles,
+        options: RunOptions,
+        needed: Option<usize>,
+        predictor: Option<Box<dyn Predictor>>,
+    ) -> Result<Prepared, RuntimeError> {
+        let mode = match (options.mode, &predictor) {
+            (Some(Mode::Sparse), None) => return Err(RuntimeError::NoPredictors),
+            (Some(mode), _) => mode,
+            (None, Some(_)) => Mode::Sparse,
+            (None, None) => Mode::Exact,
+        };
+        let threads = options.threads.unwrap_or_else(available_threads);
+        let compute = Compute::new(options.isa.unwrap_or_else(Isa::best), threads)?;
+        let reader = open_reader(&files.bundle, &options)?;
+        let predictor = predictor.filter(|_| mode == Mode::Sparse);
+        let context = context(files.bundle.shape(), options.context, needed)?;
+        let costs = costs(&files, &options, mode, context, threads, &reader, predictor.as_deref());
+        let plan = Plan::make(&costs, options.memory)?;
+        Ok(Prepared { files, options, compute, reader, predictor, plan })
+    }
+
+    /// Where memory will go.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Which way reads will take.
+    pub fn path(&self) -> PathReport {
+        self.reader.report()
+    }
+
+    /// The open bundle.
+    pub fn files(&self) -> &ModelFiles {
+        &self.files
+    }
+
+    /// Loads what the plan keeps in memory.
+    ///
+    /// # Errors
+    /// When the bundle cannot be read or does not check, or the system refuses memory.
+    pub fn load(self, progress: Progress<'_>) -> Result<Engine, RuntimeError> {
+        load::load(self, progress)
+    }
+}
+
+impl Engine {
+    /// Where memory went.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What the model is.
+    pub fn architecture(&self) -> &Architecture {
+        self.decoder.architecture()
+    }
+
+    /// Which way reads take.
+    pub fn path(&self) -> PathReport {
+        self.neurons.path()
+    }
+
+    /// The open bundle.
+    pub fn bundle(&self) -> &Bundle {
+        self.file.bundle()
+    }
+}
+
+fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn open_reader(bundle: &Bundle, options: &RunOptions) -> Result<Reader, RuntimeError> {
+    let reading =
+        Options { backend: options.io, min_alignment: options.io_alignment, ..Options::default() };
+    Reader::open(&[bundle.neurons_path()], reading).map_err(RuntimeError::Open)
+}
+
+/// No predictor kind is readable yet; the format has their place.
+fn bundled_predictor(
+    bundle: &Bundle,
+    mode: Option<Mode>,
+) -> Result<Option<Box<dyn Predictor>>, RuntimeError> {
+    match bundle.predictors() {
+        Some(found) if mode != Some(Mode::Exact) => {
+            Err(RuntimeError::UnknownPredictors { kind: found.kind.clone() })
+        }
+        _ => Ok(None),
+    }
+}
+
+fn costs(
+    files: &ModelFiles,
+    options: &RunOptions,
+    mode: Mode,
+    context: usize,
+    threads: usize,
+    reader: &Reader,
+    predictor: Option<&dyn Predictor>,
+) -> Costs {
+    let (bundle, architecture) = (&files.bundle, &files.architecture);
+    let shape = bundle.shape();
+    let records = u64::from(shape.layers) * u64::from(shape.neurons);
+    Costs {
+        mode,
+        context,
+        chunk: options.chunk,
+        weights_bytes: bundle.weights_bytes(),
+        dense_bytes: load::dense_bytes(bundle),
+        predictor_bytes: predictor.map_or(0, Predictor::bytes),
+        kv_bytes: kv_bytes(architecture, context, options),
+        tables_bytes: records * size_of::<u32>() as u64,
+        widths: Widths::of(architecture, context, threads),
+        blocks: BlockLayout::new(shape, |bytes| reader.lease_bytes(bytes)),
+        cache: CacheConfig {
+            groups: vec![shape.neurons; shape.layers as usize],
+            slot_bytes: reader.lease_bytes(shape.record.payload_bytes()),
+            policy: options.policy,
+        },
+    }
+}

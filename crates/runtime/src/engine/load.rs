@@ -1,0 +1,173 @@
+//! Loading: dense weights, neuron biases, and the neurons that the plan keeps in memory.
+
+use super::{Engine, Prepared, Progress};
+use crate::RuntimeError;
+use crate::block_stream::{BlockStream, LoadedBlock};
+use crate::feed_forward::{ExactNeurons, NeuronBiases, NeuronMath, Neurons, SparseNeurons};
+use crate::plan::{ExactPlan, NeuronPlan};
+use crate::records::RecordFile;
+use flint_bundle::{Bundle, TensorEntry};
+use flint_dram_cache::SlotCache;
+use flint_flash_io::{Reader, RecordRead, Urgency};
+use flint_geometry::NeuronSet;
+use flint_iobuf::{Lease, PAGE, Pool};
+use flint_kernels::{Compute, MatrixView, embed};
+use flint_model::{Decoder, InMemoryWeights, ModelError};
+use flint_predictor::Predictor;
+use std::sync::Arc;
+
+pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine, RuntimeError> {
+    let Prepared { files, options, compute, reader, predictor, plan } = prepared;
+    let mut loaded = Loaded { done: 0, total: plan.resident_bytes + kept_bytes(&plan), progress };
+    let mut weights = InMemoryWeights::new(compute.clone());
+    for spec in files.architecture.dense_tensors() {
+        let name = spec.role.to_string();
+        let Some(entry) = files.bundle.tensor(&name) else {
+            return Err(ModelError::MissingTensor { tensor: name }.into());
+        };
+        let mut bytes = Lease::alone(entry.extent.len() as usize)?;
+        files.bundle.read_tensor_into(entry, &mut bytes[..entry.extent.len() as usize])?;
+        let dims: Vec<usize> = entry.dims.iter().map(|&dim| dim as usize).collect();
+        weights.insert(spec.role, entry.element, &dims, bytes)?;
+        loaded.add(entry.extent.len());
+    }
+    weights.check(&files.architecture)?;
+    let math = NeuronMath {
+        compute: compute.clone(),
+        layout: files.bundle.shape().record,
+        activation: files.architecture.feed_forward.activation.kernel(),
+        biases: biases(&files.bundle, &compute)?,
+    };
+    let file = Arc::new(RecordFile::new(files.bundle, options.verify_reads));
+    let neurons = match &plan.neurons {
+        NeuronPlan::Exact(exact) => {
+            Neurons::Exact(load_exact(math, *exact, &file, reader, &mut loaded)?)
+        }
+        NeuronPlan::Sparse { config, bytes } => {
+            let Some(predictor) = predictor else { return Err(RuntimeError::NoPredictors) };
+            let cache = SlotCache::new(config, *bytes)?;
+            let all = plan.all_resident;
+            Neurons::Sparse(load_sparse(math, &file, predictor, cache, reader, all, &mut loaded)?)
+        }
+    };
+    let decoder = Decoder::new(files.architecture, compute.clone());
+    Ok(Engine { decoder, weights, neurons, file, plan, options, compute })
+}
+
+/// Bytes of dense weights as held in memory: matrices in whole pages, vectors as f32.
+pub(super) fn dense_bytes(bundle: &Bundle) -> u64 {
+    let held = |tensor: &TensorEntry| match tensor.dims.as_slice() {
+        [_, _, ..] => tensor.extent.len().next_multiple_of(PAGE as u64),
+        vector => vector.iter().product::<u64>() * size_of::<f32>() as u64,
+    };
+    bundle.tensors().iter().map(held).sum()
+}
+
+/// Bytes of neurons that are read while loading.
+fn kept_bytes(plan: &crate::Plan) -> u64 {
+    match &plan.neurons {
+        NeuronPlan::Exact(exact) => exact.pinned * exact.layout.place_bytes as u64,
+        NeuronPlan::Sparse { bytes, .. } if plan.all_resident => *bytes,
+        NeuronPlan::Sparse { .. } => 0,
+    }
+}
+
+struct Loaded<'a> {
+    done: u64,
+    total: u64,
+    progress: Progress<'a>,
+}
+
+impl Loaded<'_> {
+    fn add(&mut self, bytes: u64) {
+        self.done += bytes;
+        (self.progress)(self.done.min(self.total), self.total);
+    }
+}
+
+fn biases(bundle: &Bundle, compute: &Compute) -> Result<Vec<NeuronBiases>, RuntimeError> {
+    let read = |entry: Option<&TensorEntry>| -> Result<Option<Vec<f32>>, RuntimeError> {
+        let Some(entry) = entry else { return Ok(None) };
+        let mut bytes = vec![0; entry.extent.len() as usize];
+        bundle.read_tensor_into(entry, &mut bytes)?;
+        let count = entry.dims.iter().product::<u64>() as usize;
+        let mut values = vec![0.0; count];
+        embed(compute, MatrixView::new(entry.element, 1, count, &bytes)?, &[0], &mut values);
+        Ok(Some(values))
+    };
+    (0..bundle.shape().layers)
+        .map(|layer| {
+            let (gate, up) = (read(bundle.gate_bias(layer))?, read(bundle.up_bias(layer))?);
+            Ok(NeuronBiases { gate, up })
+        })
+        .collect()
+}
+
+fn load_exact(
+    math: NeuronMath,
+    plan: ExactPlan,
+    file: &Arc<RecordFile>,
+    mut reader: Reader,
+    loaded: &mut Loaded<'_>,
+) -> Result<ExactNeurons, RuntimeError> {
+    let layout = plan.layout;
+    let places = Pool::new(plan.pinned as u32, layout.place_bytes)?;
+    let mut pinned = Vec::new();
+    let mut schedule = Vec::new();
+    for layer in 0..layout.layers {
+        let count = plan.pinned_of(layer);
+        pinned.push(read_blocks(layer, count, &plan, file, &mut reader, &places)?);
+        loaded.add(u64::from(count) * layout.place_bytes as u64);
+        schedule.extend((count..layout.per_layer()).map(|index| layout.block(layer, index)));
+    }
+    let ring = Pool::new(plan.ring as u32, layout.place_bytes)?;
+    let stream = BlockStream::new(reader, Arc::clone(file), schedule, ring);
+    Ok(ExactNeurons::new(math, plan, Arc::clone(file), pinned, stream))
+}
+
+/// Reads the first `count` blocks of `layer`.
+fn read_blocks(
+    layer: u32,
+    count: u32,
+    plan: &ExactPlan,
+    file: &RecordFile,
+    reader: &mut Reader,
+    places: &Pool,
+) -> Result<Vec<LoadedBlock>, RuntimeError> {
+    let mut batch = Vec::new();
+    for index in 0..count {
+        let Some(into) = places.take() else { unreachable!("one place per pinned block") };
+        let extent = file.block_extent(plan.layout.block(layer, index));
+        batch.push(RecordRead { tag: u64::from(index), file: file.id(), extent, into });
+    }
+    reader.submit(&mut batch, Urgency::Exact);
+    let mut blocks = Vec::new();
+    while let Some(done) = reader.next() {
+        done.result?;
+        let block = plan.layout.block(layer, done.tag as u32);
+        file.check_block(block, &done.into[done.at.clone()])?;
+        blocks.push(LoadedBlock { block, lease: done.into, at: done.at });
+    }
+    blocks.sort_unstable_by_key(|loaded| loaded.block.first);
+    Ok(blocks)
+}
+
+fn load_sparse(
+    math: NeuronMath,
+    file: &Arc<RecordFile>,
+    predictor: Box<dyn Predictor>,
+    cache: SlotCache,
+    reader: Reader,
+    all: bool,
+    loaded: &mut Loaded<'_>,
+) -> Result<SparseNeurons, RuntimeError> {
+    let shape = *file.bundle().shape();
+    let mut sparse = SparseNeurons::new(math, Arc::clone(file), predictor, cache, reader);
+    if all {
+        for layer in 0..shape.layers {
+            sparse.preload(layer, &NeuronSet::full(shape.neurons))?;
+            loaded.add(shape.neuron_bytes() / u64::from(shape.layers));
+        }
+    }
+    Ok(sparse)
+}

@@ -1,0 +1,207 @@
+//! Everything a run can fail with, and whose fault it is.
+
+use crate::memory::BadBudget;
+use flint_bundle::BundleError;
+use flint_dram_cache::CacheError;
+use flint_flash_io::ReadError;
+use flint_iobuf::MapError;
+use flint_kernels::KernelError;
+use flint_model::ModelError;
+use flint_predictor::PredictorError;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a request was refused or a run failed. The message is one line for the user.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The bundle is wrong, or its files cannot be read.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The model cannot be described or run.
+    #[error(transparent)]
+    Model(ModelError),
+    /// A read of the bundle failed while running.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The data file cannot be opened for streaming.
+    #[error("cannot read the bundle's neurons: {0}")]
+    Open(#[source] ReadError),
+    /// A streamed record is not what was written.
+    #[error(
+        "{}: record at offset {offset} (layer {layer}, neuron {neuron}) has checksum {got:08x}, \
+         expected {expected:08x}: the file was altered or the device returned wrong bytes; run `flint verify`",
+        file.display()
+    )]
+    Corrupt {
+        /// The file.
+        file: PathBuf,
+        /// First byte of the record.
+        offset: u64,
+        /// Layer of the neuron.
+        layer: u32,
+        /// Index of the neuron.
+        neuron: u32,
+        /// Checksum in the manifest.
+        expected: u32,
+        /// Checksum of what was read.
+        got: u32,
+    },
+    /// Something failed inside a forward pass.
+    #[error("layer {layer}, position {position}: {cause}")]
+    InPass {
+        /// Decoder layer.
+        layer: usize,
+        /// Position of the first token of the pass.
+        position: usize,
+        /// What failed.
+        cause: Box<RuntimeError>,
+    },
+    /// The slot cache refused.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The predictor refused.
+    #[error(transparent)]
+    Predictor(#[from] PredictorError),
+    /// A kernel refused its input.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The system refused memory that the plan counted on.
+    #[error(transparent)]
+    Memory(#[from] MapError),
+    /// The memory option is none.
+    #[error(transparent)]
+    Budget(#[from] BadBudget),
+    /// The budget is below what this run needs at least.
+    #[error(
+        "a memory budget of {budget} bytes is below the floor of this run, {floor} bytes \
+         (weights that stay {resident}, KV cache for {context} tokens {kv}, buffers {buffers}): \
+         raise --memory to at least {ask}, or lower -c"
+    )]
+    BelowFloor {
+        /// Bytes allowed for weights, cache, KV and buffers.
+        budget: u64,
+        /// Bytes needed at least for those.
+        floor: u64,
+        /// What to give `--memory` instead, in the way it was given.
+        ask: String,
+        /// Dense weights and predictors.
+        resident: u64,
+        /// Tokens of context asked for.
+        context: usize,
+        /// Bytes of the KV cache.
+        kv: u64,
+        /// Bytes of buffers.
+        buffers: u64,
+    },
+    /// The machine does not say how much memory is available.
+    #[error(
+        "this system does not say how much memory is available: give --memory as bytes or percent"
+    )]
+    UnknownAllowance,
+    /// More tokens than the model has positions for.
+    #[error("{what} needs a context of {needed} tokens, the model has {limit}")]
+    ContextTooLong {
+        /// What needs it: the prompt, or the context asked for.
+        what: &'static str,
+        /// Tokens needed.
+        needed: usize,
+        /// Positions of the model, or the context asked for.
+        limit: usize,
+    },
+    /// Nothing to start from.
+    #[error(
+        "the prompt is empty and the model has no begin-of-text token: give at least one token"
+    )]
+    EmptyPrompt,
+    /// A token that is not in the vocabulary.
+    #[error("token {token} is outside the vocabulary of {vocabulary}")]
+    UnknownToken {
+        /// The token.
+        token: u32,
+        /// Size of the vocabulary.
+        vocabulary: usize,
+    },
+    /// A text for a bundle that has no tokenizer.
+    #[error("the bundle has no tokenizer.json: give token ids with --tokens")]
+    NoTokenizer,
+    /// The tokenizer is unusable or failed.
+    #[error("tokenizer: {cause}")]
+    BadTokenizer {
+        /// What it said.
+        cause: String,
+    },
+    /// Predictors of a kind that this version does not read.
+    #[error(
+        "the bundle's predictors are of kind '{kind}', which this version cannot use: update flint, or give --mode exact"
+    )]
+    UnknownPredictors {
+        /// Their kind.
+        kind: String,
+    },
+    /// Sizes in the manifest that its own architecture contradicts.
+    #[error("{}: the sizes in the manifest are not those of its architecture: convert the checkpoint again", path.display())]
+    ShapeConflict {
+        /// The bundle.
+        path: PathBuf,
+    },
+    /// Neurons stored in an order that cannot be streamed.
+    #[error(
+        "the bundle stores the neurons of layer {layer} in an order that this version cannot stream: convert the checkpoint again"
+    )]
+    UnknownOrder {
+        /// The layer.
+        layer: usize,
+    },
+    /// Sparse mode for a bundle without predictors.
+    #[error("the bundle has no predictors, so it has no sparse mode: leave out --mode sparse")]
+    NoPredictors,
+    /// A text too short for what was asked.
+    #[error("the text has {tokens} tokens, at least {needed} are needed")]
+    TextTooShort {
+        /// Tokens of the text.
+        tokens: usize,
+        /// Tokens needed.
+        needed: usize,
+    },
+    /// A checkpoint that cannot be converted.
+    #[error(transparent)]
+    Checkpoint(#[from] crate::convert::CheckpointError),
+    /// A file that cannot be read.
+    #[error("cannot read {}: {cause}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+}
+
+impl RuntimeError {
+    /// 2 when the request or its input is wrong, 1 when something failed while running.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            RuntimeError::Read(_)
+            | RuntimeError::Corrupt { .. }
+            | RuntimeError::Cache(_)
+            | RuntimeError::Memory(_)
+            | RuntimeError::Predictor(_) => 1,
+            RuntimeError::Model(ModelError::Tensor(_) | ModelError::Supplier(_)) => 1,
+            RuntimeError::Checkpoint(error) => error.exit_status(),
+            RuntimeError::InPass { .. } => 1,
+            _ => 2,
+        }
+    }
+}
+
+impl From<ModelError> for RuntimeError {
+    /// An error of our own feed-forward travels through the decoder in a box: unpack it.
+    fn from(error: ModelError) -> RuntimeError {
+        match error {
+            ModelError::Supplier(boxed) => match boxed.downcast::<RuntimeError>() {
+                Ok(own) => *own,
+                Err(other) => RuntimeError::Model(ModelError::Supplier(other)),
+            },
+            other => RuntimeError::Model(other),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The feed-forward over neurons on flash: exact (pinned and streamed blocks) or sparse (predicted
+//! neurons in slots).
+
+mod exact;
+mod sparse;
+
+pub(crate) use exact::ExactNeurons;
+pub(crate) use sparse::SparseNeurons;
+
+use crate::stats::Effort;
+use candle_core::Tensor;
+use flint_flash_io::{Counters, PathReport, Reader};
+use flint_geometry::RecordLayout;
+use flint_kernels::{Activation, Compute, accumulate_down, activate};
+use flint_model::{FeedForward, ModelError};
+
+/// Either way to hold neurons.
+pub(crate) enum Neurons {
+    Exact(ExactNeurons),
+    Sparse(SparseNeurons),
+}
+
+impl Neurons {
+    /// Ends a forward pass: caches age in tokens.
+    pub(crate) fn end_pass(&mut self) {
+        match self {
+            Neurons::Exact(_) => {}
+            Neurons::Sparse(sparse) => sparse.end_pass(),
+        }
+    }
+
+    /// What was done so far.
+    pub(crate) fn effort(&self) -> Effort {
+        let own = match self {
+            Neurons::Exact(exact) => exact.effort,
+            Neurons::Sparse(sparse) => sparse.effort,
+        };
+        let Counters { device_reads, bytes_read, busy, wait, .. } = self.reader().counters();
+        Effort { reads: device_reads, bytes_read, io_busy: busy, io_wait: wait, ..own }
+    }
+
+    /// Which way reads take.
+    pub(crate) fn path(&self) -> PathReport {
+        self.reader().report()
+    }
+
+    fn reader(&self) -> &Reader {
+        match self {
+            Neurons::Exact(exact) => exact.reader(),
+            Neurons::Sparse(sparse) => sparse.reader(),
+        }
+    }
+}
+
+impl FeedForward for Neurons {
+    fn begin(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
+        match self {
+            Neurons::Exact(exact) => exact.begin(layer, input),
+            Neurons::Sparse(sparse) => sparse.begin(layer, input),
+        }
+    }
+
+    fn finish(&mut self, layer: usize, input: &Tensor) -> Result<Tensor, ModelError> {
+        match self {
+            Neurons::Exact(exact) => exact.finish(layer, input),
+            Neurons::Sparse(sparse) => sparse.finish(layer, input),
+        }
+    }
+}
+
+/// How the neurons of a model are computed, once their records are in memory.
+#[derive(Debug)]
+pub(crate) struct NeuronMath {
+    pub(crate) compute: Compute,
+    pub(crate) layout: RecordLayout,
+    pub(crate) activation: Activation,
+    pub(crate) biases: Vec<NeuronBiases>,
+}
+
+/// One number per neuron of a layer.
+#[derive(Debug, Default)]
+pub(crate) struct NeuronBiases {
+    pub(crate) gate: Option<Vec<f32>>,
+    pub(crate) up: Option<Vec<f32>>,
+}
+
+impl NeuronMath {
+    /// Activations, positions x records; `biases` are those of the listed records.
+    pub(crate) fn activate(
+        &self,
+        records: &[&[u8]],
+        biases: (Option<&[f32]>, Option<&[f32]>),
+        input: &[f32],
+        acts: &mut [f32],
+    ) {
+        let (gate, up) = biases;
+        activate(&self.compute, &self.layout, self.activation, records, gate, up, input, acts);
+    }
+
+    /// Adds activation x down column to `sum`, in the order of `records`.
+    pub(crate) fn add_down(&self, records: &[&[u8]], acts: &[f32], sum: &mut [f32]) {
+        accumulate_down(&self.compute, &self.layout, records, acts, sum);
+    }
+}
+
+/// How many activations are not zero.
+pub(crate) fn count_active(acts: &[f32]) -> u64 {
+    acts.iter().filter(|&&act| act != 0.0).count() as u64
+}

@@ -1,0 +1,63 @@
+//! Perplexity over non-overlapping windows of context length, by the same path as generation.
+
+use crate::engine::Engine;
+use crate::{RuntimeError, Session};
+use serde::Serialize;
+
+/// How well a text is foreseen.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Perplexity {
+    /// exp of the mean negative log-likelihood per token.
+    pub perplexity: f64,
+    /// Tokens that were foreseen.
+    pub tokens: usize,
+    /// `exact` or `sparse`.
+    pub mode: &'static str,
+}
+
+/// Measures `tokens` (a text without its marks): windows of context length, each begun with the
+/// begin-of-text token where the model has one, so that every token is foreseen; without one, the first
+/// token of each window is not counted. `progress` hears how many tokens are done.
+///
+/// # Errors
+/// When the text is too short or a read fails.
+pub fn perplexity(
+    engine: &mut Engine,
+    tokens: &[u32],
+    progress: &mut dyn FnMut(usize),
+) -> Result<Perplexity, RuntimeError> {
+    let begin = engine.architecture().begin_of_text;
+    let least = 1 + usize::from(begin.is_none());
+    if tokens.len() < least {
+        return Err(RuntimeError::TextTooShort { tokens: tokens.len(), needed: least });
+    }
+    let (mut loss, mut count, mut done) = (0.0, 0, 0);
+    for window in tokens.chunks(engine.plan().context) {
+        let (input, targets): (Vec<u32>, &[u32]) = match begin {
+            Some(begin) => {
+                let inputs = std::iter::once(begin).chain(window[..window.len() - 1].to_vec());
+                (inputs.collect(), window)
+            }
+            None => (window[..window.len() - 1].to_vec(), &window[1..]),
+        };
+        let mut targets = targets.iter();
+        let mut session = Session::new(engine)?;
+        session.feed_all(&input, &mut |logits| {
+            if let Some(&target) = targets.next() {
+                loss += negative_log_likelihood(logits, target);
+                count += 1;
+            }
+        })?;
+        done += window.len();
+        progress(done);
+    }
+    let mode = engine.plan().mode.name();
+    Ok(Perplexity { perplexity: (loss / count as f64).exp(), tokens: count, mode })
+}
+
+/// -log softmax(logits)[target], in f64: a report, not part of any output.
+fn negative_log_likelihood(logits: &[f32], target: u32) -> f64 {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - top).exp()).sum();
+    sum.ln() - f64::from(logits[target as usize] - top)
+}

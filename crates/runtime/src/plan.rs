@@ -1,0 +1,217 @@
+//! The memory split: what goes where, decided before anything is loaded.
+//!
+//! Order of claims: dense weights and predictors, KV cache, buffers, then neurons. Neurons get what is
+//! left: pinned blocks and a read-ahead ring in exact mode, slots in sparse mode. The plan never
+//! changes mode, KV element type or arithmetic; when the claims do not fit it names the floor.
+
+mod blocks;
+mod costs;
+
+pub use blocks::{Block, BlockLayout, ExactPlan};
+pub use costs::{Costs, Widths};
+pub(crate) use costs::{LOGIT_ROWS, context, kv_bytes};
+
+use crate::memory::{MemoryBudget, allowance, process_memory};
+use crate::{Mode, RuntimeError};
+use flint_dram_cache::CacheConfig;
+
+/// Slots of the smallest sparse cache: below this, sets are computed in too many rounds to be of use.
+const LEAST_SLOTS: u32 = 64;
+
+/// What threads, rings and the allocator take beyond what is in use when planning starts.
+const PROCESS_GROWTH: u64 = 8 << 20;
+
+/// Where memory goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Which neurons will be computed.
+    pub mode: Mode,
+    /// Tokens of context that the KV cache has room for.
+    pub context: usize,
+    /// Most prompt tokens that go through a layer together.
+    pub chunk: usize,
+    /// Bytes of all weights of the model, as stored.
+    pub weights_bytes: u64,
+    /// What the user allowed, in bytes: for the whole process, or (percent) without its fixed overhead.
+    pub budget_bytes: u64,
+    /// What limits the budget, for the report.
+    pub bound: String,
+    /// What weights, predictors, slots, KV cache and buffers may take.
+    pub available_bytes: u64,
+    /// Dense weights.
+    pub resident_bytes: u64,
+    /// Predictors.
+    pub predictor_bytes: u64,
+    /// KV cache, when full.
+    pub kv_bytes: u64,
+    /// Activations, logits, checksums.
+    pub buffer_bytes: u64,
+    /// Neurons in memory: pinned, cached, and on their way.
+    pub cache_bytes: u64,
+    /// Code, tokenizer, stacks: estimated before loading.
+    pub process_bytes: u64,
+    /// The least that this run could do with.
+    pub floor_bytes: u64,
+    /// Whether every neuron stays in memory.
+    pub all_resident: bool,
+    /// How the neurons are held.
+    pub neurons: NeuronPlan,
+}
+
+/// How neurons are held in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NeuronPlan {
+    /// Exact mode: blocks pinned or streamed in order.
+    Exact(ExactPlan),
+    /// Sparse mode: a cache of slots.
+    Sparse {
+        /// What the cache is for.
+        config: CacheConfig,
+        /// Bytes that it may take.
+        bytes: u64,
+    },
+}
+
+impl Plan {
+    /// Everything that was claimed, in bytes; at most `available_bytes`.
+    pub fn claimed_bytes(&self) -> u64 {
+        self.resident_bytes
+            + self.predictor_bytes
+            + self.kv_bytes
+            + self.buffer_bytes
+            + self.cache_bytes
+    }
+
+    /// Splits the budget.
+    ///
+    /// # Errors
+    /// When the budget is below the floor, or is `auto` where the system does not say what it has.
+    pub fn make(costs: &Costs, budget: MemoryBudget) -> Result<Plan, RuntimeError> {
+        let available = Available::of(budget, costs.weights_bytes)?;
+        // A shorter chunk needs less memory and gives the same result, only later.
+        let mut chunk = costs.chunk.clamp(1, costs.context);
+        while chunk > 1 && costs.floor(chunk) > available.bytes {
+            chunk /= 2;
+        }
+        let floor = costs.floor(1);
+        if floor > available.bytes {
+            return Err(below_floor(costs, budget, &available, floor));
+        }
+        let left = available.bytes - costs.fixed(chunk);
+        let (neurons, cache_bytes, all_resident) = split_neurons(costs, left);
+        Ok(Plan {
+            mode: costs.mode,
+            context: costs.context,
+            chunk,
+            weights_bytes: costs.weights_bytes,
+            budget_bytes: available.asked,
+            bound: available.bound,
+            available_bytes: available.bytes,
+            resident_bytes: costs.dense_bytes,
+            predictor_bytes: costs.predictor_bytes,
+            kv_bytes: costs.kv_bytes,
+            buffer_bytes: costs.buffers(chunk),
+            cache_bytes,
+            process_bytes: available.process,
+            floor_bytes: floor,
+            all_resident,
+            neurons,
+        })
+    }
+}
+
+fn split_neurons(costs: &Costs, left: u64) -> (NeuronPlan, u64, bool) {
+    match costs.mode {
+        Mode::Exact => {
+            let exact = ExactPlan::make(costs.blocks, left);
+            let (bytes, all) = (exact.bytes(), exact.all_pinned());
+            (NeuronPlan::Exact(exact), bytes, all)
+        }
+        Mode::Sparse => {
+            let config = costs.cache.clone();
+            let slots = config.slots_for(left);
+            let bytes = config.bytes_for(slots);
+            let records: u64 = config.groups.iter().map(|&neurons| u64::from(neurons)).sum();
+            (NeuronPlan::Sparse { config, bytes }, bytes, u64::from(slots) == records)
+        }
+    }
+}
+
+impl Costs {
+    /// Everything but neurons, with chunks of `chunk` tokens.
+    fn fixed(&self, chunk: usize) -> u64 {
+        self.dense_bytes + self.predictor_bytes + self.kv_bytes + self.buffers(chunk)
+    }
+
+    /// The least that a run with chunks of `chunk` tokens can do with.
+    fn floor(&self, chunk: usize) -> u64 {
+        let neurons = match self.mode {
+            Mode::Exact => ExactPlan::least_bytes(self.blocks),
+            Mode::Sparse => {
+                let records: u64 = self.cache.groups.iter().map(|&n| u64::from(n)).sum();
+                self.cache.bytes_for(LEAST_SLOTS.min(records as u32))
+            }
+        };
+        self.fixed(chunk) + neurons
+    }
+}
+
+/// What a budget comes to.
+struct Available {
+    /// In the user's terms.
+    asked: u64,
+    /// For weights, predictors, slots, KV cache and buffers.
+    bytes: u64,
+    process: u64,
+    bound: String,
+}
+
+impl Available {
+    fn of(budget: MemoryBudget, weights: u64) -> Result<Available, RuntimeError> {
+        let process = process_memory().resident + PROCESS_GROWTH;
+        let whole_process = |asked: u64, bound: String| {
+            Ok(Available { asked, bytes: asked.saturating_sub(process), process, bound })
+        };
+        match budget {
+            MemoryBudget::Absolute(bytes) => whole_process(bytes, "--memory".to_owned()),
+            MemoryBudget::Percent(percent) => {
+                let asked = (weights as f64 * percent / 100.0) as u64;
+                Ok(Available {
+                    asked,
+                    bytes: asked,
+                    process,
+                    bound: format!("--memory {percent}%"),
+                })
+            }
+            MemoryBudget::Auto => {
+                let allowed = allowance().ok_or(RuntimeError::UnknownAllowance)?;
+                // What this process holds already is no longer counted as available.
+                whole_process(allowed.bytes + process_memory().resident, allowed.bound)
+            }
+        }
+    }
+}
+
+fn below_floor(
+    costs: &Costs,
+    budget: MemoryBudget,
+    available: &Available,
+    floor: u64,
+) -> RuntimeError {
+    let ask = match budget {
+        MemoryBudget::Percent(_) => {
+            let percent = floor as f64 * 100.0 / costs.weights_bytes as f64;
+            format!("{}% ({floor} bytes)", percent.ceil())
+        }
+        _ => format!("{} bytes", floor + available.process),
+    };
+    RuntimeError::BelowFloor {
+        budget: available.bytes,
+        floor,
+        ask,
+        resident: costs.dense_bytes + costs.predictor_bytes,
+        context: costs.context,
+        kv: costs.kv_bytes,
+        buffers: floor - costs.dense_bytes - costs.predictor_bytes - costs.kv_bytes,
+    }
+}

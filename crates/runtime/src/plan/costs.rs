@@ -1,0 +1,107 @@
+//! What each part of a run takes, in bytes, before it is known what fits.
+
+use super::BlockLayout;
+use crate::{Mode, RunOptions, RuntimeError};
+use flint_dram_cache::CacheConfig;
+use flint_geometry::ModelShape;
+use flint_kernels::KvCache;
+use flint_model::Architecture;
+
+/// Rows of logits that are computed together when every position's are wanted.
+pub(crate) const LOGIT_ROWS: usize = 4;
+
+/// What each part of a run takes.
+#[derive(Debug, Clone)]
+pub struct Costs {
+    /// Which neurons will be computed.
+    pub mode: Mode,
+    /// Tokens of context.
+    pub context: usize,
+    /// Prompt tokens per chunk that were asked for.
+    pub chunk: usize,
+    /// Bytes of all weights, as stored.
+    pub weights_bytes: u64,
+    /// Bytes of the dense weights, as held in memory.
+    pub dense_bytes: u64,
+    /// Bytes of the predictors, as held in memory.
+    pub predictor_bytes: u64,
+    /// Bytes of the KV cache for the whole context.
+    pub kv_bytes: u64,
+    /// Bytes of checksums and tables, whatever the chunk.
+    pub tables_bytes: u64,
+    /// Widths that decide the size of activations.
+    pub widths: Widths,
+    /// How neurons are cut into blocks in exact mode.
+    pub blocks: BlockLayout,
+    /// What a slot cache would be for.
+    pub cache: CacheConfig,
+}
+
+/// Numbers per token that a forward pass holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Widths {
+    hidden: usize,
+    query: usize,
+    kv: usize,
+    neurons: usize,
+    vocabulary: usize,
+    context: usize,
+    threads: usize,
+}
+
+impl Widths {
+    /// The widths of a model computed by `threads` threads.
+    pub fn of(architecture: &Architecture, context: usize, threads: usize) -> Widths {
+        Widths {
+            hidden: architecture.hidden.max(architecture.embedding.width),
+            query: architecture.query_width(),
+            kv: architecture.kv_width(),
+            neurons: architecture.feed_forward.neurons,
+            vocabulary: architecture.vocabulary,
+            context,
+            threads,
+        }
+    }
+}
+
+impl Costs {
+    /// Activations of a chunk of `chunk` tokens, logits and tables.
+    pub fn buffers(&self, chunk: usize) -> u64 {
+        let w = &self.widths;
+        // Alive together at most: hidden, block input, sum, one temporary; query before and after
+        // rotation, mixed values; key and value; activations of the neurons computed together.
+        let per_token = 4 * w.hidden + 3 * w.query + 3 * w.kv + w.neurons;
+        let logits = w.vocabulary * if chunk > 1 { LOGIT_ROWS } else { 1 };
+        let scores = w.context * w.threads;
+        let numbers = chunk * per_token + logits + scores;
+        self.tables_bytes + numbers as u64 * 4
+    }
+}
+
+/// Bytes of the KV cache.
+pub(crate) fn kv_bytes(architecture: &Architecture, context: usize, options: &RunOptions) -> u64 {
+    let attention = &architecture.attention;
+    KvCache::bytes_for(
+        architecture.layers,
+        context,
+        attention.kv_heads,
+        attention.head_dim,
+        options.kv,
+    )
+}
+
+/// The context of a run: what was asked for, else what is needed, within the model's limit.
+pub(crate) fn context(
+    shape: &ModelShape,
+    asked: Option<usize>,
+    needed: Option<usize>,
+) -> Result<usize, RuntimeError> {
+    let limit = shape.context as usize;
+    match asked {
+        Some(asked) if asked > limit => {
+            Err(RuntimeError::ContextTooLong { what: "-c", needed: asked, limit })
+        }
+        Some(asked) => Ok(asked.max(1)),
+        None => Ok(needed.unwrap_or(limit).clamp(1, limit)),
+    }
+}

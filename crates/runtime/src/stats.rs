@@ -1,0 +1,193 @@
+//! What a run did and what it cost, counted where it happens.
+
+use serde::Serialize;
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+/// Work of the feed-forward, cumulative; subtract two for an interval.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Effort {
+    pub(crate) reads: u64,
+    pub(crate) bytes_read: u64,
+    pub(crate) io_busy: Duration,
+    pub(crate) io_wait: Duration,
+    pub(crate) neurons_predicted: u64,
+    pub(crate) neurons_active: u64,
+    pub(crate) neurons_loaded: u64,
+    pub(crate) cache: Duration,
+    pub(crate) predictor: Duration,
+}
+
+impl Effort {
+    fn with(
+        self,
+        b: Effort,
+        n: fn(u64, u64) -> u64,
+        t: fn(Duration, Duration) -> Duration,
+    ) -> Self {
+        Effort {
+            reads: n(self.reads, b.reads),
+            bytes_read: n(self.bytes_read, b.bytes_read),
+            io_busy: t(self.io_busy, b.io_busy),
+            io_wait: t(self.io_wait, b.io_wait),
+            neurons_predicted: n(self.neurons_predicted, b.neurons_predicted),
+            neurons_active: n(self.neurons_active, b.neurons_active),
+            neurons_loaded: n(self.neurons_loaded, b.neurons_loaded),
+            cache: t(self.cache, b.cache),
+            predictor: t(self.predictor, b.predictor),
+        }
+    }
+}
+
+impl Sub for Effort {
+    type Output = Effort;
+
+    fn sub(self, earlier: Effort) -> Effort {
+        self.with(earlier, u64::saturating_sub, Duration::saturating_sub)
+    }
+}
+
+impl Add for Effort {
+    type Output = Effort;
+
+    fn add(self, other: Effort) -> Effort {
+        self.with(other, u64::saturating_add, Duration::saturating_add)
+    }
+}
+
+/// One phase of a run: the prompt, or what follows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Phase {
+    pub(crate) tokens: u64,
+    pub(crate) time: Duration,
+    pub(crate) effort: Effort,
+    /// Bytes that the kernel counts as read from storage by this process, where it counts.
+    pub(crate) storage_bytes: Option<u64>,
+}
+
+/// What a generation did: the `stats` object of the JSON contract.
+#[derive(Debug, Clone, Serialize)]
+pub struct Stats {
+    /// `exact` or `sparse`.
+    pub mode: &'static str,
+    /// `uring` or `threads`.
+    pub io_backend: &'static str,
+    /// Whether reads go past the page cache.
+    pub direct_io: bool,
+    /// Whether records are widened to the alignment of the device.
+    pub widened: bool,
+    /// Why a better path to the device was not taken, and what to change.
+    pub io_reasons: Vec<String>,
+    /// Tokens whose neurons stay cached; 0 when slots alone decide, or in exact mode.
+    pub window: u32,
+    /// Which cached neurons make room; `none` in exact mode.
+    pub policy: String,
+    /// SIMD path.
+    pub simd: &'static str,
+    /// Compute threads.
+    pub threads: usize,
+    /// Tokens of context that there was room for.
+    pub context: usize,
+    /// Most prompt tokens that went through a layer together.
+    pub chunk: usize,
+    /// All weights of the model, as stored.
+    pub weights_bytes: u64,
+    /// What was allowed.
+    pub memory_budget_bytes: u64,
+    /// Dense weights in memory.
+    pub resident_bytes: u64,
+    /// Predictors in memory.
+    pub predictor_bytes: u64,
+    /// Neurons in memory.
+    pub cache_bytes: u64,
+    /// Keys and values, when the context is full.
+    pub kv_bytes: u64,
+    /// Activations, logits, tables.
+    pub buffer_bytes: u64,
+    /// Code, tokenizer, stacks.
+    pub process_bytes: u64,
+    /// Most memory that the process had resident.
+    pub peak_rss_bytes: u64,
+    /// Tokens of the prompt.
+    pub prefill_tokens: u64,
+    /// Time for the prompt.
+    pub prefill_ms: f64,
+    /// Time from the start of the prompt to the first new token.
+    pub first_token_ms: f64,
+    /// Tokens after the first one.
+    pub decode_tokens: u64,
+    /// Time for those.
+    pub decode_ms: f64,
+    /// Decode tokens per second.
+    pub tokens_per_second: f64,
+    /// Bytes read from storage while decoding, by this program's count.
+    pub decode_bytes_read: u64,
+    /// The same by the kernel's count; page cache hits are not in it.
+    pub decode_storage_bytes: Option<u64>,
+    /// Averages over the decode phase.
+    pub per_token: PerToken,
+}
+
+/// Averages over the decode phase; neurons are summed over layers.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct PerToken {
+    /// Asked of the device, widening and gaps included.
+    pub bytes_read: f64,
+    /// Requests to the device.
+    pub reads: f64,
+    /// Neurons of the model.
+    pub neurons_total: f64,
+    /// Neurons computed.
+    pub neurons_predicted: f64,
+    /// Neurons computed whose activation was not zero.
+    pub neurons_active: f64,
+    /// Neurons read.
+    pub neurons_loaded: f64,
+    /// 1 - loaded / predicted.
+    pub hit_rate: f64,
+    /// Time in which at least one read was in flight.
+    pub io_busy_ms: f64,
+    /// Time in which the token loop stood still for reads.
+    pub io_wait_ms: f64,
+    /// Time for finding and freeing slots.
+    pub cache_ms: f64,
+    /// Time of the predictor.
+    pub predictor_ms: f64,
+    /// The rest.
+    pub compute_ms: f64,
+    /// All of it.
+    pub total_ms: f64,
+}
+
+impl PerToken {
+    pub(crate) fn of(phase: &Phase, neurons_total: u64) -> PerToken {
+        if phase.tokens == 0 {
+            return PerToken { neurons_total: neurons_total as f64, ..PerToken::default() };
+        }
+        let effort = &phase.effort;
+        let mean = |count: u64| count as f64 / phase.tokens as f64;
+        let ms = |time: Duration| milliseconds(time) / phase.tokens as f64;
+        let loaded = effort.neurons_loaded as f64;
+        let predicted = effort.neurons_predicted as f64;
+        let elsewhere = effort.io_wait + effort.cache + effort.predictor;
+        PerToken {
+            bytes_read: mean(effort.bytes_read),
+            reads: mean(effort.reads),
+            neurons_total: neurons_total as f64,
+            neurons_predicted: mean(effort.neurons_predicted),
+            neurons_active: mean(effort.neurons_active),
+            neurons_loaded: mean(effort.neurons_loaded),
+            hit_rate: if predicted > 0.0 { 1.0 - loaded / predicted } else { 1.0 },
+            io_busy_ms: ms(effort.io_busy),
+            io_wait_ms: ms(effort.io_wait),
+            cache_ms: ms(effort.cache),
+            predictor_ms: ms(effort.predictor),
+            compute_ms: ms(phase.time.saturating_sub(elsewhere)),
+            total_ms: ms(phase.time),
+        }
+    }
+}
+
+pub(crate) fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}

@@ -1,0 +1,1 @@
+//! Checkpoints of every family, converted and run, against reference logits.

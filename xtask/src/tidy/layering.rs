@@ -1,0 +1,97 @@
+//! Which package of the workspace may know which: the picture in ARCHITECTURE.md, as a table.
+
+use super::Finding;
+use super::manifest::Manifest;
+
+const LEAVES: &[&str] = &["flint-geometry", "flint-iobuf"];
+const MIDDLE: &[&str] = &["flint-bundle", "flint-kernels", "flint-dram-cache", "flint-flash-io"];
+const ON_KERNELS: &[&str] = &["flint-predictor", "flint-model"];
+
+/// What each package may depend on, from the leaves up. Benches may depend on anything.
+const LAYERS: &[(&str, &[&[&str]])] = &[
+    ("flint-geometry", &[]),
+    ("flint-iobuf", &[]),
+    ("flint-bundle", &[LEAVES]),
+    ("flint-kernels", &[LEAVES]),
+    ("flint-dram-cache", &[LEAVES]),
+    ("flint-flash-io", &[LEAVES]),
+    ("flint-predictor", &[LEAVES, &["flint-kernels"]]),
+    ("flint-model", &[LEAVES, &["flint-kernels"]]),
+    ("runtime", &[LEAVES, MIDDLE, ON_KERNELS]),
+    ("flint-fixtures", &[&["flint-bundle", "flint-geometry"]]),
+    ("xtask", &[LEAVES, MIDDLE, ON_KERNELS, &["runtime"]]),
+    (BENCHES, &[]),
+];
+
+/// The package that may depend on anything.
+const BENCHES: &str = "flint-benches";
+
+/// The package whose models and texts any test may use.
+const FIXTURES: &str = "flint-fixtures";
+
+/// Finds dependencies that point up or sideways, and packages that the table does not know.
+pub(super) fn check(manifests: &[Manifest]) -> Vec<Finding> {
+    manifests.iter().flat_map(check_one).collect()
+}
+
+fn check_one(manifest: &Manifest) -> Vec<Finding> {
+    let package = &manifest.package;
+    let Some((_, below)) = LAYERS.iter().find(|(name, _)| name == package) else {
+        let text = format!("{package} has no place in the layers of xtask/src/tidy/layering.rs");
+        return vec![Finding::file(&manifest.path, text)];
+    };
+    if package == BENCHES {
+        return Vec::new();
+    }
+    let in_workspace = |name: &&String| LAYERS.iter().any(|(other, _)| other == name);
+    let for_tests = manifest.dev_dependencies.iter().filter(|&name| name != FIXTURES);
+    let known = manifest.dependencies.iter().chain(for_tests).filter(in_workspace);
+    known
+        .filter(|name| !below.iter().any(|layer| layer.contains(&name.as_str())))
+        .map(|name| Finding::file(&manifest.path, format!("{package} must not know {name}")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(package: &str, dependencies: &[&str], dev: &[&str]) -> Vec<String> {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let manifest = Manifest {
+            path: "Cargo.toml".into(),
+            package: package.into(),
+            dependencies: owned(dependencies),
+            dev_dependencies: owned(dev),
+        };
+        check(&[manifest]).into_iter().map(|finding| finding.text).collect()
+    }
+
+    #[test]
+    fn siblings_do_not_know_each_other() {
+        assert_eq!(
+            findings("flint-kernels", &["flint-geometry", "flint-bundle"], &[]),
+            ["flint-kernels must not know flint-bundle"]
+        );
+    }
+
+    #[test]
+    fn nothing_points_up_and_leaves_know_nobody() {
+        assert_eq!(findings("flint-model", &["runtime"], &[]).len(), 1);
+        assert_eq!(findings("flint-iobuf", &["flint-geometry"], &[]).len(), 1);
+        assert_eq!(findings("runtime", &["flint-fixtures"], &[]).len(), 1);
+        assert_eq!(findings("flint-predictor", &["flint-kernels", "libc"], &[]), [""; 0]);
+        assert_eq!(findings("flint-benches", &["runtime", "xtask"], &[]), [""; 0]);
+    }
+
+    #[test]
+    fn tests_may_use_fixtures_but_no_sibling() {
+        assert_eq!(findings("flint-bundle", &[], &["flint-fixtures"]), [""; 0]);
+        assert_eq!(findings("flint-bundle", &[], &["flint-kernels"]).len(), 1);
+    }
+
+    #[test]
+    fn a_new_package_needs_a_place() {
+        assert!(findings("flint-new", &[], &[])[0].starts_with("flint-new has no place"));
+    }
+}

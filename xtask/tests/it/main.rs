@@ -1,0 +1,8 @@
+//! The chores, run over this very workspace.
+
+#[test]
+fn the_workspace_is_tidy() {
+    let findings = xtask::tidy::tidy(xtask::workspace_root()).unwrap();
+    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
