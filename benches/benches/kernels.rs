@@ -1,6 +1,7 @@
 //! The kernels in GB/s and GFLOP/s, beside the best prefetched read of memory on as many threads.
 //!
 //! Weights are taken in turn from more memory than any cache holds, so that they come from memory.
+#![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 #[path = "kernels/read_memory.rs"]
 mod read_memory;
@@ -144,8 +145,7 @@ fn small(criterion: &mut Criterion) {
 /// One token's attention over 2048 positions of 32 heads of 128.
 fn attend(criterion: &mut Criterion) {
     const POSITIONS: usize = 2048;
-    let spec =
-        AttentionSpec { heads: 32, kv_heads: 32, head_dim: 128, scale: 0.09, window: None };
+    let spec = AttentionSpec { heads: 32, kv_heads: 32, head_dim: 128, scale: 0.09, window: None };
     let width = spec.heads * spec.head_dim;
     let mut cache = KvCache::new(1, POSITIONS, 32, 128, KvElement::F32).unwrap();
     let kv = numbers(POSITIONS * width);

@@ -65,7 +65,9 @@ fn through_reader(
         }
     };
     let begin = Instant::now();
-    while let Some(lease) = pool.take() {
+    // All places at once: one that goes back unused must not be handed out again.
+    let leases: Vec<Lease> = std::iter::from_fn(|| pool.take()).collect();
+    for lease in leases {
         ask(&mut batch, lease);
     }
     reader.submit(&mut batch, Urgency::Exact);

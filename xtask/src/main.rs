@@ -14,12 +14,15 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Turn a HuggingFace checkpoint into a bundle.
+    Convert(runtime::cli::ConvertArgs),
     /// Check layering, sizes, headers, file names and the list of unsafe files.
     Tidy,
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
+        Task::Convert(args) => return runtime::cli::status(runtime::cli::convert(args)),
         Task::Tidy => tidy(),
     };
     result.unwrap_or_else(|error| {

@@ -49,8 +49,10 @@ pub(crate) fn dot<L: Lanes, E: Element, const R: usize>(
     x: &[f32],
 ) -> [f32; R] {
     let (x, x_rest) = x.as_chunks::<LANES>();
-    let cut = rows.map(E::chunks);
-    let chunks = cut.map(|(whole, _)| &whole[..x.len()]);
+    let mut chunks = [[].as_slice(); R];
+    for r in 0..R {
+        chunks[r] = &E::whole(rows[r])[..x.len()];
+    }
     let mut sums = [lanes.splat(0.0); R];
     // Lines of these rows while there are any ahead, then the first lines of the next rows.
     let turn = x.len().saturating_sub(AHEAD / E::CHUNK_BYTES);
@@ -61,12 +63,16 @@ pub(crate) fn dot<L: Lanes, E: Element, const R: usize>(
     if !x_rest.is_empty() {
         let x = lanes.load(&padded(x_rest));
         for r in 0..R {
-            if let Some(tail) = cut[r].1 {
-                sums[r] = lanes.mul_add(E::load(lanes, &tail), x, sums[r]);
-            }
+            sums[r] = lanes.mul_add(E::load(lanes, &E::tail(rows[r])), x, sums[r]);
         }
     }
-    sums.map(|sum| lanes.sum(sum))
+    // A loop and not `map`, here and wherever there are lanes: the compiler may leave `map` a function of
+    // its own, without the instructions.
+    let mut dots = [0.0; R];
+    for r in 0..R {
+        dots[r] = lanes.sum(sums[r]);
+    }
+    dots
 }
 
 /// Adds the products of the chunks in `range` to the lanes, asking for the same chunks from `ahead`.

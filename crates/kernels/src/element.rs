@@ -10,8 +10,12 @@ pub(crate) trait Element: Copy {
     /// Bytes of sixteen numbers, as a number.
     const CHUNK_BYTES: usize;
 
-    /// Cuts a row into whole chunks and what is left, padded with zeros; `None` when nothing is.
-    fn chunks(row: &[u8]) -> (&[Self::Chunk], Option<Self::Chunk>);
+    /// The whole chunks of a row.
+    fn whole(row: &[u8]) -> &[Self::Chunk];
+
+    /// What follows the whole chunks of a row, padded with zeros: zero bytes are the number zero in
+    /// every encoding here.
+    fn tail(row: &[u8]) -> Self::Chunk;
 
     /// Widens a chunk, exactly.
     fn load<L: Lanes>(lanes: L, chunk: &Self::Chunk) -> L::V;
@@ -35,8 +39,13 @@ impl Element for F16 {
     const CHUNK_BYTES: usize = 2 * LANES;
 
     #[inline(always)]
-    fn chunks(row: &[u8]) -> (&[Self::Chunk], Option<Self::Chunk>) {
-        padded_chunks(row)
+    fn whole(row: &[u8]) -> &[Self::Chunk] {
+        row.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn tail(row: &[u8]) -> Self::Chunk {
+        padded(row.as_chunks::<{ Self::CHUNK_BYTES }>().1)
     }
 
     #[inline(always)]
@@ -51,8 +60,13 @@ impl Element for Bf16 {
     const CHUNK_BYTES: usize = 2 * LANES;
 
     #[inline(always)]
-    fn chunks(row: &[u8]) -> (&[Self::Chunk], Option<Self::Chunk>) {
-        padded_chunks(row)
+    fn whole(row: &[u8]) -> &[Self::Chunk] {
+        row.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn tail(row: &[u8]) -> Self::Chunk {
+        padded(row.as_chunks::<{ Self::CHUNK_BYTES }>().1)
     }
 
     #[inline(always)]
@@ -67,21 +81,19 @@ impl Element for F32 {
     const CHUNK_BYTES: usize = 4 * LANES;
 
     #[inline(always)]
-    fn chunks(row: &[u8]) -> (&[Self::Chunk], Option<Self::Chunk>) {
-        padded_chunks(row)
+    fn whole(row: &[u8]) -> &[Self::Chunk] {
+        row.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn tail(row: &[u8]) -> Self::Chunk {
+        padded(row.as_chunks::<{ Self::CHUNK_BYTES }>().1)
     }
 
     #[inline(always)]
     fn load<L: Lanes>(lanes: L, chunk: &Self::Chunk) -> L::V {
         lanes.load_f32(chunk)
     }
-}
-
-/// Zero bytes are the number zero in every encoding here, so the padding multiplies to nothing.
-#[inline(always)]
-fn padded_chunks<const N: usize>(row: &[u8]) -> (&[[u8; N]], Option<[u8; N]>) {
-    let (whole, rest) = row.as_chunks::<N>();
-    (whole, (!rest.is_empty()).then(|| padded(rest)))
 }
 
 /// `rest`, followed by zeros.

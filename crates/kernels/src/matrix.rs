@@ -109,14 +109,13 @@ impl Kernel for Widen<'_> {
 /// Writes `row` as f32; `out` has as many numbers as the row.
 #[inline(always)]
 fn widen<L: Lanes, E: Element>(lanes: L, row: &[u8], out: &mut [f32]) {
-    let (chunks, tail) = E::chunks(row);
     let (out, rest) = out.as_chunks_mut::<LANES>();
-    for (chunk, out) in chunks.iter().zip(out) {
+    for (chunk, out) in E::whole(row).iter().zip(out) {
         lanes.store(E::load(lanes, chunk), out);
     }
-    if let Some(chunk) = tail {
+    if !rest.is_empty() {
         let mut padded = [0.0; LANES];
-        lanes.store(E::load(lanes, &chunk), &mut padded);
+        lanes.store(E::load(lanes, &E::tail(row)), &mut padded);
         rest.copy_from_slice(&padded[..rest.len()]);
     }
 }

@@ -111,12 +111,13 @@ fn widen<L: Lanes, E: Element, const R: usize>(
     weights: &mut [[Line; DEPTH]; R],
 ) {
     for (row, weights) in rows.into_iter().zip(weights) {
-        let (whole, tail) = E::chunks(row);
-        for (k, weights) in weights[..depth].iter_mut().enumerate() {
-            // The chunk past the whole ones is the padded tail.
-            if let Some(chunk) = whole.get(from + k).or(tail.as_ref()) {
-                lanes.store(E::load(lanes, chunk), &mut weights.0);
-            }
+        let whole = &E::whole(row)[from..];
+        let weights = &mut weights[..depth];
+        for (weights, chunk) in weights.iter_mut().zip(whole) {
+            lanes.store(E::load(lanes, chunk), &mut weights.0);
+        }
+        if let Some(last) = weights.get_mut(whole.len()) {
+            lanes.store(E::load(lanes, &E::tail(row)), &mut last.0);
         }
     }
 }
@@ -132,15 +133,28 @@ fn tile<L: Lanes, const R: usize, const T: usize>(
     sums: &mut [[Line; R]],
 ) {
     let depth = panel[0].len();
-    let panel = panel.map(|row| &row[..depth]);
-    let x: [&[Line]; T] = std::array::from_fn(|t| &x.token(token + t)[from..from + depth]);
+    let mut rows = [[].as_slice(); R];
+    for r in 0..R {
+        rows[r] = &panel[r][..depth];
+    }
+    let mut vectors = [[].as_slice(); T];
+    for (t, vector) in vectors.iter_mut().enumerate() {
+        *vector = &x.token(token + t)[from..from + depth];
+    }
     let sums = &mut sums[token..token + T];
-    let mut tile: [[L::V; R]; T] =
-        std::array::from_fn(|t| std::array::from_fn(|r| lanes.load(&sums[t][r].0)));
+    let mut tile = [[lanes.splat(0.0); R]; T];
+    for t in 0..T {
+        for r in 0..R {
+            tile[t][r] = lanes.load(&sums[t][r].0);
+        }
+    }
     for k in 0..depth {
-        let weights: [L::V; R] = std::array::from_fn(|r| lanes.load(&panel[r][k].0));
+        let mut weights = [lanes.splat(0.0); R];
+        for r in 0..R {
+            weights[r] = lanes.load(&rows[r][k].0);
+        }
         for t in 0..T {
-            let x = lanes.load(&x[t][k].0);
+            let x = lanes.load(&vectors[t][k].0);
             for r in 0..R {
                 tile[t][r] = lanes.mul_add(weights[r], x, tile[t][r]);
             }

@@ -42,9 +42,12 @@ fn add<L: Lanes, E: Element, const N: usize>(
     out: &mut [f32],
 ) {
     let (out, out_rest) = out.as_chunks_mut::<LANES>();
-    let weights = rows.map(|(weight, _)| lanes.splat(weight));
-    let cut = rows.map(|(_, row)| E::chunks(row));
-    let chunks = cut.map(|(whole, _)| &whole[..out.len()]);
+    let mut weights = [lanes.splat(0.0); N];
+    let mut chunks = [[].as_slice(); N];
+    for n in 0..N {
+        weights[n] = lanes.splat(rows[n].0);
+        chunks[n] = &E::whole(rows[n].1)[..out.len()];
+    }
     // Lines of these rows while there are any ahead, then the first lines of the next rows.
     let turn = out.len().saturating_sub(AHEAD);
     let here = rows.map(|(_, row)| row.as_ptr().wrapping_add(AHEAD * E::CHUNK_BYTES));
@@ -54,9 +57,7 @@ fn add<L: Lanes, E: Element, const N: usize>(
     if !out_rest.is_empty() {
         let mut sum = lanes.load(&padded(out_rest));
         for n in 0..N {
-            if let Some(tail) = cut[n].1 {
-                sum = lanes.mul_add(weights[n], E::load(lanes, &tail), sum);
-            }
+            sum = lanes.mul_add(weights[n], E::load(lanes, &E::tail(rows[n].1)), sum);
         }
         let mut tail = [0.0; LANES];
         lanes.store(sum, &mut tail);

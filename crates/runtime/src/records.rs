@@ -24,7 +24,6 @@ impl RecordFile {
         &self.bundle
     }
 
-
     /// The file of records is the only one of its readers.
     pub(crate) fn id(&self) -> FileId {
         FileId(0)

@@ -1,3 +1,11 @@
-//! Behaviour of the runtime as a whole: the models, the grid, the faults, the command line.
+//! Behaviour of the runtime as a whole: the models, the grid, the device, the command line.
 
+mod command_line;
+mod convert;
+mod device;
 mod families;
+mod grid;
+mod model;
+mod reference;
+mod sparse;
+mod storage_count;

@@ -1,0 +1,94 @@
+//! Devices and file systems that are not the best: widened reads, padding, tmpfs. Same output, and the
+//! report says which path was taken.
+
+use crate::model::{Twin, greedy, load, options, oracle, unseen_prompt};
+use flint_fixtures::{oracle as oracle_checkpoint, tiny_opt_bundle};
+use runtime::convert::{ConvertOptions, convert};
+use runtime::{Mode, RunOptions};
+use std::fs;
+use std::path::Path;
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn a_device_that_wants_four_kibibytes_gets_widened_reads() {
+    let prompt = unseen_prompt();
+    let context = prompt.len() + 6;
+    let expected = Twin::open(&tiny_opt_bundle()).greedy(&prompt, 6);
+    let wide = RunOptions { io_alignment: Some(4096), ..options(75.0) };
+    let mut engine = load(&tiny_opt_bundle(), &wide, context, None);
+    let generated = greedy(&mut engine, &prompt, 6);
+    assert_eq!(generated.tokens, expected);
+    assert!(generated.stats.widened);
+
+    let wide = RunOptions { io_alignment: Some(4096), mode: Some(Mode::Sparse), ..options(120.0) };
+    let predictor = oracle(&tiny_opt_bundle());
+    let mut engine = load(&tiny_opt_bundle(), &wide, context, Some(predictor));
+    let generated = greedy(&mut engine, &prompt, 6);
+    assert_eq!(generated.tokens, expected);
+    assert!(generated.stats.per_token.neurons_loaded > 0.0);
+}
+
+#[test]
+fn records_with_padding_run_by_every_path() {
+    // 64 wide in f16: records of 256 bytes, one every 512.
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("padded.flint");
+    let options_of = ConvertOptions {
+        checkpoint: oracle_checkpoint("opt-post-ln-free"),
+        out: out.clone(),
+        element: None,
+        force: false,
+    };
+    let bundle = convert(&options_of, &mut |_| {}).unwrap();
+    let record = bundle.shape().record;
+    assert!(record.stride() > record.payload_bytes() as u64, "{record:?} has no padding");
+    let prompt = [57, 301, 18, 344, 129, 301, 76];
+    let expected = Twin::open(&out).greedy(&prompt, 8);
+    for io_alignment in [None, Some(4096)] {
+        for percent in [100.0, 1000.0] {
+            let exact = RunOptions { io_alignment, ..options(percent) };
+            let mut engine = load(&out, &exact, 16, None);
+            assert_eq!(greedy(&mut engine, &prompt, 8).tokens, expected);
+        }
+        let sparse = RunOptions { io_alignment, mode: Some(Mode::Sparse), ..options(250.0) };
+        let mut engine = load(&out, &sparse, 16, Some(oracle(&out)));
+        assert_eq!(greedy(&mut engine, &prompt, 8).tokens, expected);
+    }
+}
+
+#[test]
+fn a_file_system_in_memory_works_and_the_report_says_how() {
+    let shm = Path::new("/dev/shm");
+    let Ok(directory) = tempfile::tempdir_in(shm) else {
+        eprintln!("skipped: no tmpfs at /dev/shm");
+        return;
+    };
+    let bundle = directory.path().join("tiny.flint");
+    copy(&tiny_opt_bundle(), &bundle);
+    let prompt = unseen_prompt();
+    let expected = Twin::open(&bundle).greedy(&prompt, 4);
+    let mut engine = load(&bundle, &options(75.0), prompt.len() + 4, None);
+    let generated = greedy(&mut engine, &prompt, 4);
+    assert_eq!(generated.tokens, expected);
+    let stats = generated.stats;
+    assert!(stats.direct_io || !stats.io_reasons.is_empty(), "buffered without a reason");
+}
+
+#[test]
+fn a_bundle_removed_while_in_use_keeps_running() {
+    let directory = tempfile::tempdir().unwrap();
+    let bundle = directory.path().join("tiny.flint");
+    copy(&tiny_opt_bundle(), &bundle);
+    let prompt = unseen_prompt();
+    let expected = Twin::open(&bundle).greedy(&prompt, 4);
+    let mut engine = load(&bundle, &options(60.0), prompt.len() + 4, None);
+    fs::remove_dir_all(&bundle).unwrap();
+    assert_eq!(greedy(&mut engine, &prompt, 4).tokens, expected);
+}

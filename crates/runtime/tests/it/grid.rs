@@ -1,0 +1,62 @@
+//! Greedy output is the same bits for every budget, backend, thread count, SIMD path and chunk length.
+
+use crate::model::{Twin, greedy, load, options, oracle, unseen_prompt};
+use flint_dram_cache::PolicyKind;
+use flint_fixtures::tiny_opt_bundle;
+use flint_flash_io::BackendChoice;
+use flint_kernels::Isa;
+use runtime::{Mode, RunOptions};
+use std::num::NonZeroU32;
+
+const TOKENS: usize = 10;
+
+/// 1000 percent keeps every neuron in memory.
+const BUDGETS: [f64; 4] = [60.0, 75.0, 100.0, 1000.0];
+
+/// Every combination of what must not matter.
+fn grid(budgets: &[f64]) -> Vec<RunOptions> {
+    let mut grid = Vec::new();
+    for &budget in budgets {
+        for io in [BackendChoice::Uring, BackendChoice::Threads] {
+            for threads in [1, 2] {
+                for isa in Isa::available() {
+                    for chunk in [1, 7, 64] {
+                        let threads = Some(threads);
+                        let isa = Some(isa);
+                        grid.push(RunOptions { io, threads, isa, chunk, ..options(budget) });
+                    }
+                }
+            }
+        }
+    }
+    grid
+}
+
+#[test]
+fn exact_output_does_not_depend_on_how_it_is_run() {
+    let prompt = unseen_prompt();
+    let expected = Twin::open(&tiny_opt_bundle()).greedy(&prompt, TOKENS);
+    for options in grid(&BUDGETS) {
+        let mut engine = load(&tiny_opt_bundle(), &options, prompt.len() + TOKENS, None);
+        let generated = greedy(&mut engine, &prompt, TOKENS);
+        assert_eq!(generated.tokens, expected, "{options:?}");
+        assert_eq!(engine.plan().all_resident, generated.stats.decode_bytes_read == 0);
+    }
+}
+
+#[test]
+fn sparse_output_does_not_depend_on_how_it_is_run() {
+    let prompt = unseen_prompt();
+    let expected = Twin::open(&tiny_opt_bundle()).greedy(&prompt, TOKENS);
+    let window = |k| PolicyKind::Window { tokens: NonZeroU32::new(k) };
+    for (index, options) in grid(&[120.0, 1000.0]).into_iter().enumerate() {
+        // Policies alternate over the grid; windows of every length among them.
+        let policy =
+            if index % 2 == 0 { PolicyKind::FREQUENCY } else { window(index as u32 / 2 % 9) };
+        let options = RunOptions { policy, mode: Some(Mode::Sparse), ..options };
+        let predictor = oracle(&tiny_opt_bundle());
+        let context = prompt.len() + TOKENS;
+        let mut engine = load(&tiny_opt_bundle(), &options, context, Some(predictor));
+        assert_eq!(greedy(&mut engine, &prompt, TOKENS).tokens, expected, "{options:?}");
+    }
+}
