@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+pub mod measure;
 pub mod tidy;
 
 /// The directory of the workspace that this was built in.

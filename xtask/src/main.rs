@@ -1,5 +1,6 @@
 //! The chores of the workspace: `cargo xtask TASK`.
 #![expect(clippy::print_stderr, reason = "findings go to whoever runs the task")]
+#![expect(clippy::print_stdout, reason = "results do too")]
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -16,6 +17,8 @@ struct Arguments {
 enum Task {
     /// Turn a HuggingFace checkpoint into a bundle.
     Convert(runtime::cli::ConvertArgs),
+    /// Measure decoding at several memory budgets: the table of the README.
+    Measure(xtask::measure::MeasureArgs),
     /// Check layering, sizes, headers, file names and the list of unsafe files.
     Tidy,
 }
@@ -23,6 +26,10 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Convert(args) => return runtime::cli::status(runtime::cli::convert(args)),
+        Task::Measure(args) => xtask::measure::measure(&args).map(|table| {
+            println!("{table}");
+            ExitCode::SUCCESS
+        }),
         Task::Tidy => tidy(),
     };
     result.unwrap_or_else(|error| {

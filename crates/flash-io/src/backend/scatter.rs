@@ -55,3 +55,39 @@ impl Destinations {
         &self.list
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::{Gap, RecordPiece};
+    use crate::{FileId, ReadError};
+
+    #[test]
+    fn a_resumed_read_goes_on_behind_the_blocks_it_has() -> Result<(), ReadError> {
+        let policy = MergePolicy { max_gap_bytes: 8192, max_request_bytes: 1 << 20 };
+        let sink = Sink::new(policy)?;
+        let mut starts = Vec::new();
+        let mut piece = |bytes: usize| -> Result<Piece, ReadError> {
+            let mut into = Lease::alone(bytes)?;
+            starts.push(into.as_mut_ptr() as usize);
+            Ok(Piece::Record(RecordPiece { tag: 0, into, bytes, at: 0..bytes }))
+        };
+        let pieces = vec![piece(1024)?, Piece::Gap(Gap { bytes: 8192 }), piece(512)?];
+        let mut read = DeviceRead::new(FileId(0), 0, 512, pieces);
+        let gap = sink.start.load(Ordering::Relaxed) as usize;
+        let mut places = Destinations::default();
+        let mut aim = |read: &mut DeviceRead| -> Vec<(usize, usize)> {
+            places.aim(read, &sink);
+            places.list().iter().map(|place| (place.iov_base as usize, place.iov_len)).collect()
+        };
+        assert_eq!(aim(&mut read), [(starts[0], 1024), (gap, 8192), (starts[1], 512)]);
+        read.advance(Ok(700));
+        assert_eq!(aim(&mut read), [(starts[0] + 512, 512), (gap, 8192), (starts[1], 512)]);
+        // Into the gap: what is left of it, at the start of the sink or behind, but inside.
+        read.advance(Ok(1024));
+        let rest = aim(&mut read);
+        assert_eq!((rest.len(), rest[0].1, rest[1]), (2, 8192 - 512, (starts[1], 512)));
+        assert!(rest[0].0 >= gap && rest[0].0 + rest[0].1 <= gap + 8192);
+        Ok(())
+    }
+}
