@@ -4,6 +4,9 @@ use crate::{ModelError, Role, TensorSpec};
 use flint_geometry::{ElementType, ModelShape, RecordLayout};
 use serde::{Deserialize, Serialize};
 
+/// The file that every size is from.
+const CONFIG: &str = "config.json";
+
 /// A dense decoder-only language model. Sizes are in numbers, not bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Architecture {
@@ -225,9 +228,10 @@ impl Architecture {
     /// # Errors
     /// When a size is zero or does not fit in 32 bits.
     pub fn shape(&self, element: ElementType) -> Result<ModelShape, ModelError> {
-        let small = |key, value: usize| {
+        let small = |key: &str, value: usize| {
             u32::try_from(value).ok().filter(|&v| v > 0).ok_or_else(|| ModelError::BadValue {
-                key,
+                file: CONFIG,
+                key: key.to_owned(),
                 expected: "a positive 32-bit number".to_owned(),
                 got: value.to_string(),
             })
@@ -236,7 +240,8 @@ impl Architecture {
         let record =
             RecordLayout::new(element, width, self.feed_forward.gated).ok_or_else(|| {
                 ModelError::BadValue {
-                    key: "hidden_size",
+                    file: CONFIG,
+                    key: "hidden_size".to_owned(),
                     expected: "more than zero".to_owned(),
                     got: "0".to_owned(),
                 }
@@ -282,6 +287,9 @@ impl Architecture {
     /// # Errors
     /// When the text is something else.
     pub fn from_json(text: &str) -> Result<Architecture, ModelError> {
-        serde_json::from_str(text).map_err(|e| ModelError::NotJson { cause: e.to_string() })
+        serde_json::from_str(text).map_err(|e| ModelError::NotJson {
+            file: "the stored architecture",
+            cause: e.to_string(),
+        })
     }
 }

@@ -1,24 +1,42 @@
 //! Typed access to `config.json`: every setting is checked where it is read, and named when it is wrong.
 
+mod activation;
+mod heads;
+mod rope;
+
+pub(crate) use heads::Heads;
+pub(crate) use rope::RopeDefaults;
+
 use crate::ModelError;
 use serde_json::{Map, Value};
 
 /// No size in a real configuration comes near this; above it arithmetic could wrap.
 const LARGEST: u64 = 1 << 28;
 
-/// The settings of a checkpoint.
+/// No model comes near this; each layer is a list of tensors to look for.
+const MOST_LAYERS: usize = 1 << 14;
+
+/// The settings of a checkpoint, or of one section of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     settings: Map<String, Value>,
+    /// The file they are from.
+    file: &'static str,
+    /// Name of the section with a dot, empty for the whole.
+    section: String,
 }
 
 impl Config {
-    pub(crate) fn parse(text: &[u8]) -> Result<Config, ModelError> {
-        match serde_json::from_slice(text) {
-            Ok(Value::Object(settings)) => Ok(Config { settings }),
-            Ok(_) => Err(ModelError::NotJson { cause: "it holds another value".to_owned() }),
-            Err(error) => Err(ModelError::NotJson { cause: error.to_string() }),
-        }
+    /// The settings in `text`, which is `file`.
+    pub(crate) fn parse(file: &'static str, text: &[u8]) -> Result<Config, ModelError> {
+        let cause = match serde_json::from_slice(text) {
+            Ok(Value::Object(settings)) => {
+                return Ok(Config { settings, file, section: String::new() });
+            }
+            Ok(_) => "it holds another value".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Err(ModelError::NotJson { file, cause })
     }
 
     /// The value of `key`; null counts as absent.
@@ -26,76 +44,161 @@ impl Config {
         self.settings.get(key).filter(|value| !value.is_null())
     }
 
-    pub(crate) fn text(&self, key: &'static str) -> Result<&str, ModelError> {
-        let value = self.value(key).ok_or(ModelError::Missing { key })?;
-        value.as_str().ok_or_else(|| bad(key, "a text", value))
+    /// Whether `key` is there, even as null.
+    pub(crate) fn mentions(&self, key: &str) -> bool {
+        self.settings.contains_key(key)
     }
 
-    /// A size: at least 1.
-    pub(crate) fn size(&self, key: &'static str) -> Result<usize, ModelError> {
-        self.size_or_absent(key)?.ok_or(ModelError::Missing { key })
-    }
-
-    pub(crate) fn size_or(&self, key: &'static str, default: usize) -> Result<usize, ModelError> {
-        Ok(self.size_or_absent(key)?.unwrap_or(default))
-    }
-
-    pub(crate) fn size_or_absent(&self, key: &'static str) -> Result<Option<usize>, ModelError> {
-        let Some(value) = self.value(key) else { return Ok(None) };
-        match value.as_u64() {
-            Some(size) if (1..=LARGEST).contains(&size) => Ok(Some(size as usize)),
-            _ => Err(bad(key, "a whole number from 1 to 268435456", value)),
+    /// The section under `key`; an empty one counts as absent.
+    fn section(&self, key: &str) -> Result<Option<Config>, ModelError> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(Value::Object(settings)) if settings.is_empty() => Ok(None),
+            Some(Value::Object(settings)) => {
+                let section = format!("{}{key}.", self.section);
+                Ok(Some(Config { settings: settings.clone(), file: self.file, section }))
+            }
+            Some(value) => Err(self.bad(key, "an object", value)),
         }
     }
 
-    pub(crate) fn flag_or(&self, key: &'static str, default: bool) -> Result<bool, ModelError> {
+    fn missing(&self, key: &str) -> ModelError {
+        ModelError::Missing { file: self.file, key: format!("{}{key}", self.section) }
+    }
+
+    /// An error for the value of `key`; long values are cut.
+    pub(crate) fn bad(&self, key: &str, expected: &str, got: &Value) -> ModelError {
+        let mut got = got.to_string();
+        if got.chars().count() > 60 {
+            got = got.chars().take(60).collect::<String>() + "..";
+        }
+        let key = format!("{}{key}", self.section);
+        ModelError::BadValue { file: self.file, key, expected: expected.to_owned(), got }
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Result<&str, ModelError> {
+        self.text_or_absent(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    pub(crate) fn text_or_absent(&self, key: &str) -> Result<Option<&str>, ModelError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        value.as_str().map(Some).ok_or_else(|| self.bad(key, "a text", value))
+    }
+
+    /// A size: at least 1.
+    pub(crate) fn size(&self, key: &str) -> Result<usize, ModelError> {
+        self.size_or_absent(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    pub(crate) fn size_or(&self, key: &str, default: usize) -> Result<usize, ModelError> {
+        Ok(self.size_or_absent(key)?.unwrap_or(default))
+    }
+
+    pub(crate) fn size_or_absent(&self, key: &str) -> Result<Option<usize>, ModelError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        match value.as_u64() {
+            Some(size) if (1..=LARGEST).contains(&size) => Ok(Some(size as usize)),
+            _ => Err(self.bad(key, "a whole number from 1 to 268435456", value)),
+        }
+    }
+
+    /// A whole number, zero included.
+    pub(crate) fn count_or(&self, key: &str, default: usize) -> Result<usize, ModelError> {
+        match self.value(key).map(Value::as_u64) {
+            Some(Some(0)) => Ok(0),
+            _ => self.size_or(key, default),
+        }
+    }
+
+    /// Decoder layers.
+    pub(crate) fn layers(&self) -> Result<usize, ModelError> {
+        const KEY: &str = "num_hidden_layers";
+        match self.size(KEY)? {
+            layers if layers <= MOST_LAYERS => Ok(layers),
+            layers => Err(self.bad(KEY, &format!("at most {MOST_LAYERS}"), &layers.into())),
+        }
+    }
+
+    pub(crate) fn flag_or(&self, key: &str, default: bool) -> Result<bool, ModelError> {
         let Some(value) = self.value(key) else { return Ok(default) };
-        value.as_bool().ok_or_else(|| bad(key, "true or false", value))
+        value.as_bool().ok_or_else(|| self.bad(key, "true or false", value))
+    }
+
+    /// A number above zero.
+    pub(crate) fn number(&self, key: &str) -> Result<f64, ModelError> {
+        self.number_or_absent(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    pub(crate) fn number_or_absent(&self, key: &str) -> Result<Option<f64>, ModelError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        match value.as_f64() {
+            Some(number) if number > 0.0 && number.is_finite() => Ok(Some(number)),
+            _ => Err(self.bad(key, "a number above zero", value)),
+        }
+    }
+
+    /// What a norm adds before its root.
+    pub(crate) fn epsilon_or(&self, key: &str, default: f32) -> Result<f32, ModelError> {
+        Ok(self.number_or_absent(key)?.map_or(default, |number| number as f32))
     }
 
     /// One token id, where there is one.
-    pub(crate) fn token(&self, key: &'static str) -> Result<Option<u32>, ModelError> {
+    pub(crate) fn token(&self, key: &str) -> Result<Option<u32>, ModelError> {
         let Some(value) = self.value(key) else { return Ok(None) };
-        as_token(value).map(Some).ok_or_else(|| bad(key, "a token id", value))
+        as_token(value).map(Some).ok_or_else(|| self.bad(key, "a token id", value))
     }
 
-    /// One token id or a list of them.
-    pub(crate) fn tokens_or(
-        &self,
-        key: &'static str,
-        default: u32,
-    ) -> Result<Vec<u32>, ModelError> {
-        let Some(value) = self.value(key) else { return Ok(vec![default]) };
+    /// One token id or a list of them; `default` when the key is absent.
+    pub(crate) fn tokens_or(&self, key: &str, default: &[u32]) -> Result<Vec<u32>, ModelError> {
+        let Some(value) = self.value(key) else { return Ok(default.to_vec()) };
         let ids: Option<Vec<u32>> = match value {
             Value::Array(values) => values.iter().map(as_token).collect(),
             one => as_token(one).map(|id| vec![id]),
         };
-        ids.ok_or_else(|| bad(key, "a token id or a list of them", value))
+        ids.ok_or_else(|| self.bad(key, "a token id or a list of them", value))
     }
 
-    /// Refuses a setting whose value is none of `allowed`.
-    pub(crate) fn require_text(
-        &self,
-        key: &'static str,
-        allowed: &[&str],
-    ) -> Result<(), ModelError> {
+    /// Refuses a flag that is on: `unsupported` says what it would ask for.
+    pub(crate) fn refuse_flag(&self, key: &str, unsupported: &str) -> Result<(), ModelError> {
+        match self.flag_or(key, false)? {
+            false => Ok(()),
+            true => Err(self.bad(
+                key,
+                &format!("false: {unsupported} is not supported"),
+                &Value::Bool(true),
+            )),
+        }
+    }
+
+    /// Refuses a setting that is there: `unsupported` says what it asks for.
+    pub(crate) fn refuse(&self, key: &str, unsupported: &str) -> Result<(), ModelError> {
         match self.value(key) {
             None => Ok(()),
-            Some(Value::String(text)) if allowed.contains(&text.as_str()) => Ok(()),
-            Some(value) => Err(bad(key, &allowed.join(" or "), value)),
+            Some(value) => Err(self.bad(
+                key,
+                &format!("no such setting: {unsupported} is not supported"),
+                value,
+            )),
+        }
+    }
+
+    /// Which layers see only a window, where the configuration lists them: all or none of them.
+    pub(crate) fn windowed_layers(&self) -> Result<Option<bool>, ModelError> {
+        const KEY: &str = "layer_types";
+        let Some(value) = self.value(KEY) else { return Ok(None) };
+        let all = |kind: &str| {
+            value.as_array().is_some_and(|kinds| kinds.iter().all(|each| each == kind))
+        };
+        match (all("full_attention"), all("sliding_attention")) {
+            (true, _) => Ok(Some(false)),
+            (false, true) => Ok(Some(true)),
+            (false, false) => {
+                Err(self.bad(KEY, "all full_attention or all sliding_attention", value))
+            }
         }
     }
 }
 
 fn as_token(value: &Value) -> Option<u32> {
     value.as_u64().and_then(|id| u32::try_from(id).ok())
-}
-
-/// An error for a value; long values are cut.
-pub(crate) fn bad(key: &'static str, expected: &str, got: &Value) -> ModelError {
-    let mut got = got.to_string();
-    if got.chars().count() > 60 {
-        got = got.chars().take(60).collect::<String>() + "..";
-    }
-    ModelError::BadValue { key, expected: expected.to_owned(), got }
 }

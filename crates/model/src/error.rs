@@ -3,23 +3,29 @@
 /// Why a model cannot be described or run.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// `config.json` is no JSON object.
-    #[error("config.json is not a JSON object: {cause}")]
+    /// A description is no JSON object.
+    #[error("{file} is not a JSON object: {cause}")]
     NotJson {
+        /// The file, or what else it is.
+        file: &'static str,
         /// What the parser said.
         cause: String,
     },
     /// A setting that the family needs is absent.
-    #[error("config.json has no '{key}'")]
+    #[error("{file} has no '{key}'")]
     Missing {
+        /// The file that should have it.
+        file: &'static str,
         /// Name of the setting.
-        key: &'static str,
+        key: String,
     },
     /// A setting has a value that cannot be used.
-    #[error("config.json: '{key}' is {got}, expected {expected}")]
+    #[error("{file}: '{key}' is {got}, expected {expected}")]
     BadValue {
+        /// The file it is in.
+        file: &'static str,
         /// Name of the setting.
-        key: &'static str,
+        key: String,
         /// What would do.
         expected: String,
         /// What is there.
@@ -30,6 +36,18 @@ pub enum ModelError {
     UnknownFamily {
         /// The `model_type` of the checkpoint.
         got: String,
+        /// Names of the supported types.
+        supported: String,
+    },
+    /// The model type is known, but needs something that this version lacks.
+    #[error(
+        "model type '{got}' is not supported yet, it needs {missing}; supported are: {supported}"
+    )]
+    Beyond {
+        /// The `model_type` of the checkpoint.
+        got: String,
+        /// What is missing.
+        missing: &'static str,
         /// Names of the supported types.
         supported: String,
     },
@@ -51,7 +69,7 @@ pub enum ModelError {
     },
     /// The caller's feed-forward or weights failed (a read, usually).
     #[error("{0}")]
-    Supplier(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Supplier(Box<dyn std::error::Error + Send + Sync>),
     /// A tensor operation failed.
     #[error("tensor operation: {0}")]
     Tensor(#[from] candle_core::Error),

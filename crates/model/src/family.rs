@@ -1,11 +1,18 @@
 //! The families this version runs. Adding one is one file here and one line in `FAMILIES`.
 
+mod falcon;
+mod llama;
+mod mistral;
 mod opt;
+mod persimmon;
+mod phi;
+mod qwen2;
+mod qwen3;
 
 use crate::config::Config;
-use crate::{Architecture, ModelError, Role};
+use crate::habits;
+use crate::{Architecture, ModelError, NeuronSources, Role, Source};
 use std::fmt;
-use std::ops::Range;
 
 /// A family of models: how its `config.json` and its tensor names are read.
 pub trait Family: fmt::Debug + Sync {
@@ -19,61 +26,99 @@ pub trait Family: fmt::Debug + Sync {
     fn neurons(&self, architecture: &Architecture, layer: usize) -> NeuronSources;
 }
 
-/// A tensor of a checkpoint, or some of its rows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// Names it may have; the first that exists counts.
-    pub names: Vec<String>,
-    /// Row ranges to put one after the other; all rows when `None`.
-    pub rows: Option<Vec<Range<usize>>>,
-}
-
-/// The projections of one layer's feed-forward.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NeuronSources {
-    /// neurons x hidden, in gated families.
-    pub gate: Option<Source>,
-    /// neurons x hidden.
-    pub up: Source,
-    /// hidden x neurons.
-    pub down: Source,
-    /// One number per neuron.
-    pub gate_bias: Option<Source>,
-    /// One number per neuron.
-    pub up_bias: Option<Source>,
-}
-
-impl Source {
-    /// All of one tensor that may have several names.
-    pub fn whole(names: impl IntoIterator<Item = String>) -> Source {
-        Source { names: names.into_iter().collect(), rows: None }
-    }
-}
-
 /// A family together with the reader of its configuration, which stays private to this crate.
 trait Describe: Family {
     fn architecture(&self, config: &Config) -> Result<Architecture, ModelError>;
-    fn family(&self) -> &dyn Family;
+
+    /// Other model types whose checkpoints have the same configuration and tensors.
+    fn aliases(&self) -> &'static [&'static str] {
+        &[]
+    }
 }
 
-static FAMILIES: [&dyn Describe; 1] = [&opt::Opt];
+impl dyn Describe {
+    /// Every `model_type` that is of this family.
+    fn types(&self) -> impl Iterator<Item = &'static str> {
+        [self.name()].into_iter().chain(self.aliases().iter().copied())
+    }
+}
+
+static FAMILIES: [&dyn Describe; 8] = [
+    &opt::Opt,
+    &falcon::Falcon,
+    &persimmon::Persimmon,
+    &phi::Phi,
+    &llama::Llama,
+    &mistral::Mistral,
+    &qwen2::Qwen2,
+    &qwen3::Qwen3,
+];
+
+/// Model types that people will try, and what each still needs.
+const BEYOND: [(&str, &str); 7] = [
+    ("mixtral", "mixture of experts"),
+    ("qwen2_moe", "mixture of experts"),
+    ("qwen3_moe", "mixture of experts"),
+    ("olmoe", "mixture of experts and a norm over whole queries and keys"),
+    (
+        "gemma2",
+        "four norms per layer, soft-capped scores and logits, and windows on some layers only",
+    ),
+    ("gpt_oss", "mixture of experts, attention sinks, YaRN, and windows on some layers only"),
+    ("gemma3_text", "four norms per layer and windows on some layers only"),
+];
 
 /// Names of the supported model types.
 pub fn supported() -> Vec<&'static str> {
-    FAMILIES.iter().map(|family| family.name()).collect()
+    FAMILIES.iter().flat_map(|family| family.types()).collect()
 }
 
-/// Reads a `config.json`.
+/// The texts of a checkpoint that say what the model is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Description<'a> {
+    /// `config.json`.
+    pub config: &'a [u8],
+    /// `generation_config.json`, which may know more ends of text.
+    pub generation_config: Option<&'a [u8]>,
+    /// `tokenizer_config.json`, which may say how texts begin.
+    pub tokenizer_config: Option<&'a [u8]>,
+}
+
+/// Reads a `config.json` on its own.
 ///
 /// # Errors
-/// When it is no JSON, its `model_type` is not supported, or a setting is absent or wrong.
+/// As for [`Description::read`].
 pub fn describe(config: &[u8]) -> Result<(&'static dyn Family, Architecture), ModelError> {
-    let config = Config::parse(config)?;
-    let name = config.text("model_type")?;
-    let known = FAMILIES.iter().find(|family| family.name() == name);
-    let family = known.ok_or_else(|| ModelError::UnknownFamily {
-        got: name.chars().take(60).collect(),
-        supported: supported().join(", "),
-    })?;
-    Ok((family.family(), family.architecture(&config)?))
+    Description { config, ..Description::default() }.read()
+}
+
+impl Description<'_> {
+    /// Reads the texts.
+    ///
+    /// # Errors
+    /// When one is no JSON, the `model_type` is not supported, or a setting is absent, wrong, or asks for
+    /// something that the decoder does not do.
+    pub fn read(&self) -> Result<(&'static dyn Family, Architecture), ModelError> {
+        let config = Config::parse("config.json", self.config)?;
+        let beside =
+            |file, text: Option<&[u8]>| text.map(|text| Config::parse(file, text)).transpose();
+        let generation = beside("generation_config.json", self.generation_config)?;
+        let tokenizer = beside("tokenizer_config.json", self.tokenizer_config)?;
+        let name = config.text("model_type")?;
+        let known = FAMILIES.iter().find(|family| family.types().any(|known| known == name));
+        let family = *known.ok_or_else(|| unknown(name))?;
+        config.refuse("quantization_config", "a quantised checkpoint")?;
+        let mut architecture = family.architecture(&config)?;
+        habits::apply(&mut architecture, &config, generation.as_ref(), tokenizer.as_ref())?;
+        Ok((family, architecture))
+    }
+}
+
+fn unknown(name: &str) -> ModelError {
+    let supported = supported().join(", ");
+    let got = name.chars().take(60).collect();
+    match BEYOND.iter().find(|(beyond, _)| *beyond == name) {
+        Some(&(_, missing)) => ModelError::Beyond { got, missing, supported },
+        None => ModelError::UnknownFamily { got, supported },
+    }
 }

@@ -21,7 +21,9 @@ mod decoder;
 mod error;
 mod family;
 mod feed_forward;
+mod habits;
 mod role;
+mod source;
 mod weights;
 
 pub use architecture::{
@@ -30,7 +32,8 @@ pub use architecture::{
 };
 pub use decoder::{Decoder, Pass};
 pub use error::ModelError;
-pub use family::{Family, NeuronSources, Source, describe, supported};
+pub use family::{Description, Family, describe, supported};
 pub use feed_forward::{FeedForward, InMemoryFeedForward, MemoryGroup};
 pub use role::{Affine, LayerPart, Role, TensorSpec};
+pub use source::{NeuronSources, Rows, Source};
 pub use weights::{InMemoryWeights, Weights};

@@ -56,6 +56,23 @@ pub enum Affine {
     Bias,
 }
 
+impl LayerPart {
+    /// Which of the two tensors of its map or norm it is.
+    pub fn affine(self) -> Affine {
+        match self {
+            LayerPart::AttentionNorm(affine)
+            | LayerPart::FeedForwardNorm(affine)
+            | LayerPart::Query(affine)
+            | LayerPart::Key(affine)
+            | LayerPart::Value(affine)
+            | LayerPart::Output(affine)
+            | LayerPart::QueryNorm(affine)
+            | LayerPart::KeyNorm(affine) => affine,
+            LayerPart::DownBias => Affine::Bias,
+        }
+    }
+}
+
 impl fmt::Display for Affine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

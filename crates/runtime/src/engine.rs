@@ -77,6 +77,7 @@ impl Prepared {
         let context = context(files.bundle.shape(), options.context, needed)?;
         let costs = costs(&files, &options, mode, context, threads, &reader, predictor.as_deref());
         let plan = Plan::make(&costs, options.memory)?;
+        tracing::info!(?plan, path = ?reader.report(), "planned");
         Ok(Prepared { files, options, compute, reader, predictor, plan })
     }
 

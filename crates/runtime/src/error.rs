@@ -25,7 +25,7 @@ pub enum RuntimeError {
     Read(#[from] ReadError),
     /// The data file cannot be opened for streaming.
     #[error("cannot read the bundle's neurons: {0}")]
-    Open(#[source] ReadError),
+    Open(ReadError),
     /// A streamed record is not what was written.
     #[error(
         "{}: record at offset {offset} (layer {layer}, neuron {neuron}) has checksum {got:08x}, \

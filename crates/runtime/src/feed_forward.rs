@@ -17,7 +17,7 @@ use flint_model::{FeedForward, ModelError};
 /// Either way to hold neurons.
 pub(crate) enum Neurons {
     Exact(ExactNeurons),
-    Sparse(SparseNeurons),
+    Sparse(Box<SparseNeurons>),
 }
 
 impl Neurons {

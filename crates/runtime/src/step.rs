@@ -31,6 +31,7 @@ pub(crate) fn step(
         })?;
     }
     engine.neurons.end_pass();
+    tracing::trace!(first_position, tokens = tokens.len(), "pass");
     Ok(hidden)
 }
 

@@ -1,12 +1,12 @@
 //! OPT (Meta, 2022): learned positions, layer norms, a plain ReLU feed-forward, biases everywhere.
 
-use super::{Describe, Family, NeuronSources, Source};
+use super::{Describe, Family};
 use crate::architecture::{
     ActivationKind, Architecture, Attention, Biases, Embedding, FeedForwardShape, Head,
     LearnedPositions, NormKind, NormPlace, Residual,
 };
-use crate::config::{Config, bad};
-use crate::{Affine, LayerPart, ModelError, Role};
+use crate::config::{Config, Heads};
+use crate::{Affine, LayerPart, ModelError, NeuronSources, Role, Source};
 
 /// The position table has two rows that are never used, from the padding of its training code.
 const POSITION_OFFSET: usize = 2;
@@ -18,18 +18,10 @@ const NORM_EPSILON: f32 = 1e-5;
 pub(super) struct Opt;
 
 impl Describe for Opt {
-    fn family(&self) -> &dyn Family {
-        &Opt
-    }
-
     fn architecture(&self, config: &Config) -> Result<Architecture, ModelError> {
-        config.require_text("activation_function", &["relu"])?;
         let hidden = config.size("hidden_size")?;
-        let heads = config.size("num_attention_heads")?;
-        if !hidden.is_multiple_of(heads) {
-            let expected = format!("a divisor of hidden_size {hidden}");
-            return Err(bad("num_attention_heads", &expected, &heads.into()));
-        }
+        // No setting of this family's makes key and value heads fewer.
+        let Heads { heads, kv_heads, head_dim } = config.heads(hidden, "num_attention_heads")?;
         let context = config.size("max_position_embeddings")?;
         let before = config.flag_or("do_layer_norm_before", true)?;
         let bias = config.flag_or("enable_bias", true)?;
@@ -39,7 +31,7 @@ impl Describe for Opt {
             family: self.name().to_owned(),
             vocabulary: config.size("vocab_size")?,
             hidden,
-            layers: config.size("num_hidden_layers")?,
+            layers: config.layers()?,
             context,
             embedding: Embedding {
                 width: config.size_or("word_embed_proj_dim", hidden)?,
@@ -54,8 +46,8 @@ impl Describe for Opt {
             final_norm: before && !config.flag_or("_remove_final_layer_norm", false)?,
             attention: Attention {
                 heads,
-                kv_heads: heads,
-                head_dim: hidden / heads,
+                kv_heads,
+                head_dim,
                 rotary: None,
                 head_norm: None,
                 window: None,
@@ -64,7 +56,7 @@ impl Describe for Opt {
             feed_forward: FeedForwardShape {
                 neurons: config.size("ffn_dim")?,
                 gated: false,
-                activation: ActivationKind::Relu,
+                activation: config.activation_or("activation_function", ActivationKind::Relu)?,
                 biases,
             },
             head: Head {
@@ -73,7 +65,7 @@ impl Describe for Opt {
                 scale: 1.0,
             },
             begin_of_text: config.token("bos_token_id")?.or(Some(DEFAULT_SPECIAL)),
-            end_of_text: config.tokens_or("eos_token_id", DEFAULT_SPECIAL)?,
+            end_of_text: config.tokens_or("eos_token_id", &[DEFAULT_SPECIAL])?,
         })
     }
 }

@@ -92,10 +92,8 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
 
     let bar = count_bar("prompt", quiet);
     let total = request.prompt.len() as u64;
-    if !quiet {
-        if let Some(text) = codec.as_ref().map(|codec| codec.decode(&request.prompt)).transpose()? {
-            say(&text)?;
-        }
+    if let Some(codec) = codec.as_ref().filter(|_| !quiet) {
+        say(&codec.decode(&request.prompt)?)?;
     }
     let mut failed = None;
     let generated = crate::generate(&mut engine, codec.as_ref(), &request, &mut |event| {

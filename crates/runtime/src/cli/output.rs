@@ -24,7 +24,7 @@ pub(super) fn note(line: &str) {
 
 /// One line for an error.
 pub(super) fn complain(error: &anyhow::Error) {
-    let line = format!("{error:#}").replace(['\n', '\r'], " ");
+    let line = format!("{error}").replace(['\n', '\r'], " ");
     note(&format!("flint: {line}"));
 }
 

@@ -1,8 +1,10 @@
 //! A checkpoint directory in HuggingFace layout: its configuration, texts, and tensors by name.
 
+mod header;
 mod index;
 mod picked;
 mod safetensors;
+mod torch;
 
 pub(super) use picked::Picked;
 
@@ -52,7 +54,8 @@ impl Checkpoint {
     pub fn open(dir: &Path) -> Result<Checkpoint, CheckpointError> {
         let missing = |missing| CheckpointError::NotACheckpoint { dir: dir.to_owned(), missing };
         let config = read_text(&dir.join("config.json"))?.ok_or_else(|| missing("config.json"))?;
-        let names = index::shards(dir)?.ok_or_else(|| missing("model.safetensors"))?;
+        let names =
+            index::shards(dir)?.ok_or_else(|| missing("model.safetensors or pytorch_model.bin"))?;
         let mut checkpoint =
             Checkpoint { dir: dir.to_owned(), config, shards: Vec::new(), tensors: HashMap::new() };
         for name in names {
@@ -63,7 +66,10 @@ impl Checkpoint {
 
     fn add_shard(&mut self, path: PathBuf) -> Result<(), CheckpointError> {
         let file = File::open(&path).map_err(|cause| read_error(&path, cause))?;
-        let header = safetensors::read_header(&path, &file)?;
+        let header = match path.extension().is_some_and(|extension| extension == "bin") {
+            true => torch::read_header(&path, &file)?,
+            false => safetensors::read_header(&path, &file)?,
+        };
         for tensor in header.tensors {
             let stored = Stored {
                 name: tensor.name.clone(),
@@ -113,7 +119,7 @@ impl Checkpoint {
             dir: self.dir.clone(),
             name: source.names.join("' or '"),
         })?;
-        Picked::new(&self.shards[stored.shard], stored, source.rows.as_deref(), dims)
+        Picked::new(&self.shards[stored.shard], stored, source.rows.as_ref(), dims)
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
         loaded.add(entry.extent.len());
     }
     weights.check(&files.architecture)?;
+    tracing::debug!(bytes = loaded.done, "dense weights are in memory");
     let math = NeuronMath {
         compute: compute.clone(),
         layout: files.bundle.shape().record,
@@ -47,9 +48,11 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
             let Some(predictor) = predictor else { return Err(RuntimeError::NoPredictors) };
             let cache = SlotCache::new(config, *bytes)?;
             let all = plan.all_resident;
-            Neurons::Sparse(load_sparse(math, &file, predictor, cache, reader, all, &mut loaded)?)
+            let sparse = load_sparse(math, &file, predictor, cache, reader, all, &mut loaded)?;
+            Neurons::Sparse(Box::new(sparse))
         }
     };
+    tracing::debug!(bytes = loaded.done, "loaded");
     let decoder = Decoder::new(files.architecture, compute.clone());
     Ok(Engine { decoder, weights, neurons, file, plan, options, compute })
 }

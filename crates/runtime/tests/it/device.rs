@@ -5,8 +5,11 @@ use crate::model::{Twin, greedy, load, options, oracle, unseen_prompt};
 use flint_fixtures::{oracle as oracle_checkpoint, tiny_opt_bundle};
 use runtime::convert::{ConvertOptions, convert};
 use runtime::{Mode, RunOptions};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Output};
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
@@ -79,6 +82,44 @@ fn a_file_system_in_memory_works_and_the_report_says_how() {
     assert_eq!(generated.tokens, expected);
     let stats = generated.stats;
     assert!(stats.direct_io || !stats.io_reasons.is_empty(), "buffered without a reason");
+}
+
+#[test]
+fn a_machine_that_denies_io_uring_gets_threads_and_is_told_why() {
+    let output = without_io_uring(&["--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["stats"]["io_backend"], "threads");
+    assert!(report["stats"]["io_reasons"].to_string().contains("io_uring"));
+    let prompt = [0, 5];
+    let expected = Twin::open(&tiny_opt_bundle()).greedy(&prompt, 3);
+    assert_eq!(report["tokens"], serde_json::json!(expected));
+
+    let output = without_io_uring(&["--io", "uring"]);
+    assert_eq!(output.status.code(), Some(2));
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert!(line.lines().count() == 1 && line.contains("io_uring"), "{line}");
+}
+
+/// Runs flint under a filter that refuses `io_uring_setup`, as containers do. The filter binds the
+/// thread that sets it and the processes it starts.
+fn without_io_uring(extra: &[&str]) -> Output {
+    let extra: Vec<String> = extra.iter().map(|&argument| argument.to_owned()).collect();
+    let run = move || {
+        let rules = [(libc::SYS_io_uring_setup, vec![])].into_iter().collect();
+        let deny = SeccompAction::Errno(libc::EPERM as u32);
+        let arch = std::env::consts::ARCH.try_into().unwrap();
+        let filter = SeccompFilter::new(rules, SeccompAction::Allow, deny, arch).unwrap();
+        let program: BpfProgram = filter.try_into().unwrap();
+        seccompiler::apply_filter(&program).unwrap();
+        Command::new(env!("CARGO_BIN_EXE_flint"))
+            .args(["generate", "--tokens", "0,5", "-n", "3", "--temp", "0", "--ignore-eos"])
+            .args(["--memory", "60%", "-m"])
+            .arg(tiny_opt_bundle())
+            .args(extra)
+            .output()
+            .unwrap()
+    };
+    std::thread::spawn(run).join().unwrap()
 }
 
 #[test]

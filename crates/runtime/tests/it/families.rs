@@ -1,1 +1,135 @@
 //! Checkpoints of every family, converted and run, against reference logits.
+
+mod active;
+
+use crate::model::{greedy, load, options};
+use flint_fixtures::{OracleReference, oracle};
+use runtime::convert::{ConvertOptions, convert};
+use runtime::{Engine, ModelFiles, Session};
+use std::path::{Path, PathBuf};
+
+/// What an engine that computes in f32 has to meet.
+pub(crate) const TOLERANCE: f32 = 5e-4;
+
+/// Converts `checkpoint` into `dir`.
+pub(crate) fn converted(checkpoint: &Path, dir: &Path) -> PathBuf {
+    let out = dir.join("model.flint");
+    let options = ConvertOptions {
+        checkpoint: checkpoint.to_owned(),
+        out: out.clone(),
+        element: None,
+        force: false,
+    };
+    convert(&options, &mut |_| {}).unwrap();
+    out
+}
+
+/// Logits after each of `ids`.
+pub(crate) fn all_logits(engine: &mut Engine, ids: &[u32]) -> Vec<Vec<f32>> {
+    let mut rows: Vec<Vec<f32>> = Vec::new();
+    let mut session = Session::new(engine).unwrap();
+    session.feed_all(ids, &mut |row| rows.push(row.to_vec())).unwrap();
+    rows
+}
+
+/// The largest difference between two lists of logits.
+pub(crate) fn distance(left: &[f32], right: &[f32]) -> f32 {
+    assert_eq!(left.len(), right.len(), "as many logits");
+    // Not `max`, which leaves NaN out.
+    left.iter()
+        .zip(right)
+        .map(|(l, r)| (l - r).abs())
+        .fold(0.0, |most, each| if most < each || each.is_nan() { each } else { most })
+}
+
+/// Everything that the reference records of the checkpoint `name`.
+fn meets_the_reference(name: &str) {
+    let checkpoint = oracle(name);
+    let reference = OracleReference::read(&checkpoint).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let bundle = converted(&checkpoint, dir.path());
+    let mut engine = load(&bundle, &options(100.0), 80, None);
+    for (index, prompt) in reference.prompts.iter().enumerate() {
+        let rows = all_logits(&mut engine, &prompt.ids);
+        let last = distance(rows.last().unwrap(), &prompt.logits_last);
+        assert!(last <= TOLERANCE, "prompt {index}: last logits differ by {last}");
+        for (position, expected) in prompt.logits_all.iter().flatten().enumerate() {
+            let far = distance(&rows[position], expected);
+            assert!(far <= TOLERANCE, "prompt {index}: position {position} differs by {far}");
+        }
+        let decoded = greedy(&mut engine, &prompt.ids, prompt.greedy.len());
+        assert_eq!(decoded.tokens, prompt.greedy, "prompt {index}");
+    }
+    let sparse = engine.architecture().feed_forward.activation.kernel().is_sparse();
+    assert_eq!(sparse, reference.active_neurons.is_some(), "which families have exact zeros");
+    if let Some(expected) = &reference.active_neurons {
+        let files = ModelFiles::open(&bundle).unwrap();
+        let prompt = reference.prompts.last().unwrap();
+        assert_eq!(&active::neurons(&files, &prompt.ids), expected);
+    }
+}
+
+#[test]
+fn opt_with_norms_before_meets_the_reference() {
+    meets_the_reference("opt-post-ln-free");
+}
+
+#[test]
+fn opt_with_norms_after_meets_the_reference() {
+    meets_the_reference("opt-350m-style");
+}
+
+#[test]
+fn falcon_7b_meets_the_reference() {
+    meets_the_reference("falcon-7b-relu");
+}
+
+#[test]
+fn falcon_40b_meets_the_reference() {
+    meets_the_reference("falcon-40b-relu");
+}
+
+#[test]
+fn persimmon_meets_the_reference() {
+    meets_the_reference("persimmon-8b-relu2");
+}
+
+#[test]
+fn phi_2_meets_the_reference() {
+    meets_the_reference("phi-2-gelu");
+}
+
+#[test]
+fn phi_2_with_relu_meets_the_reference() {
+    meets_the_reference("phi-2-relu");
+}
+
+#[test]
+fn llama_2_meets_the_reference() {
+    meets_the_reference("llama-2");
+}
+
+#[test]
+fn llama_with_relu_meets_the_reference() {
+    meets_the_reference("llama-relu");
+}
+
+#[test]
+fn llama_3_in_shards_meets_the_reference() {
+    meets_the_reference("llama-gqa-sharded");
+}
+
+#[test]
+fn mistral_meets_the_reference() {
+    meets_the_reference("mistral");
+}
+
+#[test]
+fn qwen2_meets_the_reference() {
+    meets_the_reference("qwen2");
+}
+
+#[test]
+fn qwen3_meets_the_reference() {
+    meets_the_reference("qwen3");
+}

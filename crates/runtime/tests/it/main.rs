@@ -1,4 +1,5 @@
 //! Behaviour of the runtime as a whole: the models, the grid, the device, the command line.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod command_line;
 mod convert;

@@ -3,10 +3,13 @@
 use super::{CheckpointError, read_text};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+/// A file of all tensors, or an index of shards; the first that exists counts.
+const LAYOUTS: [(&str, &str); 2] = [
+    ("model.safetensors", "model.safetensors.index.json"),
+    ("pytorch_model.bin", "pytorch_model.bin.index.json"),
+];
 
 #[derive(Deserialize)]
 struct Index {
@@ -15,10 +18,19 @@ struct Index {
 
 /// Names of the tensor files in `dir`; `None` when there are none.
 pub(super) fn shards(dir: &Path) -> Result<Option<Vec<String>>, CheckpointError> {
-    if dir.join(SINGLE).is_file() {
-        return Ok(Some(vec![SINGLE.to_owned()]));
+    for (single, index) in LAYOUTS {
+        if dir.join(single).is_file() {
+            return Ok(Some(vec![single.to_owned()]));
+        }
+        if let Some(names) = indexed(dir.join(index))? {
+            return Ok(Some(names));
+        }
     }
-    let path = dir.join(INDEX);
+    Ok(None)
+}
+
+/// Names that the index at `path` gives; `None` when there is none.
+fn indexed(path: PathBuf) -> Result<Option<Vec<String>>, CheckpointError> {
     let Some(text) = read_text(&path)? else { return Ok(None) };
     let bad = |problem: String| CheckpointError::BadFile { path: path.clone(), problem };
     let index: Index =

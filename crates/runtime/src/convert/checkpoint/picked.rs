@@ -2,6 +2,7 @@
 
 use super::{CheckpointError, Shard, Stored, read_error};
 use flint_geometry::ElementType;
+use flint_model::Rows;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
@@ -20,34 +21,34 @@ impl<'a> Picked<'a> {
     pub(super) fn new(
         shard: &'a Shard,
         stored: &'a Stored,
-        rows: Option<&[Range<usize>]>,
+        rows: Option<&Rows>,
         dims: &[usize],
     ) -> Result<Picked<'a>, CheckpointError> {
-        let misshapen = || CheckpointError::Misshapen {
-            path: shard.path.clone(),
-            name: stored.name.clone(),
-            expected: dims.to_vec(),
-            got: stored.dims.clone(),
-        };
         let element = element(shard, stored)?;
-        // Rows of a vector are its numbers when some are picked, else it is one row.
-        let (columns, all) = match (stored.dims.as_slice(), rows) {
-            (&[numbers], None) => (numbers, 1),
-            (&[numbers], Some(_)) => (1, numbers),
-            (&[rows, columns], _) => (columns, rows),
-            _ => return Err(misshapen()),
-        };
-        let ranges = rows.map_or_else(|| vec![Range { start: 0, end: all }], <[_]>::to_vec);
-        let picked: usize = ranges.iter().map(ExactSizeIterator::len).sum();
-        let numbers: usize = dims.iter().product();
-        let last = dims.last().copied().unwrap_or(1);
-        let fits = ranges.iter().all(|range| range.end <= all)
-            && picked.checked_mul(columns) == Some(numbers)
-            && (columns == last || stored.dims.len() == 1)
-            && dims.len() == stored.dims.len();
-        if !fits {
-            return Err(misshapen());
+        // The whole tensor, of which `dims` may be a part.
+        let mut whole = dims.to_vec();
+        if let (Some(rows), Some(first)) = (rows, whole.first_mut()) {
+            *first = rows.of;
         }
+        if stored.dims != whole {
+            return Err(CheckpointError::Misshapen {
+                path: shard.path.clone(),
+                name: stored.name.clone(),
+                expected: whole,
+                got: stored.dims.clone(),
+            });
+        }
+        // Rows of a vector are its numbers when some are picked, else it is one row.
+        let (all, columns) = match (whole.as_slice(), rows) {
+            (&[numbers], None) => (1, numbers),
+            (&[numbers], Some(_)) => (numbers, 1),
+            (&[rows, ref columns @ ..], _) => (rows, columns.iter().product()),
+            (&[], _) => (1, 1),
+        };
+        let ranges = match rows {
+            Some(rows) => rows.ranges.clone(),
+            None => vec![Range { start: 0, end: all }],
+        };
         // The header was checked: the whole tensor lies in its file, so its rows fit in memory sizes.
         let row_bytes = element.row_bytes(columns as u64).unwrap_or(0) as usize;
         Ok(Picked { shard, stored, element, row_bytes, ranges })

@@ -3,6 +3,7 @@
 //! Attacks that end here: a header length past the file or of terabytes, a header that is no JSON, tensors
 //! that overlap, leave gaps, run backwards or past the end, sizes whose product wraps, a file cut short.
 
+use super::header::{Header, HeaderTensor};
 use super::{CheckpointError, read_error};
 use ::safetensors::tensor::Metadata;
 use std::fs::File;
@@ -14,21 +15,6 @@ const LARGEST_HEADER: u64 = 100_000_000;
 
 /// Bytes of the header length at the start of the file.
 const LENGTH_BYTES: u64 = 8;
-
-/// What a file holds.
-pub(super) struct Header {
-    pub(super) tensors: Vec<HeaderTensor>,
-    pub(super) crc: u32,
-}
-
-/// One tensor of a file.
-pub(super) struct HeaderTensor {
-    pub(super) name: String,
-    pub(super) kind: String,
-    pub(super) dims: Vec<usize>,
-    /// First byte in the file.
-    pub(super) offset: u64,
-}
 
 /// Reads and checks the header.
 pub(super) fn read_header(path: &Path, file: &File) -> Result<Header, CheckpointError> {

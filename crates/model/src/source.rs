@@ -1,0 +1,71 @@
+//! Where a checkpoint keeps things: tensor names, and the rows of fused projections.
+
+use crate::{Attention, LayerPart};
+use std::ops::Range;
+
+/// A tensor of a checkpoint, or some of its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Names it may have; the first that exists counts.
+    pub names: Vec<String>,
+    /// The rows to take; all when `None`.
+    pub rows: Option<Rows>,
+}
+
+/// Some rows of a tensor; of a vector, some numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rows {
+    /// Rows that the tensor has in all.
+    pub of: usize,
+    /// Rows to put one after the other.
+    pub ranges: Vec<Range<usize>>,
+}
+
+/// The projections of one layer's feed-forward.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeuronSources {
+    /// neurons x hidden, in gated families.
+    pub gate: Option<Source>,
+    /// neurons x hidden.
+    pub up: Source,
+    /// hidden x neurons.
+    pub down: Source,
+    /// One number per neuron.
+    pub gate_bias: Option<Source>,
+    /// One number per neuron.
+    pub up_bias: Option<Source>,
+}
+
+impl Source {
+    /// All of one tensor that may have several names.
+    pub fn whole(names: impl IntoIterator<Item = String>) -> Source {
+        Source { names: names.into_iter().collect(), rows: None }
+    }
+
+    /// All of the tensor of this name.
+    pub(crate) fn named(name: impl Into<String>) -> Source {
+        Source::whole([name.into()])
+    }
+}
+
+impl Rows {
+    /// The rows of query, key or value in a fused projection: for each key and value head, the query
+    /// heads that share it, then its key, then its value. With one such head that is plainly query, key,
+    /// value; with as many as there are query heads it is query, key, value of each head.
+    ///
+    /// `None` for any other part.
+    pub(crate) fn fused(attention: &Attention, part: LayerPart) -> Option<Rows> {
+        let sharing = attention.heads / attention.kv_heads;
+        let within = match part {
+            LayerPart::Query(_) => 0..sharing,
+            LayerPart::Key(_) => sharing..sharing + 1,
+            LayerPart::Value(_) => sharing + 1..sharing + 2,
+            _ => return None,
+        };
+        let group = sharing + 2;
+        let row = |head: usize| head * attention.head_dim;
+        let ranges = (0..attention.kv_heads)
+            .map(|index| row(index * group + within.start)..row(index * group + within.end));
+        Some(Rows { of: row(attention.kv_heads * group), ranges: ranges.collect() })
+    }
+}
