@@ -11,7 +11,7 @@ pub(crate) fn apply(
     generation: Option<&Config>,
     tokenizer: Option<&Config>,
 ) -> Result<(), ModelError> {
-    for config in generation {
+    if let Some(config) = generation {
         for end in config.tokens_or("eos_token_id", &[])? {
             if !architecture.end_of_text.contains(&end) {
                 architecture.end_of_text.push(end);

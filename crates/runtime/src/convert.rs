@@ -6,20 +6,20 @@ mod error;
 mod neurons;
 mod recode;
 mod space;
+mod tokenizer;
 
 pub use checkpoint::Checkpoint;
 pub use error::CheckpointError;
 
 use flint_bundle::{Bundle, BundleWriter, Overwrite, Source};
 use flint_geometry::ElementType;
-use flint_model::{Architecture, Family, describe};
+use flint_model::{Architecture, Description, Family};
 use std::path::PathBuf;
 
-/// Text files of a checkpoint that a bundle keeps.
-const TEXTS: [&str; 7] = [
+/// Text files of a checkpoint that a bundle keeps as they are.
+const TEXTS: [&str; 6] = [
     "config.json",
     "generation_config.json",
-    "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "vocab.json",
@@ -79,7 +79,7 @@ pub fn convert(
     listen: &mut dyn FnMut(ConvertEvent),
 ) -> Result<Bundle, CheckpointError> {
     let checkpoint = Checkpoint::open(&options.checkpoint)?;
-    let (family, architecture) = describe(checkpoint.config())?;
+    let (family, architecture) = describe(&checkpoint)?;
     let plan = Conversion::plan(checkpoint, family, architecture, options.element)?;
     let shape = plan.architecture.shape(plan.element)?;
     let disk_bytes = BundleWriter::disk_needed(&shape, plan.dense_bytes);
@@ -107,6 +107,20 @@ pub fn convert(
     Ok(bundle)
 }
 
+/// What the texts of a checkpoint say of its model.
+fn describe(
+    checkpoint: &Checkpoint,
+) -> Result<(&'static dyn Family, Architecture), CheckpointError> {
+    let generation = checkpoint.text("generation_config.json")?;
+    let tokenizer = checkpoint.text("tokenizer_config.json")?;
+    let description = Description {
+        config: checkpoint.config(),
+        generation_config: generation.as_deref(),
+        tokenizer_config: tokenizer.as_deref(),
+    };
+    Ok(description.read()?)
+}
+
 /// A checkpoint whose every tensor was found and checked, before anything is written.
 struct Conversion {
     checkpoint: Checkpoint,
@@ -117,6 +131,8 @@ struct Conversion {
     /// How neurons will be stored.
     element: ElementType,
     dense_bytes: u64,
+    /// The text of `tokenizer.json`, where there is a tokenizer.
+    tokenizer: Option<Vec<u8>>,
 }
 
 /// Hears after each piece that was written.
@@ -131,7 +147,8 @@ impl Conversion {
     ) -> Result<Conversion, CheckpointError> {
         let element = neurons::check(&checkpoint, family, &architecture, asked)?;
         let dense_bytes = dense::check(&checkpoint, family, &architecture, asked)?;
-        Ok(Conversion { checkpoint, family, architecture, asked, element, dense_bytes })
+        let tokenizer = tokenizer::json(&checkpoint, architecture.begin_of_text)?;
+        Ok(Conversion { checkpoint, family, architecture, asked, element, dense_bytes, tokenizer })
     }
 
     fn write(
@@ -143,6 +160,9 @@ impl Conversion {
             if let Some(bytes) = self.checkpoint.text(name)? {
                 writer.text(name, &bytes)?;
             }
+        }
+        if let Some(tokenizer) = &self.tokenizer {
+            writer.text("tokenizer.json", tokenizer)?;
         }
         dense::write(self, writer, written)?;
         for layer in 0..self.architecture.layers {

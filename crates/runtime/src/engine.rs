@@ -2,23 +2,25 @@
 
 mod load;
 
+use crate::dense::DenseWeights;
 use crate::feed_forward::Neurons;
-use crate::plan::{BlockLayout, Costs, Plan, Widths, context, kv_bytes};
+use crate::plan::{BlockLayout, Costs, DenseCosts, Plan, Widths, context, kv_bytes};
 use crate::records::RecordFile;
+use crate::stats::Effort;
 use crate::{Mode, ModelFiles, RunOptions, RuntimeError};
 use flint_bundle::Bundle;
 use flint_dram_cache::CacheConfig;
 use flint_flash_io::{Options, PathReport, Reader};
-use flint_iobuf::Lease;
 use flint_kernels::{Compute, Isa};
-use flint_model::{Architecture, Decoder, InMemoryWeights};
+use flint_model::{Architecture, Decoder};
 use flint_predictor::Predictor;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A loaded model.
 pub struct Engine {
     pub(crate) decoder: Decoder,
-    pub(crate) weights: InMemoryWeights<Lease>,
+    pub(crate) weights: DenseWeights,
     pub(crate) neurons: Neurons,
     pub(crate) file: Arc<RecordFile>,
     pub(crate) plan: Plan,
@@ -72,7 +74,7 @@ impl Prepared {
         };
         let threads = options.threads.unwrap_or_else(available_threads);
         let compute = Compute::new(options.isa.unwrap_or_else(Isa::best), threads)?;
-        let reader = open_reader(&files.bundle, &options)?;
+        let reader = open_reader(&files.bundle.neurons_path(), &options)?;
         let predictor = predictor.filter(|_| mode == Mode::Sparse);
         let context = context(files.bundle.shape(), options.context, needed)?;
         let costs = costs(&files, &options, mode, context, threads, &reader, predictor.as_deref());
@@ -125,16 +127,22 @@ impl Engine {
     pub fn bundle(&self) -> &Bundle {
         self.file.bundle()
     }
+
+    /// What was done so far.
+    pub(crate) fn effort(&self) -> Effort {
+        self.neurons.effort() + self.weights.effort()
+    }
 }
 
 fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn open_reader(bundle: &Bundle, options: &RunOptions) -> Result<Reader, RuntimeError> {
+/// A reader of one file of the bundle.
+fn open_reader(path: &Path, options: &RunOptions) -> Result<Reader, RuntimeError> {
     let reading =
         Options { backend: options.io, min_alignment: options.io_alignment, ..Options::default() };
-    Reader::open(&[bundle.neurons_path()], reading).map_err(RuntimeError::Open)
+    Reader::open(&[path.to_owned()], reading).map_err(RuntimeError::Open)
 }
 
 /// No predictor kind is readable yet; the format has their place.
@@ -167,7 +175,7 @@ fn costs(
         context,
         chunk: options.chunk,
         weights_bytes: bundle.weights_bytes(),
-        dense_bytes: load::dense_bytes(bundle),
+        dense: DenseCosts::of(bundle, architecture, u64::from(reader.report().alignment)),
         predictor_bytes: predictor.map_or(0, Predictor::bytes),
         kv_bytes: kv_bytes(architecture, context, options),
         tables_bytes: records * size_of::<u32>() as u64,

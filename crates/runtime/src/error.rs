@@ -46,6 +46,42 @@ pub enum RuntimeError {
         /// Checksum of what was read.
         got: u32,
     },
+    /// A streamed matrix is not what was written.
+    #[error(
+        "{}: tensor '{tensor}' at offset {offset} has checksum {got:08x}, expected {expected:08x}: \
+         the file was altered or the device returned wrong bytes; run `flint verify`",
+        file.display()
+    )]
+    CorruptTensor {
+        /// The file.
+        file: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// First byte of the tensor.
+        offset: u64,
+        /// Checksum in the manifest.
+        expected: u32,
+        /// Checksum of what was read.
+        got: u32,
+    },
+    /// A table that is read row by row is not what was written.
+    #[error(
+        "{}: tensor '{tensor}' at offset {offset} has checksum {got:08x}, expected {expected:08x}: \
+         convert the checkpoint again",
+        file.display()
+    )]
+    WrongTable {
+        /// The file.
+        file: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// First byte of the tensor.
+        offset: u64,
+        /// Checksum in the manifest.
+        expected: u32,
+        /// Checksum of what was read.
+        got: u32,
+    },
     /// Something failed inside a forward pass.
     #[error("layer {layer}, position {position}: {cause}")]
     InPass {
@@ -182,6 +218,7 @@ impl RuntimeError {
         match self {
             RuntimeError::Read(_)
             | RuntimeError::Corrupt { .. }
+            | RuntimeError::CorruptTensor { .. }
             | RuntimeError::Cache(_)
             | RuntimeError::Memory(_)
             | RuntimeError::Predictor(_) => 1,

@@ -4,7 +4,7 @@
 mod exact;
 mod sparse;
 
-pub(crate) use exact::ExactNeurons;
+pub(crate) use exact::{ExactNeurons, LoadedBlock};
 pub(crate) use sparse::SparseNeurons;
 
 use crate::stats::Effort;

@@ -22,9 +22,9 @@
 //! # Ok::<(), runtime::RuntimeError>(())
 //! ```
 
-mod block_stream;
 pub mod cli;
 pub mod convert;
+mod dense;
 mod engine;
 mod error;
 mod feed_forward;
@@ -34,6 +34,7 @@ mod model_files;
 mod options;
 mod perplexity;
 mod plan;
+mod read_ahead;
 mod records;
 mod sample;
 mod session;
@@ -52,7 +53,10 @@ pub use memory::{
 pub use model_files::ModelFiles;
 pub use options::{Mode, RunOptions};
 pub use perplexity::{Perplexity, perplexity};
-pub use plan::{Block, BlockLayout, Costs, ExactPlan, NeuronPlan, Plan, Widths};
+pub use plan::{
+    Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, NeuronPlan, Plan,
+    StreamPlan, Widths,
+};
 pub use sample::{Sampler, Sampling};
 pub use session::Session;
 pub use stats::{PerToken, Stats};

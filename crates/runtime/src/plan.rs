@@ -1,15 +1,18 @@
 //! The memory split: what goes where, decided before anything is loaded.
 //!
-//! Order of claims: dense weights and predictors, KV cache, buffers, then neurons. Neurons get what is
-//! left: pinned blocks and a read-ahead ring in exact mode, slots in sparse mode. The plan never
-//! changes mode, KV element type or arithmetic; when the claims do not fit it names the floor.
+//! Order of claims: KV cache, predictors, buffers, dense weights, then neurons. Neurons get what is left:
+//! pinned blocks and a read-ahead ring in exact mode, slots in sparse mode. Where even the dense weights
+//! do not fit, as few of them as possible are streamed. The plan never changes mode, KV element type
+//! or arithmetic; when the claims do not fit it names the floor.
 
 mod blocks;
 mod costs;
+mod dense;
 
 pub use blocks::{Block, BlockLayout, ExactPlan};
 pub use costs::{Costs, Widths};
 pub(crate) use costs::{LOGIT_ROWS, context, kv_bytes};
+pub use dense::{DenseCosts, DensePlan, DenseTensor, StreamPlan};
 
 use crate::memory::{MemoryBudget, allowance, process_memory};
 use crate::{Mode, RuntimeError};
@@ -17,6 +20,9 @@ use flint_dram_cache::CacheConfig;
 
 /// Slots of the smallest sparse cache: below this, sets are computed in too many rounds to be of use.
 const LEAST_SLOTS: u32 = 64;
+
+/// Chunks shorter than this cost more time for the prompt than streaming matrices saves memory.
+const LEAST_CHUNK: usize = 8;
 
 /// What threads, rings and the allocator take beyond what is in use when planning starts.
 const PROCESS_GROWTH: u64 = 8 << 20;
@@ -38,7 +44,7 @@ pub struct Plan {
     pub bound: String,
     /// What weights, predictors, slots, KV cache and buffers may take.
     pub available_bytes: u64,
-    /// Dense weights.
+    /// Dense weights in memory, with the buffers to read the others through.
     pub resident_bytes: u64,
     /// Predictors.
     pub predictor_bytes: u64,
@@ -54,6 +60,8 @@ pub struct Plan {
     pub floor_bytes: u64,
     /// Whether every neuron stays in memory.
     pub all_resident: bool,
+    /// Which dense weights are held.
+    pub dense: DensePlan,
     /// How the neurons are held.
     pub neurons: NeuronPlan,
 }
@@ -88,17 +96,22 @@ impl Plan {
     /// When the budget is below the floor, or is `auto` where the system does not say what it has.
     pub fn make(costs: &Costs, budget: MemoryBudget) -> Result<Plan, RuntimeError> {
         let available = Available::of(budget, costs.weights_bytes)?;
-        // A shorter chunk needs less memory and gives the same result, only later.
-        let mut chunk = costs.chunk.clamp(1, costs.context);
-        while chunk > 1 && costs.floor(chunk) > available.bytes {
-            chunk /= 2;
-        }
-        let floor = costs.floor(1);
+        let floor = costs.floor(1, &DensePlan::least(&costs.dense));
         if floor > available.bytes {
             return Err(below_floor(costs, budget, &available, floor));
         }
-        let left = available.bytes - costs.fixed(chunk);
-        let (neurons, cache_bytes, all_resident) = split_neurons(costs, left);
+        let (chunk, mut dense) = chunk_and_dense(costs, available.bytes);
+        let mut left = available.bytes - costs.fixed(chunk, &dense);
+        let (mut neurons, mut cache_bytes, all_resident) = split_neurons(costs, left);
+        if !all_resident && dense.by_row.is_empty() {
+            // A table of which a token needs one row is worth less memory than any neuron.
+            let by_row = DensePlan::hold_matrices(&costs.dense);
+            if by_row.bytes < dense.bytes {
+                left += dense.bytes - by_row.bytes;
+                dense = by_row;
+                (neurons, cache_bytes, _) = split_neurons(costs, left);
+            }
+        }
         Ok(Plan {
             mode: costs.mode,
             context: costs.context,
@@ -107,7 +120,7 @@ impl Plan {
             budget_bytes: available.asked,
             bound: available.bound,
             available_bytes: available.bytes,
-            resident_bytes: costs.dense_bytes,
+            resident_bytes: dense.bytes,
             predictor_bytes: costs.predictor_bytes,
             kv_bytes: costs.kv_bytes,
             buffer_bytes: costs.buffers(chunk),
@@ -115,8 +128,27 @@ impl Plan {
             process_bytes: available.process,
             floor_bytes: floor,
             all_resident,
+            dense,
             neurons,
         })
+    }
+}
+
+/// The longest chunk, and the fewest streamed matrices with it, that fit. A shorter chunk needs less
+/// memory and gives the same result, only the prompt takes longer; so chunks give way first.
+fn chunk_and_dense(costs: &Costs, available: u64) -> (usize, DensePlan) {
+    let mut chunk = costs.chunk.clamp(1, costs.context);
+    let all = DensePlan::hold_all(&costs.dense);
+    while chunk > LEAST_CHUNK && costs.floor(chunk, &all) > available {
+        chunk /= 2;
+    }
+    loop {
+        let others = costs.floor(chunk, &all) - all.bytes;
+        let dense = DensePlan::within(&costs.dense, available.saturating_sub(others));
+        if chunk == 1 || others + dense.bytes <= available {
+            return (chunk, dense);
+        }
+        chunk /= 2;
     }
 }
 
@@ -139,12 +171,12 @@ fn split_neurons(costs: &Costs, left: u64) -> (NeuronPlan, u64, bool) {
 
 impl Costs {
     /// Everything but neurons, with chunks of `chunk` tokens.
-    fn fixed(&self, chunk: usize) -> u64 {
-        self.dense_bytes + self.predictor_bytes + self.kv_bytes + self.buffers(chunk)
+    fn fixed(&self, chunk: usize, dense: &DensePlan) -> u64 {
+        dense.bytes + self.predictor_bytes + self.kv_bytes + self.buffers(chunk)
     }
 
     /// The least that a run with chunks of `chunk` tokens can do with.
-    fn floor(&self, chunk: usize) -> u64 {
+    fn floor(&self, chunk: usize, dense: &DensePlan) -> u64 {
         let neurons = match self.mode {
             Mode::Exact => ExactPlan::least_bytes(self.blocks),
             Mode::Sparse => {
@@ -152,7 +184,7 @@ impl Costs {
                 self.cache.bytes_for(LEAST_SLOTS.min(records as u32))
             }
         };
-        self.fixed(chunk) + neurons
+        self.fixed(chunk, dense) + neurons
     }
 }
 
@@ -205,13 +237,14 @@ fn below_floor(
         }
         _ => format!("{} bytes", floor + available.process),
     };
+    let resident = DensePlan::least(&costs.dense).bytes + costs.predictor_bytes;
     RuntimeError::BelowFloor {
         budget: available.bytes,
         floor,
         ask,
-        resident: costs.dense_bytes + costs.predictor_bytes,
+        resident,
         context: costs.context,
         kv: costs.kv_bytes,
-        buffers: floor - costs.dense_bytes - costs.predictor_bytes - costs.kv_bytes,
+        buffers: floor - resident - costs.kv_bytes,
     }
 }

@@ -3,7 +3,6 @@
 use crate::RuntimeError;
 use crate::plan::Block;
 use flint_bundle::{Bundle, check_record};
-use flint_flash_io::FileId;
 use flint_geometry::{Extent, NeuronKey, RecordLayout};
 
 /// Where records lie and what they must be.
@@ -22,11 +21,6 @@ impl RecordFile {
 
     pub(crate) fn bundle(&self) -> &Bundle {
         &self.bundle
-    }
-
-    /// The file of records is the only one of its readers.
-    pub(crate) fn id(&self) -> FileId {
-        FileId(0)
     }
 
     pub(crate) fn record_extent(&self, key: NeuronKey) -> Extent {

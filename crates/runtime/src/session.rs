@@ -121,7 +121,7 @@ impl<'e> Session<'e> {
 
     pub(crate) fn mark(&self) -> Mark {
         Mark {
-            effort: self.engine.neurons.effort(),
+            effort: self.engine.effort(),
             storage: memory::storage_bytes_read(),
             at: Instant::now(),
         }
@@ -132,7 +132,7 @@ impl<'e> Session<'e> {
         Phase {
             tokens,
             time: mark.at.elapsed(),
-            effort: self.engine.neurons.effort() - mark.effort,
+            effort: self.engine.effort() - mark.effort,
             storage_bytes: memory::storage_bytes_read()
                 .zip(mark.storage)
                 .map(|(now, before)| now.saturating_sub(before)),

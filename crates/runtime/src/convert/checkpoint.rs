@@ -100,6 +100,11 @@ impl Checkpoint {
         read_text(&self.dir.join(name))
     }
 
+    /// An error about the file `name` of the checkpoint.
+    pub(super) fn bad(&self, name: &str, problem: String) -> CheckpointError {
+        CheckpointError::BadFile { path: self.dir.join(name), problem }
+    }
+
     /// A hash of the configuration and of every tensor header.
     pub fn fingerprint(&self) -> String {
         let crc = self.shards.iter().fold(crc32c::crc32c(&self.config), |crc, shard| {

@@ -1,37 +1,29 @@
 //! Loading: dense weights, neuron biases, and the neurons that the plan keeps in memory.
 
+mod dense;
+
 use super::{Engine, Prepared, Progress};
 use crate::RuntimeError;
-use crate::block_stream::{BlockStream, LoadedBlock};
-use crate::feed_forward::{ExactNeurons, NeuronBiases, NeuronMath, Neurons, SparseNeurons};
+use crate::feed_forward::{
+    ExactNeurons, LoadedBlock, NeuronBiases, NeuronMath, Neurons, SparseNeurons,
+};
 use crate::plan::{ExactPlan, NeuronPlan};
+use crate::read_ahead::{self, ONLY_FILE, ReadAhead};
 use crate::records::RecordFile;
 use flint_bundle::{Bundle, TensorEntry};
 use flint_dram_cache::SlotCache;
 use flint_flash_io::{Reader, RecordRead, Urgency};
 use flint_geometry::NeuronSet;
-use flint_iobuf::{Lease, PAGE, Pool};
+use flint_iobuf::Pool;
 use flint_kernels::{Compute, MatrixView, embed};
-use flint_model::{Decoder, InMemoryWeights, ModelError};
+use flint_model::Decoder;
 use flint_predictor::Predictor;
 use std::sync::Arc;
 
 pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine, RuntimeError> {
     let Prepared { files, options, compute, reader, predictor, plan } = prepared;
     let mut loaded = Loaded { done: 0, total: plan.resident_bytes + kept_bytes(&plan), progress };
-    let mut weights = InMemoryWeights::new(compute.clone());
-    for spec in files.architecture.dense_tensors() {
-        let name = spec.role.to_string();
-        let Some(entry) = files.bundle.tensor(&name) else {
-            return Err(ModelError::MissingTensor { tensor: name }.into());
-        };
-        let mut bytes = Lease::alone(entry.extent.len() as usize)?;
-        files.bundle.read_tensor_into(entry, &mut bytes[..entry.extent.len() as usize])?;
-        let dims: Vec<usize> = entry.dims.iter().map(|&dim| dim as usize).collect();
-        weights.insert(spec.role, entry.element, &dims, bytes)?;
-        loaded.add(entry.extent.len());
-    }
-    weights.check(&files.architecture)?;
+    let weights = dense::load(&files, &options, &compute, &plan.dense, &mut loaded)?;
     tracing::debug!(bytes = loaded.done, "dense weights are in memory");
     let math = NeuronMath {
         compute: compute.clone(),
@@ -57,15 +49,6 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
     Ok(Engine { decoder, weights, neurons, file, plan, options, compute })
 }
 
-/// Bytes of dense weights as held in memory: matrices in whole pages, vectors as f32.
-pub(super) fn dense_bytes(bundle: &Bundle) -> u64 {
-    let held = |tensor: &TensorEntry| match tensor.dims.as_slice() {
-        [_, _, ..] => tensor.extent.len().next_multiple_of(PAGE as u64),
-        vector => vector.iter().product::<u64>() * size_of::<f32>() as u64,
-    };
-    bundle.tensors().iter().map(held).sum()
-}
-
 /// Bytes of neurons that are read while loading.
 fn kept_bytes(plan: &crate::Plan) -> u64 {
     match &plan.neurons {
@@ -75,14 +58,14 @@ fn kept_bytes(plan: &crate::Plan) -> u64 {
     }
 }
 
-struct Loaded<'a> {
+pub(super) struct Loaded<'a> {
     done: u64,
     total: u64,
     progress: Progress<'a>,
 }
 
 impl Loaded<'_> {
-    fn add(&mut self, bytes: u64) {
+    pub(super) fn add(&mut self, bytes: u64) {
         self.done += bytes;
         (self.progress)(self.done.min(self.total), self.total);
     }
@@ -121,10 +104,11 @@ fn load_exact(
         let count = plan.pinned_of(layer);
         pinned.push(read_blocks(layer, count, &plan, file, &mut reader, &places)?);
         loaded.add(u64::from(count) * layout.place_bytes as u64);
-        schedule.extend((count..layout.per_layer()).map(|index| layout.block(layer, index)));
+        let streamed = (count..layout.per_layer()).map(|index| layout.block(layer, index));
+        schedule.extend(streamed.map(|block| file.block_extent(block)));
     }
     let ring = Pool::new(plan.ring as u32, layout.place_bytes)?;
-    let stream = BlockStream::new(reader, Arc::clone(file), schedule, ring);
+    let stream = ReadAhead::new(reader, schedule, ring);
     Ok(ExactNeurons::new(math, plan, Arc::clone(file), pinned, stream))
 }
 
@@ -141,15 +125,15 @@ fn read_blocks(
     for index in 0..count {
         let Some(into) = places.take() else { unreachable!("one place per pinned block") };
         let extent = file.block_extent(plan.layout.block(layer, index));
-        batch.push(RecordRead { tag: u64::from(index), file: file.id(), extent, into });
+        batch.push(RecordRead { tag: u64::from(index), file: ONLY_FILE, extent, into });
     }
     reader.submit(&mut batch, Urgency::Exact);
     let mut blocks = Vec::new();
     while let Some(done) = reader.next() {
-        done.result?;
         let block = plan.layout.block(layer, done.tag as u32);
-        file.check_block(block, &done.into[done.at.clone()])?;
-        blocks.push(LoadedBlock { block, lease: done.into, at: done.at });
+        let records = read_ahead::Loaded::from_done(done)?;
+        file.check_block(block, records.bytes())?;
+        blocks.push(LoadedBlock { block, records });
     }
     blocks.sort_unstable_by_key(|loaded| loaded.block.first);
     Ok(blocks)

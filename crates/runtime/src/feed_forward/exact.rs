@@ -2,8 +2,8 @@
 
 use super::{NeuronMath, count_active};
 use crate::RuntimeError;
-use crate::block_stream::{BlockStream, LoadedBlock};
-use crate::plan::ExactPlan;
+use crate::plan::{Block, ExactPlan};
+use crate::read_ahead::{Loaded, ReadAhead};
 use crate::records::RecordFile;
 use crate::stats::Effort;
 use candle_core::Tensor;
@@ -20,20 +20,38 @@ pub(crate) struct ExactNeurons {
     file: Arc<RecordFile>,
     /// Pinned blocks of each layer: its first ones.
     pinned: Vec<Vec<LoadedBlock>>,
-    stream: BlockStream,
+    /// The other blocks, layer after layer.
+    stream: ReadAhead,
+    /// Where in the stream each layer's blocks begin.
+    first_streamed: Vec<usize>,
     acts: Vec<f32>,
 }
 
+/// A block whose bytes are in memory.
+#[derive(Debug)]
+pub(crate) struct LoadedBlock {
+    pub(crate) block: Block,
+    pub(crate) records: Loaded,
+}
+
 impl ExactNeurons {
+    /// `stream` reads, for each layer in turn, the blocks of `plan` that are not pinned.
     pub(crate) fn new(
         math: NeuronMath,
         plan: ExactPlan,
         file: Arc<RecordFile>,
         pinned: Vec<Vec<LoadedBlock>>,
-        stream: BlockStream,
+        stream: ReadAhead,
     ) -> ExactNeurons {
-        let effort = Effort::default();
-        ExactNeurons { effort, math, plan, file, pinned, stream, acts: Vec::new() }
+        let mut before = 0;
+        let first_streamed = pinned.iter().map(|pinned| {
+            let first = before;
+            before += plan.layout.per_layer() as usize - pinned.len();
+            first
+        });
+        let first_streamed = first_streamed.collect();
+        let (effort, acts) = (Effort::default(), Vec::new());
+        ExactNeurons { effort, math, plan, file, pinned, stream, first_streamed, acts }
     }
 
     pub(super) fn reader(&self) -> &Reader {
@@ -41,14 +59,15 @@ impl ExactNeurons {
     }
 
     pub(super) fn begin(&mut self, _: usize, _: &Tensor) -> Result<(), ModelError> {
-        self.stream.read_ahead();
+        self.stream.go_on();
         Ok(())
     }
 
     pub(super) fn finish(&mut self, layer: usize, input: &Tensor) -> Result<Tensor, ModelError> {
         let positions = input.dim(0)?;
         let mut sum = vec![0.0; positions * self.math.layout.width()];
-        ops::with_slice(input, |x| self.sum(layer, positions, x, &mut sum))??;
+        ops::with_slice(input, |x| self.sum(layer, positions, x, &mut sum))?
+            .map_err(ModelError::supplier)?;
         Ok(ops::from_vec(sum, (positions, self.math.layout.width()))?)
     }
 
@@ -58,18 +77,17 @@ impl ExactNeurons {
         positions: usize,
         x: &[f32],
         sum: &mut [f32],
-    ) -> Result<(), ModelError> {
-        let layout = self.plan.layout;
+    ) -> Result<(), RuntimeError> {
         let pinned = std::mem::take(&mut self.pinned[layer]);
         self.add(layer, &pinned, positions, x, sum);
-        let first_streamed = pinned.len() as u32;
+        let streamed = pinned.len() as u32..self.plan.layout.per_layer();
         self.pinned[layer] = pinned;
-        for index in first_streamed..layout.per_layer() {
-            let block = layout.block(layer as u32, index);
-            let loaded: Result<LoadedBlock, RuntimeError> = self.stream.take(block);
-            let loaded = loaded.map_err(ModelError::supplier)?;
+        for (index, scheduled) in streamed.zip(self.first_streamed[layer]..) {
+            let block = self.plan.layout.block(layer as u32, index);
+            let records = self.stream.take(scheduled)?;
+            self.file.check_block(block, records.bytes())?;
             self.effort.neurons_loaded += u64::from(block.count);
-            self.add(layer, std::slice::from_ref(&loaded), positions, x, sum);
+            self.add(layer, &[LoadedBlock { block, records }], positions, x, sum);
         }
         Ok(())
     }
@@ -86,7 +104,7 @@ impl ExactNeurons {
         let Some(first) = blocks.first().map(|loaded| loaded.block.first as usize) else { return };
         let records: Vec<&[u8]> = blocks
             .iter()
-            .flat_map(|loaded| self.file.records(loaded.block, &loaded.lease[loaded.at.clone()]))
+            .flat_map(|loaded| self.file.records(loaded.block, loaded.records.bytes()))
             .collect();
         let neurons = first..first + records.len();
         let biases = &self.math.biases[layer];

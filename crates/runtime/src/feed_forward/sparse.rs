@@ -4,6 +4,7 @@ mod round;
 
 use super::{NeuronMath, count_active};
 use crate::RuntimeError;
+use crate::read_ahead::ONLY_FILE;
 use crate::records::RecordFile;
 use crate::stats::Effort;
 use candle_core::Tensor;
@@ -145,7 +146,7 @@ impl SparseNeurons {
         for missing in self.admission.missing.drain(..) {
             let key = NeuronKey { group: layer, neuron: missing.neuron };
             let (extent, into) = (self.file.record_extent(key), missing.lease);
-            self.reads.push(RecordRead { tag: tag_of(key), file: self.file.id(), extent, into });
+            self.reads.push(RecordRead { tag: tag_of(key), file: ONLY_FILE, extent, into });
         }
         self.effort.cache += started.elapsed();
         self.reader.submit(&mut self.reads, Urgency::Exact);

@@ -1,6 +1,6 @@
 //! What each part of a run takes, in bytes, before it is known what fits.
 
-use super::BlockLayout;
+use super::{BlockLayout, DenseCosts};
 use crate::{Mode, RunOptions, RuntimeError};
 use flint_dram_cache::CacheConfig;
 use flint_geometry::ModelShape;
@@ -21,8 +21,8 @@ pub struct Costs {
     pub chunk: usize,
     /// Bytes of all weights, as stored.
     pub weights_bytes: u64,
-    /// Bytes of the dense weights, as held in memory.
-    pub dense_bytes: u64,
+    /// Dense weights and neuron biases.
+    pub dense: DenseCosts,
     /// Bytes of the predictors, as held in memory.
     pub predictor_bytes: u64,
     /// Bytes of the KV cache for the whole context.
@@ -73,7 +73,8 @@ impl Costs {
         let per_token = 4 * w.hidden + 3 * w.query + 3 * w.kv + w.neurons;
         let logits = w.vocabulary * if chunk > 1 { LOGIT_ROWS } else { 1 };
         let scores = w.context * w.threads;
-        let numbers = chunk * per_token + logits + scores;
+        // A streamed product is put together from parts.
+        let numbers = chunk * (per_token + w.hidden.max(w.query)) + logits + scores;
         self.tables_bytes + numbers as u64 * 4
     }
 }

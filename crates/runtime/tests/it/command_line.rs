@@ -278,6 +278,15 @@ fn wrong_bundles_are_refused_and_wrong_records_fail_while_running() {
     alter(&dense, 1000);
     refused(&run, &["dense-", "checksum"]);
     refused(&["verify", m], &["dense-"]);
+    // At a fifth of the memory the embedding is read row by row and attention is streamed.
+    let small = ["generate", "-m", m, "--tokens", "0,5", "-n", "3", "--memory", "20%"];
+    refused(&small, &["dense-", "embedding.tokens", "checksum"]);
+    fs::write(&dense, &whole).unwrap();
+    alter(&dense, whole.len() / 2);
+    let output = flint(&small);
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{line}");
+    assert!(line.contains("tensor 'layers.") && line.contains("checksum"), "{line}");
     fs::write(&dense, &whole[..whole.len() - 512]).unwrap();
     refused(&run, &["dense-", "bytes"]);
     fs::write(&dense, &whole).unwrap();

@@ -42,13 +42,29 @@ pub(crate) fn distance(left: &[f32], right: &[f32]) -> f32 {
         .fold(0.0, |most, each| if most < each || each.is_nan() { each } else { most })
 }
 
-/// Everything that the reference records of the checkpoint `name`.
+/// Checks everything that the reference records of the checkpoint `name`.
 fn meets_the_reference(name: &str) {
     let checkpoint = oracle(name);
+    meets(&checkpoint);
     let reference = OracleReference::read(&checkpoint).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let bundle = converted(&checkpoint, dir.path());
-    let mut engine = load(&bundle, &options(100.0), 80, None);
+    let files = ModelFiles::open(&converted(&checkpoint, dir.path())).unwrap();
+    let sparse = files.architecture().feed_forward.activation.kernel().is_sparse();
+    assert_eq!(sparse, reference.active_neurons.is_some(), "which families have exact zeros");
+    if let Some(expected) = &reference.active_neurons {
+        let prompt = reference.prompts.last().unwrap();
+        assert_eq!(&active::neurons(&files, &prompt.ids), expected);
+    }
+}
+
+/// Converts the checkpoint in `checkpoint` and checks logits and greedy tokens against its reference.
+pub(crate) fn meets(checkpoint: &Path) {
+    let reference = OracleReference::read(checkpoint).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let bundle = converted(checkpoint, dir.path());
+    let lengths = reference.prompts.iter().map(|prompt| prompt.ids.len() + prompt.greedy.len());
+    // Everything resident: the smallest models take less than the context beside them.
+    let mut engine = load(&bundle, &options(500.0), lengths.max().unwrap(), None);
     for (index, prompt) in reference.prompts.iter().enumerate() {
         let rows = all_logits(&mut engine, &prompt.ids);
         let last = distance(rows.last().unwrap(), &prompt.logits_last);
@@ -59,13 +75,6 @@ fn meets_the_reference(name: &str) {
         }
         let decoded = greedy(&mut engine, &prompt.ids, prompt.greedy.len());
         assert_eq!(decoded.tokens, prompt.greedy, "prompt {index}");
-    }
-    let sparse = engine.architecture().feed_forward.activation.kernel().is_sparse();
-    assert_eq!(sparse, reference.active_neurons.is_some(), "which families have exact zeros");
-    if let Some(expected) = &reference.active_neurons {
-        let files = ModelFiles::open(&bundle).unwrap();
-        let prompt = reference.prompts.last().unwrap();
-        assert_eq!(&active::neurons(&files, &prompt.ids), expected);
     }
 }
 

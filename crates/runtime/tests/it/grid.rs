@@ -8,10 +8,12 @@ use flint_kernels::Isa;
 use runtime::{Mode, RunOptions};
 use std::num::NonZeroU32;
 
-const TOKENS: usize = 10;
+const TOKENS: usize = 5;
 
-/// 1000 percent keeps every neuron in memory.
-const BUDGETS: [f64; 4] = [60.0, 75.0, 100.0, 1000.0];
+/// Prompts longer than one chunk of 7, short enough that a run reads tens of megabytes.
+fn prompt() -> Vec<u32> {
+    unseen_prompt().into_iter().take(9).collect()
+}
 
 /// Every combination of what must not matter.
 fn grid(budgets: &[f64]) -> Vec<RunOptions> {
@@ -34,9 +36,11 @@ fn grid(budgets: &[f64]) -> Vec<RunOptions> {
 
 #[test]
 fn exact_output_does_not_depend_on_how_it_is_run() {
-    let prompt = unseen_prompt();
+    let prompt = prompt();
     let expected = Twin::open(&tiny_opt_bundle()).greedy(&prompt, TOKENS);
-    for options in grid(&BUDGETS) {
+    // At 20 percent even attention matrices are streamed; 1000 percent keeps everything in memory.
+    let ends = grid(&[20.0, 1000.0]).into_iter().filter(|options| options.chunk == 7);
+    for options in grid(&[60.0, 75.0, 100.0]).into_iter().chain(ends) {
         let mut engine = load(&tiny_opt_bundle(), &options, prompt.len() + TOKENS, None);
         let generated = greedy(&mut engine, &prompt, TOKENS);
         assert_eq!(generated.tokens, expected, "{options:?}");
@@ -46,10 +50,10 @@ fn exact_output_does_not_depend_on_how_it_is_run() {
 
 #[test]
 fn sparse_output_does_not_depend_on_how_it_is_run() {
-    let prompt = unseen_prompt();
+    let prompt = prompt();
     let expected = Twin::open(&tiny_opt_bundle()).greedy(&prompt, TOKENS);
     let window = |k| PolicyKind::Window { tokens: NonZeroU32::new(k) };
-    for (index, options) in grid(&[120.0, 1000.0]).into_iter().enumerate() {
+    for (index, options) in grid(&[80.0, 120.0, 1000.0]).into_iter().enumerate() {
         // Policies alternate over the grid; windows of every length among them.
         let policy =
             if index % 2 == 0 { PolicyKind::FREQUENCY } else { window(index as u32 / 2 % 9) };

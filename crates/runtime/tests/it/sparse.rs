@@ -1,6 +1,6 @@
 //! The sparse path with a predictor that is never wrong: the same tokens as exact, fewer bytes.
 
-use crate::model::{greedy, load, options, oracle, unseen_prompt};
+use crate::model::{Twin, greedy, load, options, oracle, unseen_prompt};
 use flint_dram_cache::PolicyKind;
 use flint_fixtures::tiny_opt_bundle;
 use flint_predictor::{Everything, Predictor};
@@ -50,6 +50,24 @@ fn computing_everything_by_the_sparse_path_is_exact_even_with_the_fewest_slots()
     let slots = config.slots_for(*bytes);
     assert!(slots < 1024, "a layer must take several rounds, {slots} slots");
     assert_eq!(greedy(&mut engine, &prompt, 4).tokens, expected);
+}
+
+#[test]
+fn a_run_at_its_floor_works_and_one_byte_less_is_refused() {
+    let prompt = unseen_prompt();
+    let context = prompt.len() + 3;
+    let files = || runtime::ModelFiles::open(&tiny_opt_bundle()).unwrap();
+    let weights = files().bundle().weights_bytes() as f64;
+    let plan = |bytes: f64| {
+        let options = options(bytes * 100.0 / weights);
+        runtime::Prepared::new(files(), options, Some(context))
+    };
+    let floor = plan(weights).unwrap().plan().floor_bytes as f64;
+    assert!(plan(floor - 1.0).is_err());
+    let mut engine = plan(floor + 0.5).unwrap().load(&mut |_, _| {}).unwrap();
+    assert_eq!(engine.plan().available_bytes, floor as u64);
+    let expected = Twin::open(&tiny_opt_bundle()).greedy(&prompt, 3);
+    assert_eq!(greedy(&mut engine, &prompt, 3).tokens, expected);
 }
 
 #[test]

@@ -1,0 +1,170 @@
+//! What configurations mean: defaults, settings without effect, both layouts of the rotary settings.
+
+use flint_model::{
+    ActivationKind, Architecture, Description, NormKind, Residual, RotaryScale, describe,
+};
+use serde_json::{Value, json};
+
+/// A small configuration of a family, with more settings over it.
+pub(crate) fn config(kind: &str, more: &Value) -> Value {
+    let mut config = json!({ "model_type": kind, "hidden_size": 64, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "vocab_size": 100, "max_position_embeddings": 128 });
+    match kind {
+        "opt" => config["ffn_dim"] = 256.into(),
+        "falcon" => {}
+        _ => config["intermediate_size"] = 256.into(),
+    }
+    if kind == "qwen3" {
+        config["head_dim"] = 16.into();
+    }
+    for (key, value) in more.as_object().unwrap() {
+        config[key] = value.clone();
+    }
+    config
+}
+
+fn read(kind: &str, more: Value) -> Architecture {
+    describe(config(kind, &more).to_string().as_bytes()).unwrap().1
+}
+
+#[test]
+fn absent_settings_have_the_default_of_their_family() {
+    let llama = read("llama", json!({}));
+    assert_eq!(llama.norm, NormKind::Rms { epsilon: 1e-6 });
+    assert_eq!(llama.attention.kv_heads, 4);
+    assert_eq!(llama.attention.rotary.as_ref().unwrap().theta, 10000.0);
+    assert!(!llama.head.tied);
+    assert_eq!((llama.begin_of_text, llama.end_of_text), (Some(1), vec![2]));
+
+    let falcon = read("falcon", json!({}));
+    assert_eq!(falcon.feed_forward.neurons, 256);
+    assert_eq!(falcon.feed_forward.activation, ActivationKind::Gelu);
+    assert_eq!((falcon.attention.kv_heads, falcon.residual), (1, Residual::ParallelOneNorm));
+    assert!(falcon.head.tied && !falcon.attention.biases.into);
+    assert_eq!((falcon.begin_of_text, falcon.end_of_text), (None, vec![11]));
+
+    let persimmon = read("persimmon", json!({}));
+    let rotary = persimmon.attention.rotary.unwrap();
+    assert_eq!((rotary.dims, rotary.theta), (8, 25000.0));
+    assert_eq!(persimmon.feed_forward.activation, ActivationKind::SquaredRelu);
+    assert!(persimmon.attention.head_norm.is_some());
+
+    let phi = read("phi", json!({}));
+    assert_eq!(phi.attention.rotary.unwrap().dims, 8);
+    assert_eq!(phi.feed_forward.activation, ActivationKind::GeluTanh);
+    assert!(phi.head.bias && phi.attention.head_norm.is_none());
+
+    assert_eq!(read("mistral", json!({})).attention.window, Some(4096));
+    assert_eq!(read("mistral", json!({ "sliding_window": null })).attention.window, None);
+    assert_eq!(read("qwen2", json!({})).begin_of_text, None);
+    assert_eq!(read("opt", json!({})).begin_of_text, Some(2));
+}
+
+#[test]
+fn settings_without_effect_have_none() {
+    for more in [
+        json!({ "use_sliding_window": false, "sliding_window": 8, "max_window_layers": 1 }),
+        json!({ "sliding_window": 8 }),
+        json!({ "use_sliding_window": true, "sliding_window": null }),
+        json!({ "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 2 }),
+        json!({ "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0,
+            "layer_types": ["full_attention", "full_attention"] }),
+    ] {
+        assert_eq!(read("qwen2", more.clone()).attention.window, None, "{more}");
+        assert_eq!(read("qwen3", more.clone()).attention.window, None, "{more}");
+    }
+    // The old layout has one key and value head whatever it says of their number.
+    assert_eq!(read("falcon", json!({ "num_kv_heads": 4 })).attention.kv_heads, 1);
+    assert_eq!(read("llama", json!({ "pretraining_tp": 2 })), read("llama", json!({})));
+    assert_eq!(read("opt", json!({ "intermediate_size": 7 })), read("opt", json!({})));
+}
+
+#[test]
+fn a_window_on_every_layer_is_one() {
+    let all = json!({ "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0 });
+    assert_eq!(read("qwen2", all).attention.window, Some(8));
+    let listed = json!({ "use_sliding_window": true, "sliding_window": 8,
+        "layer_types": ["sliding_attention", "sliding_attention"] });
+    assert_eq!(read("qwen2", listed).attention.window, Some(8));
+    assert_eq!(read("mistral", json!({ "sliding_window": 10 })).attention.window, Some(10));
+}
+
+#[test]
+fn both_layouts_of_rotary_settings_mean_the_same() {
+    let rotary = |kind, more| read(kind, more).attention.rotary.unwrap();
+    let inner = json!({ "rope_type": "linear", "factor": 4.0 });
+    let older = rotary("llama", json!({ "rope_theta": 500.0, "rope_scaling": inner }));
+    assert_eq!((older.theta, older.scale), (500.0, RotaryScale::Linear { factor: 4.0 }));
+    let inner = json!({ "type": "linear", "factor": 4 });
+    assert_eq!(rotary("llama", json!({ "rope_theta": 500, "rope_scaling": inner })), older);
+    let inner = json!({ "rope_type": "linear", "factor": 4.0, "rope_theta": 500.0 });
+    assert_eq!(rotary("llama", json!({ "rope_parameters": inner })), older);
+    for none in [json!(null), json!({}), json!({ "rope_type": "default" })] {
+        assert_eq!(rotary("llama", json!({ "rope_scaling": none })).scale, RotaryScale::None);
+    }
+    let part = json!({ "partial_rotary_factor": 0.75 });
+    assert_eq!(rotary("phi", part.clone()).dims, 12);
+    assert_eq!(rotary("phi", json!({ "rope_parameters": part })).dims, 12);
+    // Rounded down: 0.4 x 16 is 6.4.
+    assert_eq!(rotary("phi", json!({ "partial_rotary_factor": 0.4 })).dims, 6);
+
+    let llama3 = json!({ "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0, "original_max_position_embeddings": 8192 });
+    let scale = rotary("llama", json!({ "rope_scaling": llama3 })).scale;
+    let expected = RotaryScale::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original_context: 8192 };
+    assert_eq!(scale, expected);
+}
+
+#[test]
+fn activations_go_by_every_name_they_have() {
+    let activation = |name: &str| {
+        read("llama", json!({ "hidden_act": name, "hidden_act_param": 0.5 }))
+            .feed_forward
+            .activation
+    };
+    for (names, expected) in [
+        (&["relu"][..], ActivationKind::Relu),
+        (&["relu2"], ActivationKind::SquaredRelu),
+        (&["fatrelu"], ActivationKind::FatRelu(0.5)),
+        (&["silu", "swish"], ActivationKind::Silu),
+        (&["gelu"], ActivationKind::Gelu),
+        (&["gelu_new", "gelu_pytorch_tanh", "gelu_fast"], ActivationKind::GeluTanh),
+    ] {
+        names.iter().for_each(|name| assert_eq!(activation(name), expected, "{name}"));
+    }
+}
+
+#[test]
+fn the_checkpoints_of_prosparse_are_llamas() {
+    assert_eq!(read("sparsellama", json!({})), read("llama", json!({})));
+}
+
+#[test]
+fn the_files_beside_it_say_how_texts_begin_and_end() {
+    let read = |kind: &str, generation: Value, tokenizer: Value| {
+        let config = config(kind, &json!({ "bos_token_id": 3, "eos_token_id": [4] })).to_string();
+        let (generation, tokenizer) = (generation.to_string(), tokenizer.to_string());
+        let description = Description {
+            config: config.as_bytes(),
+            generation_config: Some(generation.as_bytes()),
+            tokenizer_config: Some(tokenizer.as_bytes()),
+        };
+        let architecture = description.read().unwrap().1;
+        (architecture.begin_of_text, architecture.end_of_text)
+    };
+    let more = json!({ "eos_token_id": [5, 4], "temperature": 0.1 });
+    assert_eq!(read("qwen2", more, json!({})), (None, vec![4, 5]));
+    assert_eq!(read("qwen2", json!({}), json!({ "add_bos_token": true })), (Some(3), vec![4]));
+    assert_eq!(read("llama", json!({}), json!({ "add_bos_token": false })), (None, vec![4]));
+    assert_eq!(read("llama", json!({}), json!({ "add_bos_token": null })), (Some(3), vec![4]));
+}
+
+#[test]
+fn a_description_comes_back_from_its_json() {
+    for kind in ["opt", "falcon", "persimmon", "phi", "llama", "mistral", "qwen2", "qwen3"] {
+        let architecture = read(kind, json!({}));
+        assert_eq!(Architecture::from_json(&architecture.to_json()).unwrap(), architecture);
+        assert_eq!(architecture.family, kind);
+    }
+    assert!(Architecture::from_json("{}").unwrap_err().to_string().contains("stored architecture"));
+}

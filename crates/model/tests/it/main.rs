@@ -1,0 +1,6 @@
+//! Behaviour of the model crate: configurations become descriptions, or errors that name what is wrong.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod describe;
+mod refuse;
+mod sources;

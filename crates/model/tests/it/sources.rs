@@ -1,0 +1,66 @@
+//! Where tensors are taken from: every one that the decoder asks for, and the rows of fused projections.
+
+use crate::describe::config;
+use flint_model::{Affine, LayerPart, Role, describe};
+use proptest::prelude::*;
+use serde_json::json;
+use std::collections::HashSet;
+
+#[test]
+fn every_tensor_of_a_family_has_a_name_of_its_own() {
+    let biased = json!({ "attention_bias": true, "mlp_bias": true, "bias": true,
+        "tie_word_embeddings": false, "qk_layernorm": true });
+    for kind in ["opt", "falcon", "persimmon", "phi", "llama", "mistral", "qwen2", "qwen3"] {
+        let (family, architecture) =
+            describe(config(kind, &biased).to_string().as_bytes()).unwrap();
+        let mut taken = HashSet::new();
+        let mut take = |names: &[String], rows: Vec<std::ops::Range<usize>>| {
+            assert!(taken.insert((names.to_vec(), rows)), "{kind}: {names:?} twice");
+        };
+        for spec in architecture.dense_tensors() {
+            let source = family.dense(&architecture, spec.role);
+            let rows = source.rows.map(|rows| rows.ranges).unwrap_or_default();
+            let picked: usize = rows.iter().map(ExactSizeIterator::len).sum();
+            assert!(rows.is_empty() || picked == spec.dims[0], "{kind}: {}", spec.role);
+            take(&source.names, rows);
+        }
+        for layer in 0..architecture.layers {
+            let neurons = family.neurons(&architecture, layer);
+            assert_eq!(neurons.gate.is_some(), architecture.feed_forward.gated);
+            let more = [neurons.gate, neurons.gate_bias, neurons.up_bias];
+            for source in more.into_iter().flatten().chain([neurons.up, neurons.down]) {
+                take(&source.names, Vec::new());
+            }
+        }
+    }
+}
+
+proptest! {
+    /// However heads are grouped, query, key and value take each row of a fused matrix once, in the order
+    /// of their heads.
+    #[test]
+    fn fused_rows_are_taken_once_each(kv_heads in 1usize..7, sharing in 1usize..7, half in 1usize..5) {
+        let (heads, head_dim) = (kv_heads * sharing, 2 * half);
+        let more = json!({ "hidden_size": heads * head_dim, "num_attention_heads": heads,
+            "num_kv_heads": kv_heads, "new_decoder_architecture": true });
+        let (family, architecture) = describe(config("falcon", &more).to_string().as_bytes()).unwrap();
+        let mut owner = vec![None; (heads + 2 * kv_heads) * head_dim];
+        let parts = [LayerPart::Query, LayerPart::Key, LayerPart::Value];
+        for (part, make) in parts.into_iter().enumerate() {
+            let expected = if part == 0 { heads } else { kv_heads };
+            let role = Role::Layer(1, make(Affine::Weight));
+            let rows = family.dense(&architecture, role).rows.unwrap();
+            prop_assert_eq!(rows.of, owner.len());
+            let taken: Vec<usize> = rows.ranges.into_iter().flatten().collect();
+            prop_assert_eq!(taken.len(), expected * head_dim);
+            prop_assert!(taken.is_sorted());
+            for row in taken {
+                prop_assert_eq!(owner[row].replace(part), None);
+            }
+        }
+        // Each group: the query heads that share a key and value head, then the two.
+        let group: Vec<usize> = [vec![0; sharing], vec![1, 2]].concat();
+        let expected = group.repeat(kv_heads).into_iter().flat_map(|part| vec![Some(part); head_dim]);
+        prop_assert_eq!(owner, expected.collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,73 @@
+//! Dense weights as planned: held in memory, streamed in row blocks, or read row by row.
+
+mod rows;
+mod stream;
+
+pub(crate) use rows::RowReader;
+pub(crate) use stream::MatrixStream;
+
+use crate::stats::Effort;
+use candle_core::Tensor;
+use flint_flash_io::Counters;
+use flint_iobuf::Lease;
+use flint_model::{InMemoryWeights, ModelError, Role, Weights};
+
+/// The dense weights of an engine.
+pub(crate) struct DenseWeights {
+    held: InMemoryWeights<Lease>,
+    /// Layers and head: each a cycle of its own, for not every pass ends in logits.
+    streams: Vec<MatrixStream>,
+    rows: Option<RowReader>,
+}
+
+impl DenseWeights {
+    pub(crate) fn new(
+        held: InMemoryWeights<Lease>,
+        streams: Vec<MatrixStream>,
+        rows: Option<RowReader>,
+    ) -> DenseWeights {
+        DenseWeights { held, streams, rows }
+    }
+
+    /// What was read so far.
+    pub(crate) fn effort(&self) -> Effort {
+        let streams = self.streams.iter().map(MatrixStream::counters);
+        let counters = streams.chain(self.rows.as_ref().map(RowReader::counters));
+        counters.map(effort).fold(Effort::default(), |sum, one| sum + one)
+    }
+}
+
+fn effort(counters: Counters) -> Effort {
+    let Counters { device_reads, bytes_read, busy, wait, .. } = counters;
+    Effort { reads: device_reads, bytes_read, io_busy: busy, io_wait: wait, ..Effort::default() }
+}
+
+impl Weights for DenseWeights {
+    fn embed(&mut self, table: Role, rows: &[u32]) -> Result<Tensor, ModelError> {
+        match &mut self.rows {
+            Some(reader) if reader.has(table) => {
+                reader.embed(table, rows).map_err(ModelError::supplier)
+            }
+            _ => self.held.embed(table, rows),
+        }
+    }
+
+    fn linear(
+        &mut self,
+        matrix: Role,
+        bias: Option<Role>,
+        input: &Tensor,
+    ) -> Result<Tensor, ModelError> {
+        match self.streams.iter_mut().find(|stream| stream.has(matrix)) {
+            Some(stream) => {
+                let bias = bias.map(|role| self.held.vector(role)).transpose()?;
+                stream.linear(matrix, bias, input).map_err(ModelError::supplier)
+            }
+            None => self.held.linear(matrix, bias, input),
+        }
+    }
+
+    fn vector(&self, role: Role) -> Result<&[f32], ModelError> {
+        self.held.vector(role)
+    }
+}

@@ -1,0 +1,86 @@
+//! Loading dense weights: those that stay are read and checked, the others get their readers.
+
+use super::super::open_reader;
+use super::Loaded;
+use crate::dense::{DenseWeights, MatrixStream, RowReader};
+use crate::plan::DensePlan;
+use crate::{ModelFiles, RunOptions, RuntimeError};
+use flint_bundle::{Bundle, TensorEntry};
+use flint_iobuf::Lease;
+use flint_kernels::Compute;
+use flint_model::{InMemoryWeights, ModelError, Role};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// Bytes that are checked at a time.
+const PIECE: u64 = 1 << 20;
+
+/// Loads the dense weights as planned.
+pub(super) fn load(
+    files: &ModelFiles,
+    options: &RunOptions,
+    compute: &Compute,
+    plan: &DensePlan,
+    loaded: &mut Loaded<'_>,
+) -> Result<DenseWeights, RuntimeError> {
+    let bundle = &files.bundle;
+    let mut held = InMemoryWeights::new(compute.clone());
+    for spec in files.architecture.dense_tensors() {
+        let entry = find(bundle, spec.role)?;
+        let dims: Vec<usize> = entry.dims.iter().map(|&dim| dim as usize).collect();
+        if dims != spec.dims {
+            let (tensor, expected) = (entry.name.clone(), spec.dims);
+            return Err(ModelError::Misshapen { tensor, expected, got: dims }.into());
+        }
+        if plan.by_row.contains(&spec.role) {
+            check_table(bundle, entry)?;
+        } else if !plan.streams(spec.role) {
+            let bytes = entry.extent.len() as usize;
+            let mut lease = Lease::alone(bytes)?;
+            bundle.read_tensor_into(entry, &mut lease[..bytes])?;
+            held.insert(spec.role, entry.element, &dims, lease)?;
+            loaded.add(entry.extent.len());
+        }
+    }
+    let reader = || open_reader(&bundle.dense_path(), options);
+    let mut streams = Vec::new();
+    for stream in [&plan.body, &plan.head].into_iter().filter(|plan| !plan.matrices.is_empty()) {
+        let (compute, verify) = (compute.clone(), options.verify_reads);
+        streams.push(MatrixStream::new(bundle, stream, compute, reader()?, verify)?);
+    }
+    let mut rows = None;
+    if !plan.by_row.is_empty() {
+        rows = Some(RowReader::new(bundle, &plan.by_row, plan.rows, compute.clone(), reader()?)?);
+    }
+    Ok(DenseWeights::new(held, streams, rows))
+}
+
+fn find(bundle: &Bundle, role: Role) -> Result<&TensorEntry, RuntimeError> {
+    let name = role.to_string();
+    bundle.tensor(&name).ok_or_else(|| ModelError::MissingTensor { tensor: name }.into())
+}
+
+/// Checks a table whose rows will be read one by one.
+fn check_table(bundle: &Bundle, entry: &TensorEntry) -> Result<(), RuntimeError> {
+    let path = bundle.dense_path();
+    let fail = |cause| RuntimeError::File { path: path.clone(), cause };
+    let file = File::open(&path).map_err(fail)?;
+    let (mut crc, mut piece) = (0, vec![0; PIECE.min(entry.extent.len()) as usize]);
+    let mut offset = entry.extent.offset();
+    while offset < entry.extent.end() {
+        let bytes = &mut piece[..PIECE.min(entry.extent.end() - offset) as usize];
+        file.read_exact_at(bytes, offset).map_err(fail)?;
+        crc = crc32c::crc32c_append(crc, bytes);
+        offset += bytes.len() as u64;
+    }
+    if crc == entry.crc {
+        return Ok(());
+    }
+    Err(RuntimeError::WrongTable {
+        file: path,
+        tensor: entry.name.clone(),
+        offset: entry.extent.offset(),
+        expected: entry.crc,
+        got: crc,
+    })
+}

@@ -1,0 +1,226 @@
+//! Dense weights on a small budget: which matrices stay, which are streamed for every pass, and which
+//! tables are read row by row.
+//!
+//! A byte of a matrix that stays saves a byte of reading for every token, which no slot of the cache can
+//! beat. So dense weights come first, and as few matrices as possible are streamed.
+
+use flint_bundle::Bundle;
+use flint_geometry::SECTOR;
+use flint_iobuf::PAGE;
+use flint_model::{Affine, Architecture, LayerPart, Role};
+
+/// Largest piece of a matrix that is read as one, in bytes.
+const LARGEST_PIECE: u64 = 512 << 10;
+
+/// A matrix is cut into about this many pieces, so that the ring stays small beside it.
+const PIECES_PER_MATRIX: u64 = 8;
+
+/// Places of the ring: one to compute on and two on their way.
+const RING: u32 = 3;
+
+/// Places for table rows that are read at once.
+const ROW_PLACES: u32 = 8;
+
+/// One dense tensor as the planner sees it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DenseTensor {
+    /// What it is for.
+    pub role: Role,
+    /// Rows; 1 for a vector.
+    pub rows: u64,
+    /// Bytes of a row as stored.
+    pub row_bytes: u64,
+    /// Bytes when held in memory.
+    pub held_bytes: u64,
+    /// Whether it is a table of which a token needs one row.
+    pub table: bool,
+    /// Whether it is multiplied.
+    pub matrix: bool,
+    /// Whether it is only needed for logits, which not every pass ends in.
+    pub for_logits: bool,
+}
+
+/// Everything dense of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DenseCosts {
+    /// In the order of a forward pass.
+    pub tensors: Vec<DenseTensor>,
+    /// Neuron biases, as f32.
+    pub bias_bytes: u64,
+    /// Reads start and end on multiples of this.
+    pub alignment: u64,
+}
+
+impl DenseCosts {
+    /// Lists what `bundle` holds for `architecture`, the tensors in the order of a forward pass.
+    pub fn of(bundle: &Bundle, architecture: &Architecture, alignment: u64) -> DenseCosts {
+        let tensors = architecture.dense_tensors().into_iter().filter_map(|spec| {
+            let entry = bundle.tensor(&spec.role.to_string())?;
+            let rows = if spec.dims.len() > 1 { spec.dims[0] as u64 } else { 1 };
+            let is_head = spec.role == architecture.head_matrix();
+            let table = matches!(spec.role, Role::TokenEmbedding | Role::Positions);
+            let numbers: usize = spec.dims.iter().product();
+            Some(DenseTensor {
+                role: spec.role,
+                rows,
+                row_bytes: entry.extent.len() / rows,
+                held_bytes: match spec.dims.len() {
+                    1 => (numbers * size_of::<f32>()) as u64,
+                    _ => entry.extent.len().next_multiple_of(PAGE as u64),
+                },
+                table,
+                matrix: spec.dims.len() > 1 && (!table || is_head),
+                for_logits: is_head || spec.role == Role::ProjectOut,
+            })
+        });
+        let tensors = tensors.collect();
+        let biases = (0..bundle.shape().layers)
+            .flat_map(|layer| [bundle.gate_bias(layer), bundle.up_bias(layer)])
+            .flatten()
+            .map(|bias| bias.dims.iter().product::<u64>() * size_of::<f32>() as u64);
+        DenseCosts { tensors, bias_bytes: biases.sum(), alignment }
+    }
+}
+
+/// Matrices that are read in one cycle.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StreamPlan {
+    /// Each matrix with the rows of its pieces, in the order in which they are multiplied.
+    pub matrices: Vec<(Role, u64)>,
+    /// Bytes of one place of the ring.
+    pub place_bytes: usize,
+    /// Places of the ring.
+    pub places: u32,
+}
+
+/// What happens to each dense tensor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DensePlan {
+    /// Matrices of the layers that are read for every pass.
+    pub body: StreamPlan,
+    /// Matrices that are read whenever logits are wanted.
+    pub head: StreamPlan,
+    /// Tables that are not held: a token's row is read when it is needed.
+    pub by_row: Vec<Role>,
+    /// Dense weights, biases and buffers for reading the others.
+    pub bytes: u64,
+    /// Bytes of one place for a row, and how many there are.
+    pub rows: (usize, u32),
+}
+
+impl DensePlan {
+    /// Everything in memory.
+    pub fn hold_all(costs: &DenseCosts) -> DensePlan {
+        DensePlan::build(costs, &[], Vec::new())
+    }
+
+    /// Everything in memory but tables of which a token needs one row.
+    pub fn hold_matrices(costs: &DenseCosts) -> DensePlan {
+        let tables = costs.tensors.iter().filter(|tensor| tensor.table && !tensor.matrix);
+        DensePlan::build(costs, &[], tables.map(|tensor| tensor.role).collect())
+    }
+
+    /// The plan with the fewest streamed matrices that takes at most `bytes`; the smallest there is when
+    /// none fits.
+    pub fn within(costs: &DenseCosts, bytes: u64) -> DensePlan {
+        let mut plan = DensePlan::hold_all(costs);
+        if plan.bytes <= bytes {
+            return plan;
+        }
+        plan = DensePlan::hold_matrices(costs);
+        let mut streamed = Vec::new();
+        for role in streaming_order(costs) {
+            if plan.bytes <= bytes {
+                break;
+            }
+            streamed.push(role);
+            let mut by_row = plan.by_row;
+            if costs.tensors.iter().any(|tensor| tensor.role == role && tensor.table) {
+                by_row.push(role);
+            }
+            plan = DensePlan::build(costs, &streamed, by_row);
+        }
+        plan
+    }
+
+    /// The smallest plan.
+    pub fn least(costs: &DenseCosts) -> DensePlan {
+        DensePlan::within(costs, 0)
+    }
+
+    /// Whether this matrix is streamed.
+    pub fn streams(&self, role: Role) -> bool {
+        self.body.matrices.iter().chain(&self.head.matrices).any(|(other, _)| *other == role)
+    }
+
+    fn build(costs: &DenseCosts, streamed: &[Role], by_row: Vec<Role>) -> DensePlan {
+        let stream = |for_logits| {
+            let some = costs.tensors.iter().filter(|tensor| streamed.contains(&tensor.role));
+            costs.stream(some.filter(|tensor| tensor.for_logits == for_logits))
+        };
+        let (body, head) = (stream(false), stream(true));
+        let away = |role| streamed.contains(&role) || by_row.contains(&role);
+        let by_row_bytes = costs.tensors.iter().filter(|tensor| by_row.contains(&tensor.role));
+        let rows = match by_row_bytes.map(|tensor| tensor.row_bytes).max() {
+            Some(bytes) => (costs.place_bytes(bytes), ROW_PLACES),
+            None => (0, 0),
+        };
+        let held = costs.tensors.iter().filter(|tensor| !away(tensor.role));
+        let held: u64 = held.map(|tensor| tensor.held_bytes).sum();
+        let buffers = body.bytes() + head.bytes() + rows.0 as u64 * u64::from(rows.1);
+        DensePlan { body, head, by_row, bytes: held + costs.bias_bytes + buffers, rows }
+    }
+}
+
+impl StreamPlan {
+    /// Bytes of the ring.
+    pub fn bytes(&self) -> u64 {
+        self.place_bytes as u64 * u64::from(self.places)
+    }
+}
+
+impl DenseCosts {
+    /// A cycle over some matrices; embeddings that are multiplied come last, as logits do.
+    fn stream<'a>(&self, matrices: impl Iterator<Item = &'a DenseTensor>) -> StreamPlan {
+        let mut matrices: Vec<&DenseTensor> = matrices.collect();
+        matrices.sort_by_key(|tensor| tensor.table);
+        let piece = |tensor: &&DenseTensor| piece_rows(tensor) * tensor.row_bytes;
+        let Some(largest) = matrices.iter().map(piece).max() else { return StreamPlan::default() };
+        StreamPlan {
+            matrices: matrices.iter().map(|tensor| (tensor.role, piece_rows(tensor))).collect(),
+            place_bytes: self.place_bytes(largest),
+            places: RING,
+        }
+    }
+
+    /// Memory for a read of `bytes` that start anywhere.
+    fn place_bytes(&self, bytes: u64) -> usize {
+        let alignment = self.alignment.max(SECTOR);
+        // Both ends may lie inside a block.
+        (bytes + 2 * alignment).next_multiple_of(alignment) as usize
+    }
+}
+
+/// Rows of a matrix that are read as one.
+fn piece_rows(tensor: &DenseTensor) -> u64 {
+    let matrix = tensor.rows * tensor.row_bytes;
+    let piece = (matrix / PIECES_PER_MATRIX).min(LARGEST_PIECE);
+    (piece / tensor.row_bytes.max(1)).clamp(1, tensor.rows)
+}
+
+/// Which matrices go first: one of each layer in turn, so that reads are spread over the pass; the
+/// largest of all, the head, last.
+fn streaming_order(costs: &DenseCosts) -> Vec<Role> {
+    let part = |role: Role| match role {
+        Role::Layer(_, LayerPart::Output(Affine::Weight)) => 0,
+        Role::Layer(_, LayerPart::Query(Affine::Weight)) => 1,
+        Role::Layer(_, LayerPart::Key(Affine::Weight)) => 2,
+        Role::Layer(_, LayerPart::Value(Affine::Weight)) => 3,
+        Role::Layer(..) => 4,
+        _ => 5,
+    };
+    let matrices = costs.tensors.iter().filter(|tensor| tensor.matrix).map(|tensor| tensor.role);
+    let mut order: Vec<Role> = matrices.collect();
+    order.sort_by_key(|&role| part(role));
+    order
+}
