@@ -24,7 +24,11 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().task {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return runtime::cli::usage(&error),
+    };
+    let result = match arguments.task {
         Task::Convert(args) => return runtime::cli::status(runtime::cli::convert(args)),
         Task::Measure(args) => xtask::measure::measure(&args).map(|table| {
             println!("{table}");

@@ -1,5 +1,6 @@
 //! Everything that tells one dense decoder-only model from another, as plain data.
 
+use crate::check::check;
 use crate::{ModelError, Role, TensorSpec};
 use flint_geometry::{ElementType, ModelShape, RecordLayout};
 use serde::{Deserialize, Serialize};
@@ -285,11 +286,13 @@ impl Architecture {
     /// Reads what [`Architecture::to_json`] wrote.
     ///
     /// # Errors
-    /// When the text is something else.
+    /// When the text is something else, or describes what cannot be computed.
     pub fn from_json(text: &str) -> Result<Architecture, ModelError> {
-        serde_json::from_str(text).map_err(|e| ModelError::NotJson {
+        let read: Architecture = serde_json::from_str(text).map_err(|e| ModelError::NotJson {
             file: "the stored architecture",
             cause: e.to_string(),
-        })
+        })?;
+        check(&read)?;
+        Ok(read)
     }
 }

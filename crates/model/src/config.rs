@@ -11,10 +11,10 @@ use crate::ModelError;
 use serde_json::{Map, Value};
 
 /// No size in a real configuration comes near this; above it arithmetic could wrap.
-const LARGEST: u64 = 1 << 28;
+pub(crate) const LARGEST: u64 = 1 << 28;
 
 /// No model comes near this; each layer is a list of tensors to look for.
-const MOST_LAYERS: usize = 1 << 14;
+pub(crate) const MOST_LAYERS: usize = 1 << 14;
 
 /// The settings of a checkpoint, or of one section of them.
 #[derive(Debug, Clone)]

@@ -16,6 +16,7 @@
 //! ```
 
 mod architecture;
+mod check;
 mod config;
 mod decoder;
 mod error;

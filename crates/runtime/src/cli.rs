@@ -18,6 +18,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use output::{complain, is_closed_pipe};
 use std::ffi::OsString;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 /// Runs language models larger than memory: the weights stay on flash, and each token reads only the
@@ -62,6 +63,12 @@ fn refuse(reason: impl Into<String>) -> anyhow::Error {
 /// Runs one command line, the name of the program first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     start_logging();
+    std::panic::set_hook(Box::new(|panic| output::complain_of_bug(panic)));
+    let ran = std::panic::catch_unwind(AssertUnwindSafe(|| run_command(arguments)));
+    ran.unwrap_or(ExitCode::FAILURE)
+}
+
+fn run_command(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -101,7 +108,7 @@ fn exit_status(error: &anyhow::Error) -> u8 {
 }
 
 /// Help goes to stdout; a mistake becomes one line.
-fn usage(error: &clap::Error) -> ExitCode {
+pub fn usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let printed = error.print();
         return ExitCode::from(u8::from(printed.is_err()));
@@ -110,7 +117,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     let said = text.lines().map(str::trim).take_while(|line| !line.is_empty());
     let line = said.collect::<Vec<_>>().join(" ");
     let line = line.strip_prefix("error: ").unwrap_or(&line).to_owned();
-    complain(&refuse(format!("{line} (see flint --help)")));
+    complain(&refuse(format!("{line} (see --help)")));
     ExitCode::from(2)
 }
 

@@ -6,6 +6,7 @@ mod error;
 mod neurons;
 mod recode;
 mod space;
+mod target;
 mod tokenizer;
 
 pub use checkpoint::Checkpoint;
@@ -80,6 +81,7 @@ pub fn convert(
 ) -> Result<Bundle, CheckpointError> {
     let checkpoint = Checkpoint::open(&options.checkpoint)?;
     let (family, architecture) = describe(&checkpoint)?;
+    target::check(options)?;
     let plan = Conversion::plan(checkpoint, family, architecture, options.element)?;
     let shape = plan.architecture.shape(plan.element)?;
     let disk_bytes = BundleWriter::disk_needed(&shape, plan.dense_bytes);

@@ -14,6 +14,12 @@ use std::path::PathBuf;
 /// Why a request was refused or a run failed. The message is one line for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
+    /// There is nothing at the path of the bundle.
+    #[error("{} does not exist", path.display())]
+    NoSuchBundle {
+        /// The path.
+        path: PathBuf,
+    },
     /// The bundle is wrong, or its files cannot be read.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -109,8 +115,8 @@ pub enum RuntimeError {
     Budget(#[from] BadBudget),
     /// The budget is below what this run needs at least.
     #[error(
-        "a memory budget of {budget} bytes is below the floor of this run, {floor} bytes \
-         (weights that stay {resident}, KV cache for {context} tokens {kv}, buffers {buffers}): \
+        "a memory budget of {budget} bytes is below the floor of this run: {floor} bytes \
+         beside what an absolute budget leaves to the process (weights that stay {resident}, KV cache for {context} tokens {kv}, buffers {buffers}): \
          raise --memory to at least {ask}, or lower -c"
     )]
     BelowFloor {
@@ -135,7 +141,7 @@ pub enum RuntimeError {
     )]
     UnknownAllowance,
     /// More tokens than the model has positions for.
-    #[error("{what} needs a context of {needed} tokens, the model has {limit}")]
+    #[error("{what} needs a context of {needed} tokens, there are {limit}")]
     ContextTooLong {
         /// What needs it: the prompt, or the context asked for.
         what: &'static str,
@@ -180,6 +186,26 @@ pub enum RuntimeError {
         /// The bundle.
         path: PathBuf,
     },
+    /// A neuron bias that is there and should not be, or the other way round.
+    #[error(
+        "tensor '{tensor}' of the bundle: its architecture says that neuron biases exist: {wanted}; convert the checkpoint again"
+    )]
+    BiasConflict {
+        /// Name of the tensor.
+        tensor: String,
+        /// Whether the architecture has neuron biases.
+        wanted: bool,
+    },
+    /// Dense tensors that the architecture does not know.
+    #[error(
+        "the bundle has {got} dense tensors, its architecture {expected}: convert the checkpoint again"
+    )]
+    TensorCount {
+        /// By the architecture.
+        expected: usize,
+        /// In the bundle.
+        got: usize,
+    },
     /// Neurons stored in an order that cannot be streamed.
     #[error(
         "the bundle stores the neurons of layer {layer} in an order that this version cannot stream: convert the checkpoint again"
@@ -221,6 +247,9 @@ impl RuntimeError {
             | RuntimeError::CorruptTensor { .. }
             | RuntimeError::Cache(_)
             | RuntimeError::Memory(_)
+            | RuntimeError::Kernel(
+                KernelError::KvCacheTooLarge { .. } | KernelError::Threads { .. },
+            )
             | RuntimeError::Predictor(_) => 1,
             RuntimeError::Model(ModelError::Tensor(_) | ModelError::Supplier(_)) => 1,
             RuntimeError::Checkpoint(error) => error.exit_status(),

@@ -14,6 +14,10 @@ use flint_geometry::RecordLayout;
 use flint_kernels::{Activation, Compute, accumulate_down, activate};
 use flint_model::{FeedForward, ModelError};
 
+/// Most neurons that are computed together: enough work for every thread, few enough that their activations
+/// for a chunk of tokens stay small.
+pub(crate) const TOGETHER: usize = 4096;
+
 /// Either way to hold neurons.
 pub(crate) enum Neurons {
     Exact(ExactNeurons),

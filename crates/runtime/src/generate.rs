@@ -191,6 +191,7 @@ fn stats(session: &Session<'_>, prefill: &Phase, decode: &Phase, first_token_ms:
         peak_rss_bytes: process_memory().peak,
         prefill_tokens: prefill.tokens,
         prefill_ms: milliseconds(prefill.time),
+        prefill_bytes_read: prefill.effort.bytes_read,
         first_token_ms,
         decode_tokens: decode.tokens,
         decode_ms: milliseconds(decode.time),

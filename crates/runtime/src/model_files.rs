@@ -2,7 +2,7 @@
 
 use crate::{RuntimeError, TextCodec};
 use flint_bundle::Bundle;
-use flint_model::Architecture;
+use flint_model::{Architecture, ModelError};
 use std::path::Path;
 
 /// Name under which a bundle keeps its tokenizer.
@@ -21,12 +21,16 @@ impl ModelFiles {
     /// # Errors
     /// When it is no bundle, or one that does not check.
     pub fn open(path: &Path) -> Result<ModelFiles, RuntimeError> {
+        if !path.exists() {
+            return Err(RuntimeError::NoSuchBundle { path: path.to_path_buf() });
+        }
         let bundle = Bundle::open(path)?;
         let architecture = Architecture::from_json(bundle.architecture())?;
         let described = architecture.shape(bundle.shape().record.element())?;
         if described != *bundle.shape() {
             return Err(RuntimeError::ShapeConflict { path: path.to_path_buf() });
         }
+        check_tensors(&bundle, &architecture)?;
         for (layer, group) in bundle.groups().iter().enumerate() {
             if (0..group.neurons()).any(|position| group.neuron_at(position) != position) {
                 return Err(RuntimeError::UnknownOrder { layer });
@@ -66,5 +70,35 @@ impl ModelFiles {
             Some(&token) => Err(RuntimeError::UnknownToken { token, vocabulary }),
             None => Ok(()),
         }
+    }
+}
+
+/// The tensors of a bundle must be exactly those that its architecture computes with.
+fn check_tensors(bundle: &Bundle, architecture: &Architecture) -> Result<(), RuntimeError> {
+    let specs = architecture.dense_tensors();
+    for spec in &specs {
+        let name = spec.role.to_string();
+        let Some(entry) = bundle.tensor(&name) else {
+            return Err(ModelError::MissingTensor { tensor: name }.into());
+        };
+        let got: Vec<usize> = entry.dims.iter().map(|&dim| dim as usize).collect();
+        if got != spec.dims {
+            let expected = spec.dims.clone();
+            return Err(ModelError::Misshapen { tensor: name, expected, got }.into());
+        }
+    }
+    let (wanted, gated) = (architecture.feed_forward.biases.into, architecture.feed_forward.gated);
+    let mut biases = 0;
+    for layer in 0..bundle.shape().layers {
+        let (gate, up) = (bundle.gate_bias(layer), bundle.up_bias(layer));
+        if up.is_some() != wanted || gate.is_some() != (wanted && gated) {
+            let tensor = format!("groups.{layer}.up_bias");
+            return Err(RuntimeError::BiasConflict { tensor, wanted });
+        }
+        biases += usize::from(gate.is_some()) + usize::from(up.is_some());
+    }
+    match bundle.tensors().len() - biases {
+        count if count == specs.len() => Ok(()),
+        count => Err(RuntimeError::TensorCount { expected: specs.len(), got: count }),
     }
 }

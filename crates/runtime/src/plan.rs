@@ -27,6 +27,12 @@ const LEAST_CHUNK: usize = 8;
 /// What threads, rings and the allocator take beyond what is in use when planning starts.
 const PROCESS_GROWTH: u64 = 8 << 20;
 
+/// Advice about absolute budgets is rounded up to this.
+const ASK_GRAIN: u64 = 1 << 20;
+
+/// Stack that a compute thread touches.
+const THREAD_GROWTH: u64 = 64 << 10;
+
 /// Where memory goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -95,7 +101,7 @@ impl Plan {
     /// # Errors
     /// When the budget is below the floor, or is `auto` where the system does not say what it has.
     pub fn make(costs: &Costs, budget: MemoryBudget) -> Result<Plan, RuntimeError> {
-        let available = Available::of(budget, costs.weights_bytes)?;
+        let available = Available::of(budget, costs.weights_bytes, costs.widths.threads())?;
         let floor = costs.floor(1, &DensePlan::least(&costs.dense));
         if floor > available.bytes {
             return Err(below_floor(costs, budget, &available, floor));
@@ -199,8 +205,8 @@ struct Available {
 }
 
 impl Available {
-    fn of(budget: MemoryBudget, weights: u64) -> Result<Available, RuntimeError> {
-        let process = process_memory().resident + PROCESS_GROWTH;
+    fn of(budget: MemoryBudget, weights: u64, threads: usize) -> Result<Available, RuntimeError> {
+        let process = process_memory().resident + PROCESS_GROWTH + threads as u64 * THREAD_GROWTH;
         let whole_process = |asked: u64, bound: String| {
             Ok(Available { asked, bytes: asked.saturating_sub(process), process, bound })
         };
@@ -216,9 +222,9 @@ impl Available {
                 })
             }
             MemoryBudget::Auto => {
-                let allowed = allowance().ok_or(RuntimeError::UnknownAllowance)?;
-                // What this process holds already is no longer counted as available.
-                whole_process(allowed.bytes + process_memory().resident, allowed.bound)
+                let resident = process_memory().resident;
+                let allowed = allowance(resident).ok_or(RuntimeError::UnknownAllowance)?;
+                whole_process(allowed.bytes, allowed.bound)
             }
         }
     }
@@ -235,11 +241,14 @@ fn below_floor(
             let percent = floor as f64 * 100.0 / costs.weights_bytes as f64;
             format!("{}% ({floor} bytes)", percent.ceil())
         }
-        _ => format!("{} bytes", floor + available.process),
+        // What the process takes differs a little from run to run: the advice must hold in the next one.
+        _ => {
+            format!("{} bytes", (floor + available.process + ASK_GRAIN).next_multiple_of(ASK_GRAIN))
+        }
     };
     let resident = DensePlan::least(&costs.dense).bytes + costs.predictor_bytes;
     RuntimeError::BelowFloor {
-        budget: available.bytes,
+        budget: available.asked,
         floor,
         ask,
         resident,

@@ -31,12 +31,18 @@ impl Sampling {
 pub struct Sampler {
     sampling: Sampling,
     random: ChaCha8Rng,
+    /// Kept from token to token: a vocabulary's worth.
+    candidates: Vec<Candidate>,
 }
 
 impl Sampler {
     /// A sampler at the start of its random numbers.
     pub fn new(sampling: Sampling) -> Sampler {
-        Sampler { sampling, random: ChaCha8Rng::seed_from_u64(sampling.seed) }
+        Sampler {
+            sampling,
+            random: ChaCha8Rng::seed_from_u64(sampling.seed),
+            candidates: Vec::new(),
+        }
     }
 
     /// Chooses a token.
@@ -47,11 +53,12 @@ impl Sampler {
         if self.sampling.temperature <= 0.0 {
             return greedy(logits);
         }
-        let candidates = self.candidates(logits);
+        self.find_candidates(logits);
+        let candidates = &self.candidates;
         let total: f32 = candidates.iter().map(|c| c.weight).sum();
         // 24 random bits fill a f32 evenly in [0, 1).
         let mut left = (self.random.next_u32() >> 8) as f32 / (1u32 << 24) as f32 * total;
-        for candidate in &candidates {
+        for candidate in candidates {
             left -= candidate.weight;
             if left < 0.0 {
                 return candidate.token;
@@ -61,33 +68,36 @@ impl Sampler {
     }
 
     /// Those that the filters leave, likeliest first; ties by token, so that the order is fixed.
-    fn candidates(&self, logits: &[f32]) -> Vec<Candidate> {
+    fn find_candidates(&mut self, logits: &[f32]) {
+        let Sampler { sampling, candidates, .. } = self;
         let top = logits[greedy(logits) as usize];
-        let mut candidates: Vec<Candidate> = (0u32..)
-            .zip(logits)
-            .map(|(token, &logit)| {
-                let weight = math::exp((logit - top) / self.sampling.temperature);
-                Candidate { token, weight: if weight.is_finite() { weight } else { 0.0 } }
-            })
-            .filter(|candidate| candidate.weight >= self.sampling.min_p)
-            .collect();
-        candidates.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.token.cmp(&b.token)));
-        if self.sampling.top_k > 0 {
-            candidates.truncate(self.sampling.top_k);
+        candidates.clear();
+        let weighed = (0u32..).zip(logits).map(|(token, &logit)| {
+            let weight = math::exp((logit - top) / sampling.temperature);
+            Candidate { token, weight: if weight.is_finite() { weight } else { 0.0 } }
+        });
+        candidates.extend(weighed.filter(|candidate| candidate.weight >= sampling.min_p));
+        let likelier = |a: &Candidate, b: &Candidate| {
+            b.weight.total_cmp(&a.weight).then(a.token.cmp(&b.token))
+        };
+        if (1..candidates.len()).contains(&sampling.top_k) {
+            candidates.select_nth_unstable_by(sampling.top_k - 1, likelier);
+            candidates.truncate(sampling.top_k);
         }
-        if self.sampling.top_p < 1.0 {
+        candidates.sort_unstable_by(likelier);
+        if sampling.top_p < 1.0 {
             let total: f32 = candidates.iter().map(|c| c.weight).sum();
             let mut reached = 0.0;
             let enough = candidates.iter().position(|c| {
                 reached += c.weight;
-                reached >= self.sampling.top_p * total
+                reached >= sampling.top_p * total
             });
             candidates.truncate(enough.map_or(candidates.len(), |last| last + 1));
         }
-        candidates
     }
 }
 
+#[derive(Debug)]
 struct Candidate {
     token: u32,
     /// Probability relative to the likeliest token.

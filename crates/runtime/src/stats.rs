@@ -112,6 +112,8 @@ pub struct Stats {
     pub prefill_tokens: u64,
     /// Time for the prompt.
     pub prefill_ms: f64,
+    /// Bytes read for the prompt.
+    pub prefill_bytes_read: u64,
     /// Time from the start of the prompt to the first new token.
     pub first_token_ms: f64,
     /// Tokens after the first one.
@@ -162,7 +164,11 @@ pub struct PerToken {
 impl PerToken {
     pub(crate) fn of(phase: &Phase, neurons_total: u64) -> PerToken {
         if phase.tokens == 0 {
-            return PerToken { neurons_total: neurons_total as f64, ..PerToken::default() };
+            return PerToken {
+                neurons_total: neurons_total as f64,
+                hit_rate: 1.0,
+                ..PerToken::default()
+            };
         }
         let effort = &phase.effort;
         let mean = |count: u64| count as f64 / phase.tokens as f64;

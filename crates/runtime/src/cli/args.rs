@@ -7,6 +7,7 @@ use clap::Args;
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::BackendChoice;
 use flint_kernels::{Isa, KvElement};
+use flint_model::Architecture;
 use std::fs;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -15,10 +16,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// Tokens of context [default: what the run needs, at most what the model has]
-    #[arg(short = 'c', long, value_name = "CTX")]
+    #[arg(short = 'c', long, value_name = "CTX", value_parser = at_least_one)]
     context: Option<usize>,
     /// Compute threads [default: one per core]
-    #[arg(short, long, value_parser = at_least_one)]
+    #[arg(short, long, value_parser = thread_count)]
     threads: Option<usize>,
     /// Memory: bytes for the whole process (4GiB), a share of the weights (50%), or auto
     #[arg(long, default_value = "auto")]
@@ -137,6 +138,30 @@ pub(super) fn read_text(path: &Path) -> anyhow::Result<String> {
     let bytes = fs::read(path)
         .map_err(|cause| crate::RuntimeError::File { path: path.to_owned(), cause })?;
     String::from_utf8(bytes).map_err(|_| refuse(format!("{} is not UTF-8 text", path.display())))
+}
+
+/// A prompt longer than the context is refused before anything is loaded.
+pub(super) fn check_context(
+    run: &RunArgs,
+    architecture: &Architecture,
+    needed: usize,
+) -> anyhow::Result<()> {
+    let limit = run.context.unwrap_or(usize::MAX).min(architecture.context);
+    if needed > limit {
+        let what = "the prompt";
+        return Err(crate::RuntimeError::ContextTooLong { what, needed, limit }.into());
+    }
+    Ok(())
+}
+
+/// More threads than this cannot help and take minutes to start.
+const MOST_THREADS: usize = 256;
+
+fn thread_count(text: &str) -> Result<usize, String> {
+    at_least_one(text)
+        .ok()
+        .filter(|&threads| threads <= MOST_THREADS)
+        .ok_or_else(|| format!("expected a whole number of at least 1 and at most {MOST_THREADS}"))
 }
 
 /// A count that may not be zero.

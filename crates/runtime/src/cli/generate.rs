@@ -1,6 +1,6 @@
 //! `flint generate`, and what `flint` alone does.
 
-use super::args::{PromptArgs, RunArgs};
+use super::args::{PromptArgs, RunArgs, check_context};
 use super::output::{bytes, note, say, say_json};
 use super::progress::{advance, count_bar};
 use super::refuse;
@@ -84,17 +84,22 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
     let (files, codec) = RunArgs::open(&args.model)?;
     let prompt = args.prompt.tokens(codec.as_ref())?;
     files.check_tokens(&prompt)?;
-    let needed = prompt.len() + args.number;
+    let needed = prompt.len().saturating_add(args.number);
+    check_context(&args.run, files.architecture(), prompt.len())?;
+    if args.stop.is_some() && codec.is_none() {
+        return Err(crate::RuntimeError::NoTokenizer.into());
+    }
     let request = args.request(prompt);
-    let mut trace = Trace::create(args.trace.as_deref())?;
-    check_prompt(&request, files.architecture().context)?;
     let mut engine = args.run.load(files, Some(needed), quiet)?;
+    let mut trace = Trace::create(args.trace.as_deref())?;
 
     let bar = count_bar("prompt", quiet);
     let total = request.prompt.len() as u64;
-    if let Some(codec) = codec.as_ref().filter(|_| !quiet) {
-        say(&codec.decode(&request.prompt)?)?;
-    }
+    // Said once the bar is gone, which would wipe it off a terminal.
+    let prompt = match codec.as_ref().filter(|_| !quiet) {
+        Some(codec) => codec.decode(&request.prompt)?,
+        None => String::new(),
+    };
     let mut failed = None;
     let generated = crate::generate(&mut engine, codec.as_ref(), &request, &mut |event| {
         let shown = match event {
@@ -102,8 +107,10 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
                 advance(&bar, fed as u64, total);
                 if fed as u64 == total {
                     bar.finish_and_clear();
+                    say(&prompt)
+                } else {
+                    Ok(())
                 }
-                Ok(())
             }
             Event::Token(token, text) => {
                 trace.token(token, text).and_then(|()| show(text, token, codec.is_some(), &args))
@@ -129,16 +136,6 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
         Some(error) => Err(error),
         None => report(&generated?, &args),
     }
-}
-
-/// A prompt longer than the model can hold is refused before anything is loaded.
-fn check_prompt(request: &Request, limit: usize) -> anyhow::Result<()> {
-    let needed = request.prompt.len();
-    if needed > limit {
-        let what = "the prompt";
-        return Err(crate::RuntimeError::ContextTooLong { what, needed, limit }.into());
-    }
-    Ok(())
 }
 
 /// Text where there is a tokenizer, else token ids.

@@ -1,9 +1,11 @@
-//! `flint logits`: numbers for those who compare engines.
+//! `flint logits`: numbers for those who compare engines. Rows are printed as they come, so that their number
+//! costs no memory.
 
-use super::args::RunArgs;
-use super::output::{say, say_json};
-use crate::Session;
+use super::args::{RunArgs, check_context};
+use super::output::say;
+use crate::{ModelFiles, Session};
 use clap::Args;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -25,32 +27,47 @@ pub(super) struct LogitsArgs {
 }
 
 pub(super) fn logits(args: LogitsArgs) -> anyhow::Result<()> {
-    let (files, _) = RunArgs::open(&args.model)?;
+    let files = ModelFiles::open(&args.model)?;
     files.check_tokens(&args.tokens)?;
     let needed = args.tokens.len();
-    let limit = files.architecture().context;
-    if needed > limit {
-        let what = "the prompt";
-        return Err(crate::RuntimeError::ContextTooLong { what, needed, limit }.into());
-    }
+    check_context(&args.run, files.architecture(), needed)?;
     let mut engine = args.run.load(files, Some(needed), args.json)?;
     let mut session = Session::new(&mut engine)?;
-    let mut rows: Vec<Vec<f32>> = Vec::new();
-    if args.all {
-        session.feed_all(&args.tokens, &mut |row| rows.push(row.to_vec()))?;
-    } else {
-        rows.push(session.feed(&args.tokens, &mut |_| {})?);
+    if !args.all {
+        let row = session.feed(&args.tokens, &mut |_| {})?;
+        return if args.json {
+            say(&format!("{{\"logits\":[{}]}}\n", numbers(&row, ",")))
+        } else {
+            say(&(numbers(&row, " ") + "\n"))
+        };
     }
-    if !args.json {
-        let line =
-            |row: &Vec<f32>| row.iter().map(|logit| format!("{logit} ")).collect::<String>() + "\n";
-        return say(&rows.iter().map(line).collect::<String>());
-    }
-    match (args.all, rows.pop()) {
-        (false, Some(last)) => say_json(&serde_json::json!({ "logits": last })),
-        (_, last) => {
-            rows.extend(last);
-            say_json(&serde_json::json!({ "logits": rows }))
+    let mut said = Ok(());
+    let mut first = true;
+    session.feed_all(&args.tokens, &mut |row| {
+        let text = match (args.json, first) {
+            (true, true) => format!("{{\"logits\":[[{}]", numbers(row, ",")),
+            (true, false) => format!(",[{}]", numbers(row, ",")),
+            (false, _) => numbers(row, " ") + "\n",
+        };
+        first = false;
+        if said.is_ok() {
+            said = say(&text);
         }
+    })?;
+    said?;
+    if args.json { say("]}\n") } else { Ok(()) }
+}
+
+/// Shortest decimals that give the same f32 back; what is no number is null, as JSON has it.
+fn numbers(row: &[f32], separator: &str) -> String {
+    let mut text = String::with_capacity(row.len() * 12);
+    for (index, logit) in row.iter().enumerate() {
+        let separator = if index > 0 { separator } else { "" };
+        // Writing to a string cannot fail.
+        let _ = match logit.is_finite() {
+            true => write!(text, "{separator}{logit}"),
+            false => write!(text, "{separator}null"),
+        };
     }
+    text
 }

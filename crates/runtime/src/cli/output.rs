@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use std::io::{self, Write};
+use std::panic::PanicHookInfo;
 
 /// Writes text as it comes.
 pub(super) fn say(text: &str) -> anyhow::Result<()> {
@@ -26,6 +27,16 @@ pub(super) fn note(line: &str) {
 pub(super) fn complain(error: &anyhow::Error) {
     let line = format!("{error}").replace(['\n', '\r'], " ");
     note(&format!("flint: {line}"));
+}
+
+/// One line for a bug of ours, instead of a panic message.
+pub(super) fn complain_of_bug(panic: &PanicHookInfo<'_>) {
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
+    let line = text.unwrap_or("no message").replace(['\n', '\r'], " ");
+    note(&format!("flint: this is a bug in flint, please report it: {line}{place}"));
 }
 
 /// Whether an error is that nobody reads the output any more.

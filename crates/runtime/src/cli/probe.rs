@@ -2,6 +2,7 @@
 
 use super::output::{bytes, say, say_json};
 use super::progress::{advance, count_bar};
+use super::refuse;
 use clap::Args;
 use flint_flash_io::{ProbeOptions, ProbePoint, ProbeReport};
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ pub(super) fn probe(args: ProbeArgs) -> anyhow::Result<()> {
         advance(&bar, progress.done as u64, progress.points as u64);
     });
     bar.finish_and_clear();
-    let report = report.map_err(crate::RuntimeError::Open)?;
+    let report = report.map_err(|error| refuse(error.to_string()))?;
     if args.json { say_json(&description(&report)) } else { say(&table(&report)) }
 }
 

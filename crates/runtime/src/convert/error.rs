@@ -85,6 +85,26 @@ pub enum CheckpointError {
         /// The type asked for.
         element: ElementType,
     },
+    /// The bundle would be written into the checkpoint.
+    #[error("{} is the checkpoint itself: give --out another directory", path.display())]
+    IntoCheckpoint {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There is a bundle already.
+    #[error("{} already holds a bundle: give --force to replace it", path.display())]
+    BundleExists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There are files of others.
+    #[error("{} is not empty (it holds '{found}') and no bundle: give --out another directory", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+        /// One of its files.
+        found: String,
+    },
     /// The disk has too little room.
     #[error("{} needs {needed} bytes of disk, {free} are free", path.display())]
     NoSpace {
@@ -104,10 +124,10 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    /// Converting fails on its input (2), or on the disk it writes to (1).
+    /// Converting fails on the disk it writes to (1), or on its input (2).
     pub fn exit_status(&self) -> u8 {
         match self {
-            CheckpointError::Read { .. } => 1,
+            CheckpointError::Bundle(BundleError::Io { .. }) => 1,
             _ => 2,
         }
     }

@@ -1,6 +1,6 @@
 //! Every neuron is computed: pinned blocks at once, streamed blocks as they arrive, in ascending order.
 
-use super::{NeuronMath, count_active};
+use super::{NeuronMath, TOGETHER, count_active};
 use crate::RuntimeError;
 use crate::plan::{Block, ExactPlan};
 use crate::read_ahead::{Loaded, ReadAhead};
@@ -79,7 +79,10 @@ impl ExactNeurons {
         sum: &mut [f32],
     ) -> Result<(), RuntimeError> {
         let pinned = std::mem::take(&mut self.pinned[layer]);
-        self.add(layer, &pinned, positions, x, sum);
+        let together = (TOGETHER / self.plan.layout.block_neurons as usize).max(1);
+        for blocks in pinned.chunks(together) {
+            self.add(layer, blocks, positions, x, sum);
+        }
         let streamed = pinned.len() as u32..self.plan.layout.per_layer();
         self.pinned[layer] = pinned;
         for (index, scheduled) in streamed.zip(self.first_streamed[layer]..) {

@@ -2,7 +2,7 @@
 
 mod round;
 
-use super::{NeuronMath, count_active};
+use super::{NeuronMath, TOGETHER, count_active};
 use crate::RuntimeError;
 use crate::read_ahead::ONLY_FILE;
 use crate::records::RecordFile;
@@ -91,12 +91,12 @@ impl SparseNeurons {
         Ok(ops::from_vec(sum, (positions, self.math.layout.width()))?)
     }
 
-    /// Goes through the union of all positions' sets in rounds that fit the cache. Rounds ascend, so every
+    /// Goes through the union of all positions' sets in rounds that fit the cache and are not too large. Rounds ascend, so every
     /// position adds its neurons in ascending order, whatever the size of the cache.
     fn sum(&mut self, layer: u32, x: &[f32], sum: &mut [f32]) -> Result<(), RuntimeError> {
         let union = union(&self.sets);
         self.effort.neurons_predicted += self.sets.iter().map(|set| set.len() as u64).sum::<u64>();
-        for neurons in union.as_slice().chunks(self.cache.capacity()) {
+        for neurons in union.as_slice().chunks(self.cache.capacity().min(TOGETHER)) {
             let Some(neurons) = NeuronSet::from_sorted(neurons.to_vec()) else {
                 unreachable!("a part of an ascending list ascends")
             };

@@ -16,22 +16,29 @@ pub struct Allowance {
 /// Share of the available memory that `auto` leaves to the rest of the machine.
 const RESERVE_DIVISOR: u64 = 10;
 
-/// Finds the tightest of: nine tenths of the available memory, and what each control group has left.
+/// Page cache that reading a bundle's tables and texts may leave in a group before the kernel takes it back,
+/// and memory of the kernel for this process.
+const GROUP_MARGIN: u64 = 8 << 20;
+
+/// Finds the tightest of: nine tenths of the available memory, and what each control group leaves to this
+/// process, which holds `resident` bytes already.
 ///
 /// `None` where the system has no `/proc/meminfo`.
-pub fn allowance() -> Option<Allowance> {
-    allowance_under(Path::new("/"))
+pub fn allowance(resident: u64) -> Option<Allowance> {
+    allowance_under(Path::new("/"), resident)
 }
 
 /// The same, with the files of a system below `root` (tests).
-pub(crate) fn allowance_under(root: &Path) -> Option<Allowance> {
+pub(crate) fn allowance_under(root: &Path, resident: u64) -> Option<Allowance> {
     let available = meminfo(root, "MemAvailable")?;
     let mut tightest = Allowance {
-        bytes: available - available / RESERVE_DIVISOR,
+        // What this process holds is no longer counted as available.
+        bytes: available - available / RESERVE_DIVISOR + resident,
         bound: "available memory".to_owned(),
     };
     for group in groups(root) {
-        if let Some(bytes) = group.limit().filter(|&bytes| bytes < tightest.bytes) {
+        let left = group.left_to(resident);
+        if let Some(bytes) = left.filter(|&bytes| bytes < tightest.bytes) {
             let bound = format!("memory limit of control group {}", group.path.display());
             tightest = Allowance { bytes, bound };
         }
@@ -46,17 +53,46 @@ fn meminfo(root: &Path, key: &str) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
+/// The files of one kind of control group.
+#[derive(Clone, Copy)]
+struct Kind {
+    limit: &'static str,
+    usage: &'static str,
+    /// The line of `memory.stat` with the page cache that the kernel takes back first.
+    cache: &'static str,
+}
+
+const V1: Kind = Kind {
+    limit: "memory.limit_in_bytes",
+    usage: "memory.usage_in_bytes",
+    cache: "total_inactive_file",
+};
+const V2: Kind = Kind { limit: "memory.max", usage: "memory.current", cache: "inactive_file" };
+
 /// One control group directory and its kind.
 struct Group {
     path: PathBuf,
-    limit_file: &'static str,
+    kind: Kind,
 }
 
 impl Group {
-    /// The limit in bytes; v1 writes a huge number and v2 `max` where there is none.
-    fn limit(&self) -> Option<u64> {
-        let text = fs::read_to_string(self.path.join(self.limit_file)).ok()?;
-        text.trim().parse().ok()
+    /// What the limit leaves to this process, whose `resident` bytes are part of the group's usage. `None`
+    /// where there is no limit: v1 writes a huge number then, and v2 `max`.
+    fn left_to(&self, resident: u64) -> Option<u64> {
+        let limit = self.number(self.kind.limit)?.saturating_sub(GROUP_MARGIN);
+        let used = self.number(self.kind.usage).unwrap_or(0).saturating_sub(self.cache());
+        Some(limit.min(limit.saturating_sub(used).saturating_add(resident)))
+    }
+
+    fn number(&self, file: &str) -> Option<u64> {
+        fs::read_to_string(self.path.join(file)).ok()?.trim().parse().ok()
+    }
+
+    fn cache(&self) -> u64 {
+        let text = fs::read_to_string(self.path.join("memory.stat")).unwrap_or_default();
+        let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+        let found = lines.find(|(name, _)| *name == self.kind.cache);
+        found.and_then(|(_, bytes)| bytes.trim().parse().ok()).unwrap_or(0)
     }
 }
 
@@ -75,11 +111,11 @@ fn groups(root: &Path) -> Vec<Group> {
         if controllers.is_empty() {
             // v2 alone is mounted at the top, beside v1 one level lower.
             for mount in ["sys/fs/cgroup", "sys/fs/cgroup/unified"] {
-                ancestors(&root.join(mount), path, "memory.max", &mut groups);
+                ancestors(&root.join(mount), path, V2, &mut groups);
             }
         } else if controllers.split(',').any(|name| name == "memory") {
             let mount = root.join("sys/fs/cgroup/memory");
-            ancestors(&mount, path, "memory.limit_in_bytes", &mut groups);
+            ancestors(&mount, path, V1, &mut groups);
         }
     }
     groups
@@ -87,12 +123,12 @@ fn groups(root: &Path) -> Vec<Group> {
 
 /// Inside a container the path of the group may lie outside the mount: the mount itself is then the
 /// group, and it is always looked at.
-fn ancestors(mount: &Path, path: &str, limit_file: &'static str, groups: &mut Vec<Group>) {
+fn ancestors(mount: &Path, path: &str, kind: Kind, groups: &mut Vec<Group>) {
     let mut directory = mount.to_path_buf();
-    groups.push(Group { path: directory.clone(), limit_file });
+    groups.push(Group { path: directory.clone(), kind });
     for part in path.split('/').filter(|part| !part.is_empty() && *part != "..") {
         directory.push(part);
-        groups.push(Group { path: directory.clone(), limit_file });
+        groups.push(Group { path: directory.clone(), kind });
     }
 }
 
@@ -110,35 +146,57 @@ mod tests {
         root
     }
 
-    const MEMINFO: (&str, &str) = ("proc/meminfo", "MemTotal: 2000 kB\nMemAvailable:    1000 kB\n");
+    const MEMINFO: (&str, &str) =
+        ("proc/meminfo", "MemTotal: 200000 kB\nMemAvailable:    1000 kB\n");
 
     #[test]
     fn without_limits_a_tenth_is_left_to_the_machine() {
         let root = machine(&[MEMINFO]);
-        assert_eq!(allowance_under(root.path()).unwrap().bytes, 1_024_000 - 102_400);
+        assert_eq!(allowance_under(root.path(), 0).unwrap().bytes, 1_024_000 - 102_400);
+        assert_eq!(allowance_under(root.path(), 5).unwrap().bytes, 1_024_000 - 102_400 + 5);
     }
+
+    const LARGE: (&str, &str) = ("proc/meminfo", "MemAvailable:    10000000 kB\n");
+    const LIMIT: u64 = 100 << 20;
 
     #[test]
     fn an_ancestor_with_a_tighter_limit_counts_in_v2() {
         let root = machine(&[
-            MEMINFO,
+            LARGE,
             ("proc/self/cgroup", "0::/a/b\n"),
-            ("sys/fs/cgroup/a/memory.max", "4096\n"),
+            ("sys/fs/cgroup/a/memory.max", &LIMIT.to_string()),
             ("sys/fs/cgroup/a/b/memory.max", "max\n"),
         ]);
-        let found = allowance_under(root.path()).unwrap();
-        assert_eq!(found.bytes, 4096);
+        let found = allowance_under(root.path(), 0).unwrap();
+        assert_eq!(found.bytes, LIMIT - GROUP_MARGIN);
         assert!(found.bound.ends_with("/a"), "{}", found.bound);
     }
 
     #[test]
     fn v1_limits_count_and_its_huge_number_does_not() {
         let root = machine(&[
-            MEMINFO,
+            LARGE,
             ("proc/self/cgroup", "9:memory:/job\n0::/\n"),
             ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
-            ("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "8192\n"),
+            ("sys/fs/cgroup/memory/job/memory.limit_in_bytes", &LIMIT.to_string()),
         ]);
-        assert_eq!(allowance_under(root.path()).unwrap().bytes, 8192);
+        assert_eq!(allowance_under(root.path(), 0).unwrap().bytes, LIMIT - GROUP_MARGIN);
+    }
+
+    #[test]
+    fn what_others_in_the_group_use_is_not_ours_but_their_page_cache_can_be() {
+        let root = machine(&[
+            LARGE,
+            ("proc/self/cgroup", "0::/a\n"),
+            ("sys/fs/cgroup/a/memory.max", &LIMIT.to_string()),
+            ("sys/fs/cgroup/a/memory.current", "40000000\n"),
+            ("sys/fs/cgroup/a/memory.stat", "anon 30000000\ninactive_file 9000000\n"),
+        ]);
+        let (ours, others) = (1_000_000, 40_000_000 - 9_000_000 - 1_000_000);
+        let found = allowance_under(root.path(), ours).unwrap();
+        assert_eq!(found.bytes, LIMIT - GROUP_MARGIN - others);
+        // Never more than the limit, whatever is resident.
+        let found = allowance_under(root.path(), 1 << 40).unwrap();
+        assert_eq!(found.bytes, LIMIT - GROUP_MARGIN);
     }
 }

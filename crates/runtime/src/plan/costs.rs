@@ -1,6 +1,7 @@
 //! What each part of a run takes, in bytes, before it is known what fits.
 
 use super::{BlockLayout, DenseCosts};
+use crate::feed_forward::TOGETHER;
 use crate::{Mode, RunOptions, RuntimeError};
 use flint_dram_cache::CacheConfig;
 use flint_geometry::ModelShape;
@@ -50,6 +51,11 @@ pub struct Widths {
 }
 
 impl Widths {
+    /// Compute threads.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
     /// The widths of a model computed by `threads` threads.
     pub fn of(architecture: &Architecture, context: usize, threads: usize) -> Widths {
         Widths {
@@ -69,9 +75,16 @@ impl Costs {
     pub fn buffers(&self, chunk: usize) -> u64 {
         let w = &self.widths;
         // Alive together at most: hidden, block input, sum, one temporary; query before and after
-        // rotation, mixed values; key and value; activations of the neurons computed together.
-        let per_token = 4 * w.hidden + 3 * w.query + 3 * w.kv + w.neurons;
-        let logits = w.vocabulary * if chunk > 1 { LOGIT_ROWS } else { 1 };
+        // rotation, mixed values; key and value; activations of the neurons computed together, in sparse
+        // mode also those of the neurons just read, and the set of neurons of each position.
+        let together = w.neurons.min(TOGETHER.max(self.blocks.block_neurons as usize));
+        let neurons = match self.mode {
+            Mode::Exact => together,
+            Mode::Sparse => 2 * together + w.neurons,
+        };
+        let per_token = 4 * w.hidden + 3 * w.query + 3 * w.kv + neurons;
+        // As a tensor, as numbers, and two numbers per candidate of the sampler.
+        let logits = w.vocabulary * if chunk > 1 { 2 * LOGIT_ROWS } else { 4 };
         let scores = w.context * w.threads;
         // A streamed product is put together from parts.
         let numbers = chunk * (per_token + w.hidden.max(w.query)) + logits + scores;

@@ -1,6 +1,7 @@
 //! Checkpoints as they are downloaded: PyTorch files, shards, mixed encodings, tokenizers of every form.
 
 mod layout;
+mod memory;
 mod pytorch;
 mod pytorch_file;
 mod tokenizers;

@@ -201,6 +201,71 @@ fn a_stop_text_ends_generation_and_is_not_printed() {
 }
 
 #[test]
+fn what_might_have_been_a_stop_text_is_shown_at_the_end() {
+    let model = bundle();
+    let run = |stop: &str| {
+        json(&[
+            "generate",
+            "-m",
+            &model,
+            "-p",
+            "\"Who are you?\" asked Dorothy.\n",
+            "-n",
+            "4",
+            "--temp",
+            "0",
+            "--json",
+            "--stop",
+            stop,
+        ])["text"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let whole = run("never to come");
+    let last = whole.chars().last().unwrap();
+    assert_eq!(run(&format!("{last} and more")), whole);
+}
+
+#[test]
+fn options_do_what_they_say() {
+    let model = bundle();
+    let run = |extra: &[&str]| {
+        let all = [&["generate", "-m", &model, "-p", "Once", "-n", "12", "--json"], extra].concat();
+        json(&all)["tokens"].clone()
+    };
+    let greedy = run(&["--temp", "0"]);
+    assert_ne!(run(&["--seed", "1"]), run(&["--seed", "2"]));
+    assert_eq!(run(&["--seed", "1"]), run(&["--seed", "1"]));
+    assert_eq!(run(&["--min-p", "1"]), greedy);
+    assert_eq!(run(&["--top-k", "1"]), greedy);
+    assert_eq!(run(&["--top-p", "0"]), greedy);
+
+    let directory = tempfile::tempdir().unwrap();
+    let trace = directory.path().join("trace.jsonl");
+    run(&["--trace", trace.to_str().unwrap()]);
+    let lines = fs::read_to_string(&trace).unwrap();
+    assert_eq!(lines.lines().count(), 12);
+    assert!(serde_json::from_str::<Value>(lines.lines().next().unwrap()).unwrap()["ms"].is_f64());
+
+    let quiet = flint(&["generate", "-m", &model, "-p", "Once", "-n", "2", "-q"]);
+    assert!(quiet.stderr.is_empty() && !quiet.stdout.starts_with(b"Once"));
+    let huge = json(&[
+        "generate",
+        "-m",
+        &model,
+        "-p",
+        "Once",
+        "-n",
+        "18446744073709551615",
+        "--temp",
+        "0",
+        "--json",
+    ]);
+    assert_ne!(huge["finish"], "length");
+}
+
+#[test]
 fn a_full_context_ends_generation() {
     let report = json(&[
         "generate",
@@ -251,6 +316,10 @@ fn wrong_requests_are_one_line_and_status_2() {
     refused(&["generate", "-m", m, "-f", "/no/such.txt"], &["/no/such.txt"]);
     refused(&["generate", "-m", m, "-p", "x", "--policy", "magic"], &["magic", "frequency"]);
     refused(&["generate", "-m", m, "-p", "x", "--simd", "mmx"], &["mmx"]);
+    refused(&["generate", "-m", m, "-p", "Once upon", "-c", "1"], &["prompt", "there are 1"]);
+    refused(&["logits", "-m", m, "--tokens", "1,2,3", "-c", "2"], &["prompt", "there are 2"]);
+    refused(&["generate", "-m", m, "-p", "x", "-c", "0"], &["at least 1"]);
+    refused(&["generate", "-m", m, "-p", "x", "-t", "100000"], &["at most"]);
     let long = "word ".repeat(400);
     refused(&["generate", "-m", m, "-p", &long], &["prompt", "256"]);
     refused(&["verify", tiny_opt().to_str().unwrap()], &["tiny-opt"]);
@@ -347,4 +416,6 @@ fn convert_refuses_what_is_no_checkpoint() {
     fs::remove_file(copy.join("model.safetensors")).unwrap();
     refused(&["convert", c, "--out", o], &["no model.safetensors"]);
     assert!(!out.exists(), "something was left behind");
+    refused(&["convert", oracle("opt-post-ln-free").to_str().unwrap(), "--out", c], &["not empty"]);
+    refused(&["convert", c, "--out", c], &["no model.safetensors"]);
 }

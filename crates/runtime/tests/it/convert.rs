@@ -66,6 +66,8 @@ fn weights_are_stored_as_asked() {
         let out = directory.path().join(name);
         let made = convert_to(&oracle("opt-post-ln-free"), &out, Some(element));
         assert_eq!(made.bundle().shape().record.element(), element);
+        let dense = made.bundle().tensor("layers.0.query.weight").unwrap();
+        assert_eq!(dense.element, element);
         let logits = Twin::open(&out).logits(&prompt);
         for (row, exact) in logits.iter().zip(&exact) {
             // Widened numbers are the same numbers, so the results are the same bits.

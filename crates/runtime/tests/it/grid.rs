@@ -44,6 +44,12 @@ fn exact_output_does_not_depend_on_how_it_is_run() {
         let mut engine = load(&tiny_opt_bundle(), &options, prompt.len() + TOKENS, None);
         let generated = greedy(&mut engine, &prompt, TOKENS);
         assert_eq!(generated.tokens, expected, "{options:?}");
+        let stats = &generated.stats;
+        assert_eq!(stats.simd, options.isa.unwrap().name());
+        assert_eq!(stats.threads, options.threads.unwrap());
+        assert!(stats.chunk <= options.chunk);
+        let uring = options.io == BackendChoice::Uring;
+        assert_eq!(stats.io_backend, if uring { "uring" } else { "threads" });
         assert_eq!(engine.plan().all_resident, generated.stats.decode_bytes_read == 0);
     }
 }

@@ -5,6 +5,7 @@ use super::{copy, refusal};
 use crate::families::{converted, meets};
 use flint_fixtures::{oracle, pytorch_bin};
 use runtime::ModelFiles;
+use runtime::convert::Checkpoint;
 use safetensors::{Dtype, SafeTensors};
 use std::fs;
 use std::path::Path;
@@ -120,6 +121,26 @@ fn a_cut_or_foreign_file_is_refused() {
     })
     .unwrap();
     assert!(refusal(dir.path()).to_string().contains("compressed"));
+}
+
+#[test]
+fn changed_bytes_of_a_small_file_never_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let tensor = TorchTensor::plain("w", "HalfStorage", &[2, 3], &[1; 12]);
+    checkpoint(dir.path(), "opt-post-ln-free", &[tensor], Manner::default());
+    let file = dir.path().join(FILE);
+    let whole = fs::read(&file).unwrap();
+    let mut refused = 0;
+    for at in 0..whole.len() {
+        for change in [1, 0x80, 0xff] {
+            let mut changed = whole.clone();
+            changed[at] ^= change;
+            fs::write(&file, changed).unwrap();
+            refused += usize::from(Checkpoint::open(dir.path()).is_err());
+        }
+    }
+    // Most bytes count; those of the numbers, of times and of checksums do not.
+    assert!(refused > whole.len(), "{refused} of {}", 3 * whole.len());
 }
 
 #[test]

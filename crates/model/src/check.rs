@@ -1,0 +1,91 @@
+//! What must hold of an architecture before anything is computed from its numbers: the text in a bundle
+//! may come from a stranger.
+
+use crate::config::{LARGEST, MOST_LAYERS};
+use crate::{Architecture, ModelError, NormKind, RotaryScale};
+
+/// The name of the text in errors.
+const FILE: &str = "the stored architecture";
+
+/// Checks every number that sizes, indices or divisors are made of.
+pub(crate) fn check(a: &Architecture) -> Result<(), ModelError> {
+    let attention = &a.attention;
+    let largest = LARGEST as usize;
+    size("vocabulary", a.vocabulary, largest)?;
+    size("hidden", a.hidden, largest)?;
+    size("layers", a.layers, MOST_LAYERS)?;
+    size("context", a.context, largest)?;
+    size("embedding.width", a.embedding.width, largest)?;
+    size("feed_forward.neurons", a.feed_forward.neurons, largest)?;
+    size("attention.heads", attention.heads, largest)?;
+    size("attention.head_dim", attention.head_dim, largest / attention.heads)?;
+    size("attention.kv_heads", attention.kv_heads, attention.heads)?;
+    hold(
+        "attention.heads",
+        attention.heads.is_multiple_of(attention.kv_heads),
+        "a multiple of attention.kv_heads",
+        attention.heads,
+    )?;
+    if let Some(window) = attention.window {
+        size("attention.window", window, largest)?;
+    }
+    if let Some(learned) = &a.embedding.learned_positions {
+        size("learned_positions.rows", learned.rows, largest)?;
+        let last = learned.offset.checked_add(a.context);
+        let fits = last.is_some_and(|last| last <= learned.rows);
+        hold("learned_positions.offset", fits, "room for the context", learned.offset)?;
+    }
+    rotary(a)?;
+    norm("norm", a.norm)?;
+    if let Some(head_norm) = attention.head_norm {
+        norm("attention.head_norm", head_norm.kind)?;
+    }
+    hold("head.scale", a.head.scale.is_finite(), "finite", a.head.scale)
+}
+
+fn rotary(a: &Architecture) -> Result<(), ModelError> {
+    let Some(rotary) = &a.attention.rotary else { return Ok(()) };
+    size("rotary.dims", rotary.dims, a.attention.head_dim)?;
+    hold("rotary.dims", rotary.dims.is_multiple_of(2), "even", rotary.dims)?;
+    let positive = |key, value: f64| {
+        hold(key, value.is_finite() && value > 0.0, "finite and above zero", value)
+    };
+    positive("rotary.theta", rotary.theta)?;
+    match rotary.scale {
+        RotaryScale::None => Ok(()),
+        RotaryScale::Linear { factor } => positive("rotary.factor", factor),
+        RotaryScale::Llama3 { factor, low, high, original_context } => {
+            positive("rotary.factor", factor)?;
+            positive("rotary.low", low)?;
+            positive("rotary.high", high)?;
+            hold("rotary.high", high > low, "above rotary.low", high)?;
+            size("rotary.original_context", original_context, LARGEST as usize)
+        }
+    }
+}
+
+fn norm(key: &str, kind: NormKind) -> Result<(), ModelError> {
+    let (NormKind::Layer { epsilon, .. } | NormKind::Rms { epsilon }) = kind;
+    hold(key, epsilon.is_finite() && epsilon >= 0.0, "a finite epsilon", epsilon)
+}
+
+fn size(key: &str, value: usize, most: usize) -> Result<(), ModelError> {
+    hold(key, (1..=most).contains(&value), &format!("from 1 to {most}"), value)
+}
+
+fn hold(
+    key: &str,
+    holds: bool,
+    expected: &str,
+    got: impl std::fmt::Display,
+) -> Result<(), ModelError> {
+    if holds {
+        return Ok(());
+    }
+    Err(ModelError::BadValue {
+        file: FILE,
+        key: key.to_owned(),
+        expected: expected.to_owned(),
+        got: got.to_string(),
+    })
+}
