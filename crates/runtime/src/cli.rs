@@ -63,7 +63,7 @@ fn refuse(reason: impl Into<String>) -> anyhow::Error {
 /// Runs one command line, the name of the program first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     start_logging();
-    std::panic::set_hook(Box::new(|panic| output::complain_of_bug(panic)));
+    std::panic::set_hook(Box::new(output::complain_of_bug));
     let ran = std::panic::catch_unwind(AssertUnwindSafe(|| run_command(arguments)));
     ran.unwrap_or(ExitCode::FAILURE)
 }

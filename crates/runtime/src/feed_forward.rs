@@ -20,7 +20,7 @@ pub(crate) const TOGETHER: usize = 4096;
 
 /// Either way to hold neurons.
 pub(crate) enum Neurons {
-    Exact(ExactNeurons),
+    Exact(Box<ExactNeurons>),
     Sparse(Box<SparseNeurons>),
 }
 

@@ -34,7 +34,7 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
     let file = Arc::new(RecordFile::new(files.bundle, options.verify_reads));
     let neurons = match &plan.neurons {
         NeuronPlan::Exact(exact) => {
-            Neurons::Exact(load_exact(math, *exact, &file, reader, &mut loaded)?)
+            Neurons::Exact(Box::new(load_exact(math, *exact, &file, reader, &mut loaded)?))
         }
         NeuronPlan::Sparse { config, bytes } => {
             let Some(predictor) = predictor else { return Err(RuntimeError::NoPredictors) };
