@@ -1,26 +1,33 @@
-//! Says which neurons of a feed-forward the next token needs.
-//!
-//! A [`Predictor`] looks at the vector that the up projection is about to multiply and names the neurons
-//! whose activation will not be zero. What it leaves out is not computed, so a predictor is also a
-//! statement about quality: see [`Score`].
-//!
-//! ```
-//! use flint_geometry::NeuronSet;
-//! use flint_kernels::{Compute, Isa};
-//! use flint_predictor::{Everything, Predictor};
-//!
-//! let compute = Compute::new(Isa::best(), 1).unwrap();
-//! let mut sets = vec![NeuronSet::new()];
-//! Everything::new(vec![3]).predict(&compute, 0, &[0.5, -0.5], &mut sets).unwrap();
-//! assert_eq!(sets[0].as_slice(), [0, 1, 2]);
-//! ```
+//! Says which neurons of a feed-forward the next token needs: a statement about memory and about quality.
+#![doc = include_str!("../README.md")]
 
+mod activity;
+mod blob;
+mod calibrate;
+mod deciding;
+mod error;
 mod everything;
+mod gate_copy;
+mod group;
+mod integer;
+mod low_rank;
 mod oracle;
+mod rank_plan;
 mod score;
 mod seam;
+mod states;
+pub mod train;
 
+pub use activity::Activity;
+pub use calibrate::{Calibrated, Curve, calibrate, evaluate};
+pub use deciding::Deciding;
+pub use error::{BlobFault, PredictorError};
 pub use everything::Everything;
+pub use gate_copy::{GateCopy, GateCopyGroup};
+pub use group::{Scored, ScoredGroup};
+pub use low_rank::{LowRank, LowRankGroup};
 pub use oracle::{Oracle, OracleGroup};
+pub use rank_plan::{DENSE_SHARE, RankPlan, Rung};
 pub use score::Score;
-pub use seam::{Predictor, PredictorError};
+pub use seam::Predictor;
+pub use states::{HalfStates, States};

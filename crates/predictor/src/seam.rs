@@ -1,5 +1,6 @@
 //! The seam: from the input of a feed-forward to the neurons it needs.
 
+use crate::PredictorError;
 use flint_geometry::NeuronSet;
 use flint_kernels::Compute;
 
@@ -25,33 +26,4 @@ pub trait Predictor: Send {
 
     /// Its name in reports.
     fn kind(&self) -> &'static str;
-}
-
-/// Why a predictor cannot answer.
-#[derive(Debug, thiserror::Error)]
-pub enum PredictorError {
-    /// There is no such group.
-    #[error("the predictor knows {known} groups, asked for group {group}")]
-    UnknownGroup {
-        /// The group asked for.
-        group: usize,
-        /// How many it knows.
-        known: usize,
-    },
-    /// The input has another size than the positions asked for.
-    #[error("the predictor got {got} numbers for {positions} positions of width {width}")]
-    InputSize {
-        /// Numbers given.
-        got: usize,
-        /// Positions asked for.
-        positions: usize,
-        /// Width of one position.
-        width: usize,
-    },
-    /// Rows that are no matrix.
-    #[error("the rows of a predictor are no matrix: {cause}")]
-    Rows {
-        /// What is wrong with them.
-        cause: String,
-    },
 }

@@ -19,7 +19,7 @@ pub(super) struct Llama;
 
 impl Describe for Llama {
     fn architecture(&self, config: &Config) -> Result<Architecture, ModelError> {
-        let mut architecture = base(self.name(), config)?;
+        let mut architecture = base(self.name(), DEFAULT_CONTEXT, config)?;
         let bias = config.flag_or("attention_bias", false)?;
         architecture.attention.biases = Biases { into: bias, out: bias };
         let bias = config.flag_or("mlp_bias", false)?;
@@ -49,8 +49,13 @@ impl Family for Llama {
     }
 }
 
-/// What the families of this kind share: no biases, no window, no begin of text.
-pub(super) fn base(family: &str, config: &Config) -> Result<Architecture, ModelError> {
+/// What the families of this kind share: no biases, no window, no begin of text. `context` is how far positions
+/// go when the configuration does not say.
+pub(super) fn base(
+    family: &str,
+    context: usize,
+    config: &Config,
+) -> Result<Architecture, ModelError> {
     let hidden = config.size("hidden_size")?;
     let Heads { heads, kv_heads, head_dim } = config.heads(hidden, "num_key_value_heads")?;
     let biases = Biases { into: false, out: false };
@@ -59,7 +64,7 @@ pub(super) fn base(family: &str, config: &Config) -> Result<Architecture, ModelE
         vocabulary: config.size("vocab_size")?,
         hidden,
         layers: config.layers()?,
-        context: config.size_or("max_position_embeddings", DEFAULT_CONTEXT)?,
+        context: config.size_or("max_position_embeddings", context)?,
         embedding: Embedding { width: hidden, learned_positions: None },
         norm: NormKind::Rms { epsilon: config.epsilon_or("rms_norm_eps", DEFAULT_EPSILON)? },
         norm_place: NormPlace::Before,

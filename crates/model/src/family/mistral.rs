@@ -4,6 +4,7 @@ use super::{Describe, Family, llama};
 use crate::config::Config;
 use crate::{Architecture, ModelError, NeuronSources, Role, Source};
 
+const DEFAULT_CONTEXT: usize = 131_072;
 const DEFAULT_BEGIN: u32 = 1;
 const DEFAULT_END: u32 = 2;
 /// Positions that a token sees when the configuration does not say; null there means all.
@@ -15,7 +16,7 @@ pub(super) struct Mistral;
 impl Describe for Mistral {
     fn architecture(&self, config: &Config) -> Result<Architecture, ModelError> {
         const WINDOW: &str = "sliding_window";
-        let mut architecture = llama::base(self.name(), config)?;
+        let mut architecture = llama::base(self.name(), DEFAULT_CONTEXT, config)?;
         architecture.attention.window = match config.mentions(WINDOW) {
             true => config.size_or_absent(WINDOW)?,
             false => Some(DEFAULT_WINDOW),

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::{Architecture, ModelError, NeuronSources, Role, Source};
 
 /// What the configuration class assumes.
+pub(super) const DEFAULT_CONTEXT: usize = 32_768;
 const DEFAULT_WINDOW: usize = 4096;
 const DEFAULT_LAYERS_WITHOUT_WINDOW: usize = 28;
 
@@ -15,7 +16,7 @@ pub(super) struct Qwen2;
 
 impl Describe for Qwen2 {
     fn architecture(&self, config: &Config) -> Result<Architecture, ModelError> {
-        let mut architecture = llama::base(self.name(), config)?;
+        let mut architecture = llama::base(self.name(), DEFAULT_CONTEXT, config)?;
         architecture.attention.biases = Biases { into: true, out: false };
         architecture.attention.window = window(config, architecture.layers)?;
         Ok(architecture)

@@ -13,7 +13,7 @@ impl Describe for Qwen3 {
     fn architecture(&self, config: &Config) -> Result<Architecture, ModelError> {
         // Heads do not share the hidden width: without this setting their width would be a guess.
         config.size("head_dim")?;
-        let mut architecture = llama::base(self.name(), config)?;
+        let mut architecture = llama::base(self.name(), qwen2::DEFAULT_CONTEXT, config)?;
         let bias = config.flag_or("attention_bias", false)?;
         architecture.attention.biases = Biases { into: bias, out: bias };
         architecture.attention.head_norm = Some(HeadNorm { kind: architecture.norm });

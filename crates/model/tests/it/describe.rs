@@ -54,6 +54,9 @@ fn absent_settings_have_the_default_of_their_family() {
     assert_eq!(phi.feed_forward.activation, ActivationKind::GeluTanh);
     assert!(phi.head.bias && phi.attention.head_norm.is_none());
 
+    let context = |kind| read(kind, json!({ "max_position_embeddings": null })).context;
+    let kinds = ["llama", "falcon", "phi", "persimmon", "mistral", "qwen2", "qwen3"];
+    assert_eq!(kinds.map(context), [2048, 2048, 2048, 16384, 131_072, 32_768, 32_768]);
     assert_eq!(read("mistral", json!({})).attention.window, Some(4096));
     assert_eq!(read("mistral", json!({ "sliding_window": null })).attention.window, None);
     assert_eq!(read("qwen2", json!({})).begin_of_text, None);

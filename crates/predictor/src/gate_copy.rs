@@ -1,0 +1,142 @@
+//! The near-exact predictor that needs no training: the rows that decide, copied to a few bits per weight.
+
+mod pack;
+
+use crate::blob::{Blob, Expected, Header, write_floats};
+use crate::integer::{Rows, Vectors, multiply};
+use crate::{BlobFault, Deciding, Scored, ScoredGroup};
+use flint_kernels::Compute;
+use pack::{packed_bytes, unpack};
+
+/// A low-bit copy for every group.
+pub type GateCopy = Scored<GateCopyGroup>;
+
+const MAGIC: [u8; 4] = *b"FLgc";
+
+/// Bits per weight that a copy may have.
+const BITS: std::ops::RangeInclusive<usize> = 2..=4;
+
+/// The copied rows of one group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GateCopyGroup {
+    width: usize,
+    bits: usize,
+    packed: Vec<u8>,
+    /// One per neuron.
+    scales: Vec<f32>,
+    /// One per neuron; the point at which the activation turns on is taken off.
+    bias: Vec<f32>,
+    threshold: f32,
+}
+
+impl GateCopyGroup {
+    /// Bytes that a group of this shape takes, in DRAM as stored (but for a short header).
+    pub fn bytes_of(width: usize, neurons: usize, bits: usize) -> u64 {
+        neurons as u64 * (packed_bytes(width, bits) as u64 + 8)
+    }
+
+    /// Copies the rows of `deciding` to `bits` bits per weight, each row with the scale that errs least; the
+    /// threshold is zero until it is calibrated.
+    ///
+    /// # Panics
+    /// When `bits` is not 2, 3 or 4.
+    pub fn copy(compute: &Compute, deciding: &Deciding<'_>, bits: usize) -> GateCopyGroup {
+        assert!(BITS.contains(&bits), "a copy has 2 to 4 bits per weight, not {bits}");
+        let (width, neurons) = (deciding.width(), deciding.neurons());
+        let mut packed = Vec::with_capacity(neurons * packed_bytes(width, bits));
+        let mut scales = Vec::with_capacity(neurons);
+        let mut row = vec![0.0; width];
+        for neuron in 0..neurons {
+            deciding.row(compute, neuron, &mut row);
+            scales.push(pack::pack(&row, bits, &mut packed));
+        }
+        let bias = (0..neurons).map(|neuron| deciding.offset(neuron)).collect();
+        GateCopyGroup { width, bits, packed, scales, bias, threshold: 0.0 }
+    }
+
+    /// Bits per weight.
+    pub fn bits(&self) -> usize {
+        self.bits
+    }
+}
+
+impl ScoredGroup for GateCopyGroup {
+    const KIND: &'static str = "gate-copy";
+
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn neurons(&self) -> usize {
+        self.bias.len()
+    }
+
+    fn scores(&self, compute: &Compute, input: &[f32], scores: &mut [f32]) {
+        multiply(compute, self, &Vectors::new(input, self.width), scores);
+    }
+
+    fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
+    fn set_threshold(&mut self, threshold: f32) {
+        self.threshold = threshold;
+    }
+
+    fn bytes(&self) -> u64 {
+        GateCopyGroup::bytes_of(self.width, self.neurons(), self.bits)
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Header {
+            magic: MAGIC,
+            width: self.width,
+            neurons: self.neurons(),
+            parameter: self.bits,
+            threshold: self.threshold,
+        }
+        .write();
+        write_floats(&mut bytes, &self.scales);
+        write_floats(&mut bytes, &self.bias);
+        bytes.extend(&self.packed);
+        bytes
+    }
+
+    fn from_bytes(width: usize, neurons: usize, bytes: &[u8]) -> Result<GateCopyGroup, BlobFault> {
+        let parameter = ("the number of bits per weight", BITS);
+        let expected = Expected { magic: MAGIC, width, neurons, parameter };
+        let body = |bits: u64| {
+            let row = (width as u64).div_ceil(8).checked_mul(bits)?;
+            (neurons as u64).checked_mul(row.checked_add(8)?)
+        };
+        let mut blob = Blob::open(bytes, &expected, body)?;
+        let (bits, threshold) = (blob.parameter, blob.threshold);
+        let scales = blob.floats("the scales", neurons)?;
+        let bias = blob.floats("the biases", neurons)?;
+        let packed = blob.bytes(neurons * packed_bytes(width, bits)).to_vec();
+        Ok(GateCopyGroup { width, bits, packed, scales, bias, threshold })
+    }
+}
+
+impl Rows for GateCopyGroup {
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    #[inline(always)]
+    fn row<'a>(&'a self, index: usize, space: &'a mut Vec<i8>) -> &'a [i8] {
+        let bytes = packed_bytes(self.width, self.bits);
+        unpack(&self.packed[index * bytes..][..bytes], self.bits, space);
+        &space[..self.width]
+    }
+
+    #[inline(always)]
+    fn scale(&self, index: usize) -> f32 {
+        self.scales[index]
+    }
+
+    #[inline(always)]
+    fn bias(&self, index: usize) -> f32 {
+        self.bias[index]
+    }
+}

@@ -1,0 +1,130 @@
+//! What the predictors with a score and a threshold share: one number per neuron, and those that reach the
+//! threshold are predicted.
+
+use crate::{BlobFault, Predictor, PredictorError};
+use flint_geometry::NeuronSet;
+use flint_kernels::Compute;
+
+/// The predictor of one group.
+pub trait ScoredGroup: Sized + Send {
+    /// Name of the encoding of [`ScoredGroup::to_bytes`], and of the predictor in reports.
+    const KIND: &'static str;
+
+    /// Numbers per input vector.
+    fn width(&self) -> usize;
+
+    /// Neurons of the group.
+    fn neurons(&self) -> usize;
+
+    /// Writes neurons x positions scores; `input` is positions x width.
+    ///
+    /// A score depends on its own position's numbers alone, and its bits on nothing else.
+    ///
+    /// # Panics
+    /// When the sizes do not agree.
+    fn scores(&self, compute: &Compute, input: &[f32], scores: &mut [f32]);
+
+    /// A neuron with this score or more is predicted.
+    fn threshold(&self) -> f32;
+
+    /// Moves the threshold.
+    fn set_threshold(&mut self, threshold: f32);
+
+    /// DRAM that it holds, in bytes.
+    fn bytes(&self) -> u64;
+
+    /// It as stored.
+    fn to_bytes(&self) -> Vec<u8>;
+
+    /// It from what was stored for a group of this width and number of neurons.
+    ///
+    /// # Errors
+    /// When the bytes are not such a predictor.
+    fn from_bytes(width: usize, neurons: usize, bytes: &[u8]) -> Result<Self, BlobFault>;
+}
+
+/// A predictor of scored groups; a group without one is read whole.
+#[derive(Debug)]
+pub struct Scored<G> {
+    width: usize,
+    neurons: usize,
+    groups: Vec<Option<G>>,
+    scores: Vec<f32>,
+}
+
+impl<G: ScoredGroup> Scored<G> {
+    /// A predictor for groups of `neurons` neurons over vectors of `width` numbers; of a group that is
+    /// `None` all neurons are predicted.
+    ///
+    /// # Panics
+    /// When a group has another size.
+    pub fn new(width: usize, neurons: usize, groups: Vec<Option<G>>) -> Scored<G> {
+        for group in groups.iter().flatten() {
+            assert_eq!((group.width(), group.neurons()), (width, neurons), "all groups are alike");
+        }
+        Scored { width, neurons, groups, scores: Vec::new() }
+    }
+
+    /// The same from what was stored, one blob per group.
+    ///
+    /// # Errors
+    /// Names the first group whose blob is no predictor of this kind and size.
+    pub fn from_blobs<B: AsRef<[u8]>>(
+        width: usize,
+        neurons: usize,
+        blobs: impl IntoIterator<Item = Option<B>>,
+    ) -> Result<Scored<G>, PredictorError> {
+        let parse = |(group, blob): (usize, Option<B>)| {
+            let parsed = blob.map(|blob| G::from_bytes(width, neurons, blob.as_ref()));
+            parsed.transpose().map_err(|fault| PredictorError::Blob { group, fault })
+        };
+        let groups = blobs.into_iter().enumerate().map(parse).collect::<Result<_, _>>()?;
+        Ok(Scored { width, neurons, groups, scores: Vec::new() })
+    }
+
+    /// The groups, in order.
+    pub fn groups(&self) -> &[Option<G>] {
+        &self.groups
+    }
+}
+
+impl<G: ScoredGroup> Predictor for Scored<G> {
+    fn predict(
+        &mut self,
+        compute: &Compute,
+        group: usize,
+        input: &[f32],
+        sets: &mut [NeuronSet],
+    ) -> Result<(), PredictorError> {
+        let known = self.groups.len();
+        let found = self.groups.get(group).ok_or(PredictorError::UnknownGroup { group, known })?;
+        let (positions, width) = (sets.len(), self.width);
+        if input.len() != positions * width {
+            return Err(PredictorError::InputSize { got: input.len(), positions, width });
+        }
+        let Some(group) = found else {
+            sets.fill(NeuronSet::full(self.neurons as u32));
+            return Ok(());
+        };
+        self.scores.resize(self.neurons * positions, 0.0);
+        group.scores(compute, input, &mut self.scores);
+        let threshold = group.threshold();
+        sets.iter_mut().for_each(NeuronSet::clear);
+        for (neuron, scores) in (0u32..).zip(self.scores.chunks_exact(positions.max(1))) {
+            for (set, &score) in sets.iter_mut().zip(scores) {
+                if score >= threshold {
+                    set.push(neuron);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> u64 {
+        self.groups.iter().flatten().map(ScoredGroup::bytes).sum()
+    }
+
+    fn kind(&self) -> &'static str {
+        G::KIND
+    }
+}

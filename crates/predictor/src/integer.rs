@@ -1,0 +1,139 @@
+//! Products of small stored integers with vectors, exact: sums of integers have no order, so the bits
+//! are the same for every instruction set, thread count and chunk.
+#![expect(
+    unsafe_code,
+    reason = "calls of functions compiled for an instruction set: see docs/UNSAFE.md"
+)]
+
+use flint_kernels::{Compute, Isa};
+
+/// The largest magnitude of a quantised input: 14 bits, so that a block of products fits 31.
+const LARGEST: f32 = 16383.0;
+
+/// Products that are summed before they are widened: 512 x 2^7 x 2^14 is below 2^31.
+const BLOCK: usize = 512;
+
+/// Work below this many multiplications stays on the caller's thread: it takes that thread about 5 ms, and
+/// starting another one up to 3 where the machine is busy.
+const WORTH_STARTING: usize = 32 << 20;
+
+/// Vectors as integers, each with a scale of its own.
+pub(crate) struct Vectors {
+    width: usize,
+    values: Vec<i16>,
+    scales: Vec<f32>,
+}
+
+impl Vectors {
+    /// The rows of `x`, each `width` numbers. Each row is rounded by itself.
+    pub(crate) fn new(x: &[f32], width: usize) -> Vectors {
+        let mut vectors =
+            Vectors { width, values: Vec::with_capacity(x.len()), scales: Vec::new() };
+        for row in x.chunks_exact(width) {
+            let largest = row.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+            let to_integer = if largest > 0.0 { LARGEST / largest } else { 0.0 };
+            // A cast truncates, so half away from zero rounds; it saturates and takes NaN to zero.
+            let round = |&x: &f32| {
+                let scaled = x * to_integer;
+                (scaled + 0.5f32.copysign(scaled)) as i16
+            };
+            vectors.values.extend(row.iter().map(round));
+            vectors.scales.push(largest / LARGEST);
+        }
+        vectors
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.scales.len()
+    }
+}
+
+/// Rows of small integers, each with a scale and a number to add.
+pub(crate) trait Rows: Sync {
+    /// Integers per row.
+    fn width(&self) -> usize;
+
+    /// The integers of a row, unpacked to `space` where they are stored packed.
+    fn row<'a>(&'a self, index: usize, space: &'a mut Vec<i8>) -> &'a [i8];
+
+    /// What a row's integers are multiples of.
+    fn scale(&self, index: usize) -> f32;
+
+    /// What is added to a row's product.
+    fn bias(&self, index: usize) -> f32;
+}
+
+/// `out[row][vector] = scale x dot + bias`; `out` is rows x vectors.
+pub(crate) fn multiply<R: Rows>(compute: &Compute, rows: &R, x: &Vectors, out: &mut [f32]) {
+    assert_eq!(rows.width(), x.width, "rows are as long as the vectors they multiply");
+    let count = out.len().checked_div(x.count()).unwrap_or(0);
+    let threads = match out.len() * x.width {
+        work if work < WORTH_STARTING => 1,
+        _ => compute.threads(),
+    };
+    let share = count.div_ceil(threads).max(1);
+    let isa = compute.isa();
+    std::thread::scope(|scope| {
+        let mut shares = out.chunks_mut((share * x.count()).max(1)).zip((0..).step_by(share));
+        let own = shares.next();
+        for (out, first) in shares {
+            scope.spawn(move || dispatch(isa, rows, first, x, out));
+        }
+        if let Some((out, first)) = own {
+            dispatch(isa, rows, first, x, out);
+        }
+    });
+}
+
+/// Runs the loop compiled for `isa`.
+fn dispatch<R: Rows>(isa: Isa, rows: &R, first: usize, x: &Vectors, out: &mut [f32]) {
+    match isa {
+        Isa::Scalar => products(rows, first, x, out),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a `Compute` of this set exists, and making one asks the CPU.
+        Isa::Avx2 => unsafe { products_avx2(rows, first, x, out) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a `Compute` of this set exists, and making one asks the CPU.
+        Isa::Avx512 => unsafe { products_avx512(rows, first, x, out) },
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => products(rows, first, x, out),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn products_avx2<R: Rows>(rows: &R, first: usize, x: &Vectors, out: &mut [f32]) {
+    products(rows, first, x, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
+fn products_avx512<R: Rows>(rows: &R, first: usize, x: &Vectors, out: &mut [f32]) {
+    products(rows, first, x, out);
+}
+
+/// The rows from `first` on, as many as `out` has room for.
+#[inline(always)]
+fn products<R: Rows>(rows: &R, first: usize, x: &Vectors, out: &mut [f32]) {
+    let mut space = Vec::new();
+    for (index, out) in (first..).zip(out.chunks_exact_mut(x.count())) {
+        let (scale, bias) = (rows.scale(index), rows.bias(index));
+        let row = rows.row(index, &mut space);
+        let vectors = x.values.chunks_exact(x.width).zip(&x.scales);
+        for (out, (vector, x_scale)) in out.iter_mut().zip(vectors) {
+            *out = dot(row, vector) as f32 * (scale * x_scale) + bias;
+        }
+    }
+}
+
+/// The exact dot product.
+#[inline(always)]
+fn dot(row: &[i8], vector: &[i16]) -> i64 {
+    row.chunks(BLOCK).zip(vector.chunks(BLOCK)).map(|(w, x)| i64::from(dot_block(w, x))).sum()
+}
+
+#[inline(always)]
+fn dot_block(row: &[i8], vector: &[i16]) -> i32 {
+    row.iter().zip(vector).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum()
+}

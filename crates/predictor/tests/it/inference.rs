@@ -1,0 +1,179 @@
+//! Predictions against a naive twin in f64, and the promise that their bits depend on nothing else.
+
+use crate::synthetic::{Group, Numbers, compute};
+use flint_geometry::NeuronSet;
+use flint_kernels::{Activation, Compute, ElementType, Isa, MatrixView};
+use flint_predictor::train::Factors;
+use flint_predictor::{
+    Deciding, GateCopy, GateCopyGroup, LowRank, LowRankGroup, Predictor, PredictorError, Scored,
+    ScoredGroup,
+};
+use proptest::prelude::*;
+
+fn factors((width, neurons): (usize, usize), rank: usize, seed: u64) -> Factors {
+    let mut numbers = Numbers::new(seed);
+    Factors::new(
+        rank,
+        numbers.take(rank * width),
+        numbers.take(neurons * rank),
+        numbers.take(neurons),
+    )
+}
+
+fn dot(a: &[f32], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(&a, &b)| f64::from(a) * b).sum()
+}
+
+fn scores<G: ScoredGroup>(group: &G, compute: &Compute, input: &[f32]) -> Vec<f32> {
+    let mut scores = vec![0.0; input.len() / group.width() * group.neurons()];
+    group.scores(compute, input, &mut scores);
+    scores
+}
+
+/// The scores one position at a time, by the slowest path.
+fn one_by_one<G: ScoredGroup>(group: &G, input: &[f32]) -> Vec<Vec<f32>> {
+    let slow = Compute::new(Isa::Scalar, 1).unwrap();
+    input.chunks(group.width()).map(|x| scores(group, &slow, x)).collect()
+}
+
+fn same_bits_everywhere<G: ScoredGroup>(group: &G, input: &[f32]) {
+    let expected = one_by_one(group, input);
+    for isa in Isa::available() {
+        for threads in [1, 2, 3, 7] {
+            let got = scores(group, &Compute::new(isa, threads).unwrap(), input);
+            for (position, expected) in expected.iter().enumerate() {
+                for (neuron, expected) in expected.iter().enumerate() {
+                    let got = got[neuron * (input.len() / group.width()) + position];
+                    assert_eq!(got.to_bits(), expected.to_bits(), "{isa} {threads} {neuron}");
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn low_rank_scores_are_near_the_exact_product(
+        width in 1usize..70, neurons in 1usize..50, rank in 1usize..20, seed: u64,
+    ) {
+        let factors = factors((width, neurons), rank, seed);
+        let group = LowRankGroup::quantise(&factors);
+        let x = Numbers::new(seed ^ 1).take(width);
+        let exact_x: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
+        let z: Vec<f64> = factors.inner().chunks(width).map(|row| dot(row, &exact_x)).collect();
+        // Half a step of each rounding, times what it is multiplied with.
+        let slack = 0.012 * rank as f64 * width as f64;
+        for (neuron, score) in scores(&group, &compute(), &x).into_iter().enumerate() {
+            let exact = dot(&factors.outer()[neuron * rank..][..rank], &z)
+                + f64::from(factors.bias()[neuron]);
+            prop_assert!((f64::from(score) - exact).abs() <= slack, "{score} {exact}");
+        }
+    }
+
+    #[test]
+    fn copied_rows_are_off_by_a_step_at_most_or_clipped(
+        width in 1usize..70, neurons in 1usize..30, bits in 2usize..=4, seed: u64,
+    ) {
+        let group = Group::new((width, neurons), 1, 1, 0.1, seed);
+        let copy = GateCopyGroup::copy(&compute(), &group.deciding(), bits);
+        for column in 0..width {
+            let mut unit = vec![0.0; width];
+            unit[column] = 1.0;
+            for (neuron, score) in scores(&copy, &compute(), &unit).into_iter().enumerate() {
+                let row = &group.rows[neuron * width..][..width];
+                let weight = score - group.bias[neuron];
+                let largest = row.iter().fold(0.0f32, |largest, w| largest.max(w.abs()));
+                // A row may clip its largest weights to 44 % to round the others better.
+                let step = 2.0 * largest / ((1 << bits) - 1) as f32;
+                let clipped = row[column].abs() > 0.4 * largest
+                    && weight.abs() >= 0.4 * largest && weight * row[column] > 0.0;
+                prop_assert!((weight - row[column]).abs() <= 0.51 * step + 1e-4 || clipped,
+                    "{weight} for {} of {largest}", row[column]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_bits_depend_on_neither_chunk_nor_threads_nor_instructions(
+        width in 1usize..90, neurons in 1usize..60, rank in 1usize..40,
+        positions in 1usize..5, bits in 2usize..=4, seed: u64,
+    ) {
+        let input = Numbers::new(seed).take(positions * width);
+        same_bits_everywhere(&LowRankGroup::quantise(&factors((width, neurons), rank, seed)), &input);
+        let group = Group::new((width, neurons), 1, 1, 0.1, seed);
+        same_bits_everywhere(&GateCopyGroup::copy(&compute(), &group.deciding(), bits), &input);
+    }
+}
+
+#[test]
+fn work_that_is_worth_threads_gives_the_same_bits() {
+    let (width, neurons) = (1100, 2048);
+    let input = Numbers::new(5).take(2 * width);
+    same_bits_everywhere(&LowRankGroup::quantise(&factors((width, neurons), 600, 2)), &input);
+    let group = Group::new((width, neurons), 1, 1, 0.1, 3);
+    same_bits_everywhere(&GateCopyGroup::copy(&compute(), &group.deciding(), 3), &input);
+}
+
+#[test]
+fn the_largest_integers_do_not_overflow() {
+    let width = 5000;
+    let rows = vec![1.0; 2 * width];
+    let ones = Factors::new(2, rows, vec![1.0, 0.0, 0.5, 0.5], vec![0.0, 0.0]);
+    let score = scores(&LowRankGroup::quantise(&ones), &compute(), &vec![-3.0; width]);
+    assert!((score[0] + 3.0 * width as f32).abs() < 1.0, "{score:?}");
+    assert!((score[1] + 3.0 * width as f32).abs() < 1.0, "{score:?}");
+}
+
+#[test]
+fn odd_inputs_give_some_answer() {
+    let group = LowRankGroup::quantise(&factors((8, 5), 3, 1));
+    for x in [0.0, f32::NAN, f32::INFINITY, f32::MAX, f32::MIN_POSITIVE / 8.0] {
+        assert_eq!(scores(&group, &compute(), &[x; 8]).len(), 5);
+    }
+    let still = scores(&group, &compute(), &[0.0; 8]);
+    assert_eq!(still, factors((8, 5), 3, 1).bias(), "nothing in, the bias out");
+}
+
+#[test]
+fn sets_are_those_that_reach_the_threshold_and_a_dense_group_names_all() {
+    let mut group = LowRankGroup::quantise(&factors((12, 40), 4, 8));
+    let input = Numbers::new(2).take(3 * 12);
+    let expected = one_by_one(&group, &input);
+    group.set_threshold(expected[1][7]);
+    let mut predictor: LowRank = Scored::new(12, 40, vec![Some(group.clone()), None]);
+    let mut sets = vec![NeuronSet::full(3); 3];
+    predictor.predict(&compute(), 0, &input, &mut sets).unwrap();
+    for (set, scores) in sets.iter().zip(&expected) {
+        let reach = (0..40).filter(|&n| scores[n as usize] >= group.threshold());
+        assert_eq!(*set, NeuronSet::from_unsorted(reach.collect()));
+    }
+    assert!(sets[1].contains(7), "the threshold itself is reached");
+    predictor.predict(&compute(), 1, &input, &mut sets).unwrap();
+    assert!(sets.iter().all(|set| *set == NeuronSet::full(40)));
+    assert_eq!((predictor.kind(), predictor.bytes()), ("low-rank", group.bytes()));
+}
+
+#[test]
+fn wrong_groups_and_sizes_are_errors() {
+    let group = LowRankGroup::quantise(&factors((12, 40), 4, 8));
+    let mut predictor = Scored::new(12, 40, vec![Some(group)]);
+    let error = predictor.predict(&compute(), 1, &[0.0; 12], &mut [NeuronSet::new()]).unwrap_err();
+    assert!(matches!(error, PredictorError::UnknownGroup { group: 1, known: 1 }));
+    let error = predictor.predict(&compute(), 0, &[0.0; 13], &mut [NeuronSet::new()]).unwrap_err();
+    assert!(matches!(error, PredictorError::InputSize { got: 13, positions: 1, width: 12 }));
+    predictor.predict(&compute(), 0, &[], &mut []).unwrap();
+}
+
+#[test]
+fn a_copy_knows_where_its_activation_turns_on() {
+    let rows: Vec<u8> = [1.0f32, 1.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+    let rows = MatrixView::new(ElementType::F32, 2, 1, &rows).unwrap();
+    let deciding = Deciding::new(rows, Some(&[0.0, 2.0]), Activation::FatRelu(0.5));
+    let copy = GateCopyGroup::copy(&compute(), &deciding, 4);
+    let mut predictor: GateCopy = Scored::new(1, 2, vec![Some(copy)]);
+    let mut sets = vec![NeuronSet::new(); 2];
+    predictor.predict(&compute(), 0, &[0.4, 0.6], &mut sets).unwrap();
+    assert_eq!((sets[0].as_slice(), sets[1].as_slice()), (&[1][..], &[0, 1][..]));
+    assert_eq!(predictor.kind(), "gate-copy");
+}

@@ -1,0 +1,12 @@
+//! The predictors against slow, obvious twins, and training against what it promises.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod blobs;
+mod calibration;
+mod eigen;
+mod inference;
+mod loss;
+mod plan;
+mod regression;
+mod synthetic;
+mod training;
