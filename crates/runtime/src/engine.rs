@@ -13,7 +13,9 @@ use flint_dram_cache::CacheConfig;
 use flint_flash_io::{Options, PathReport, Reader};
 use flint_kernels::{Compute, Isa};
 use flint_model::{Architecture, Decoder};
-use flint_predictor::Predictor;
+use flint_predictor::{
+    GateCopy, GateCopyGroup, LowRank, LowRankGroup, Predictor, PredictorError, ScoredGroup,
+};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -52,7 +54,7 @@ impl Prepared {
         options: RunOptions,
         needed: Option<usize>,
     ) -> Result<Prepared, RuntimeError> {
-        let predictor = bundled_predictor(&files.bundle, options.mode)?;
+        let predictor = bundled_predictor(&files, options.mode)?;
         Prepared::with_predictor(files, options, needed, predictor)
     }
 
@@ -134,7 +136,7 @@ impl Engine {
     }
 }
 
-fn available_threads() -> usize {
+pub(crate) fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
@@ -145,17 +147,38 @@ fn open_reader(path: &Path, options: &RunOptions) -> Result<Reader, RuntimeError
     Reader::open(&[path.to_owned()], reading).map_err(RuntimeError::Open)
 }
 
-/// No predictor kind is readable yet; the format has their place.
-fn bundled_predictor(
-    bundle: &Bundle,
+/// The predictors of a bundle, where it has them and `mode` wants them.
+///
+/// # Errors
+/// When they cannot be read, or are of a kind that this version does not know.
+pub fn bundled_predictor(
+    files: &ModelFiles,
     mode: Option<Mode>,
 ) -> Result<Option<Box<dyn Predictor>>, RuntimeError> {
-    match bundle.predictors() {
-        Some(found) if mode != Some(Mode::Exact) => {
-            Err(RuntimeError::UnknownPredictors { kind: found.kind.clone() })
-        }
-        _ => Ok(None),
+    let Some(found) = files.bundle.predictors().filter(|_| mode != Some(Mode::Exact)) else {
+        return Ok(None);
+    };
+    let groups = 0..files.bundle.shape().layers;
+    let blobs = groups.map(|group| files.bundle.read_predictor(group));
+    let blobs: Vec<Option<Vec<u8>>> = blobs.collect::<Result<_, _>>()?;
+    read_predictor(&found.kind, &files.architecture, blobs).map(Some)
+}
+
+/// Reads predictors as stored, one blob per layer.
+pub(crate) fn read_predictor(
+    kind: &str,
+    architecture: &Architecture,
+    blobs: impl IntoIterator<Item = Option<Vec<u8>>>,
+) -> Result<Box<dyn Predictor>, RuntimeError> {
+    let (width, neurons) = (architecture.hidden, architecture.feed_forward.neurons);
+    let wrong = |error: PredictorError| RuntimeError::WrongPredictors { cause: error.to_string() };
+    if kind == LowRankGroup::KIND {
+        return Ok(Box::new(LowRank::from_blobs(width, neurons, blobs).map_err(wrong)?));
     }
+    if kind == GateCopyGroup::KIND {
+        return Ok(Box::new(GateCopy::from_blobs(width, neurons, blobs).map_err(wrong)?));
+    }
+    Err(RuntimeError::UnknownPredictors { kind: kind.to_owned() })
 }
 
 fn costs(

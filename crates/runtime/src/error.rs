@@ -172,6 +172,14 @@ pub enum RuntimeError {
         /// What it said.
         cause: String,
     },
+    /// Stored predictors that are none.
+    #[error(
+        "the bundle's predictors are wrong: {cause}; make them again with `flint convert --predictors-only`"
+    )]
+    WrongPredictors {
+        /// What is wrong.
+        cause: String,
+    },
     /// Predictors of a kind that this version does not read.
     #[error(
         "the bundle's predictors are of kind '{kind}', which this version cannot use: update flint, or give --mode exact"
@@ -228,6 +236,22 @@ pub enum RuntimeError {
     /// A checkpoint that cannot be converted.
     #[error(transparent)]
     Checkpoint(#[from] crate::convert::CheckpointError),
+    /// Predictors for a model whose activations are never zero.
+    #[error(
+        "the activation {activation} is never zero, so there is nothing to predict: the model runs in exact mode"
+    )]
+    NothingToPredict {
+        /// The activation.
+        activation: String,
+    },
+    /// The work directory of a calibration cannot be used.
+    #[error("{}: {cause}", path.display())]
+    Work {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// A file that cannot be read.
     #[error("cannot read {}: {cause}", path.display())]
     File {
@@ -247,6 +271,7 @@ impl RuntimeError {
             | RuntimeError::CorruptTensor { .. }
             | RuntimeError::Cache(_)
             | RuntimeError::Memory(_)
+            | RuntimeError::Work { .. }
             | RuntimeError::Kernel(
                 KernelError::KvCacheTooLarge { .. } | KernelError::Threads { .. },
             )

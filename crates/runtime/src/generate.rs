@@ -202,6 +202,16 @@ fn stats(session: &Session<'_>, prefill: &Phase, decode: &Phase, first_token_ms:
         },
         decode_bytes_read: decode.effort.bytes_read,
         decode_storage_bytes: decode.storage_bytes,
+        quality_cost: quality_cost(engine),
         per_token: PerToken::of(decode, neurons_total),
     }
+}
+
+/// What sparse mode costs in quality, as measured when the predictors were made.
+fn quality_cost(engine: &Engine) -> Option<f64> {
+    if engine.plan().mode == Mode::Exact {
+        return Some(1.0);
+    }
+    let measured = engine.bundle().calibration()?;
+    Some(measured.perplexity_sparse? / measured.perplexity_exact?)
 }

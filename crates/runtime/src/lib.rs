@@ -22,6 +22,7 @@
 //! # Ok::<(), runtime::RuntimeError>(())
 //! ```
 
+mod calibrate;
 pub mod cli;
 pub mod convert;
 mod dense;
@@ -43,7 +44,10 @@ mod step;
 mod stop;
 mod text;
 
-pub use engine::{Engine, Prepared, Progress};
+pub use calibrate::{
+    CALIBRATION_TOKENS, CalibrateEvent, CalibrateOptions, LayerReport, PredictorKind, calibrate,
+};
+pub use engine::{Engine, Prepared, Progress, bundled_predictor};
 pub use error::RuntimeError;
 pub use generate::{Event, Finish, Generated, Request, generate};
 pub use memory::{

@@ -1,19 +1,26 @@
 //! `flint convert`, the same as `cargo xtask convert`.
 
+use super::args::{at_least_one, read_text};
 use super::output::{bytes, note};
-use super::progress::{advance, byte_bar};
+use super::progress::{advance, byte_bar, count_bar};
 use super::refuse;
 use crate::convert::{ConvertEvent, ConvertOptions};
+use crate::{
+    CALIBRATION_TOKENS, CalibrateEvent, CalibrateOptions, ModelFiles, PredictorKind, RuntimeError,
+};
 use clap::Args;
 use flint_geometry::ElementType;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// Public-domain stories: what predictors learn from when no other text is given.
+const DEFAULT_TEXT: &str = include_str!("../../../../fixtures/tiny-opt/calibration.txt");
 
 /// Turns a HuggingFace checkpoint into a bundle.
 #[derive(Debug, Args)]
 pub struct ConvertArgs {
     /// Directory of the checkpoint, as downloaded
-    #[arg(value_name = "HF_DIR")]
-    checkpoint: PathBuf,
+    #[arg(value_name = "HF_DIR", required_unless_present = "predictors_only")]
+    checkpoint: Option<PathBuf>,
     /// Directory of the bundle
     #[arg(long, value_name = "DIR.flint")]
     out: PathBuf,
@@ -23,9 +30,22 @@ pub struct ConvertArgs {
     /// Replace a bundle that exists; it stays whole until the new one is
     #[arg(long)]
     force: bool,
-    /// Train no predictors; this version trains none in any case
-    #[arg(long)]
+    /// Make no predictors: the bundle runs in exact mode only
+    #[arg(long, conflicts_with_all = ["calibrate", "predictors_only"])]
     no_predictor: bool,
+    /// Make the predictors of a bundle that exists anew; its weights stay
+    #[arg(long, conflicts_with_all = ["checkpoint", "force"])]
+    predictors_only: bool,
+    /// Text that predictors learn from (token ids for a model without tokenizer) [default: public-domain
+    /// stories]
+    #[arg(long, value_name = "FILE")]
+    calibrate: Option<PathBuf>,
+    /// Tokens of that text that are used
+    #[arg(long, value_name = "N", default_value_t = CALIBRATION_TOKENS, value_parser = at_least_one)]
+    calibrate_tokens: usize,
+    /// Kind of predictor: low-rank (trained) or gate-copy (low-bit copy of the deciding rows)
+    #[arg(long, value_name = "KIND", default_value = "low-rank")]
+    predictor: PredictorKind,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -48,8 +68,20 @@ pub fn convert(args: ConvertArgs) -> anyhow::Result<()> {
     if args.out.as_os_str().is_empty() {
         return Err(refuse("--out is empty"));
     }
+    // A text that cannot be read is found out before hours of work.
+    let text = args.calibrate.as_deref().map(read_text).transpose()?;
+    if let Some(checkpoint) = &args.checkpoint {
+        write_bundle(&args, checkpoint)?;
+    }
+    if args.no_predictor {
+        return Ok(());
+    }
+    make_predictors(&args, text.as_deref())
+}
+
+fn write_bundle(args: &ConvertArgs, checkpoint: &Path) -> anyhow::Result<()> {
     let options = ConvertOptions {
-        checkpoint: args.checkpoint,
+        checkpoint: checkpoint.to_owned(),
         out: args.out.clone(),
         element: args.dtype.0,
         force: args.force,
@@ -69,11 +101,91 @@ pub fn convert(args: ConvertArgs) -> anyhow::Result<()> {
     });
     writing.finish_and_clear();
     verifying.finish_and_clear();
-    let bundle = converted?;
-    note(&format!(
-        "{} is written and verified: {}, no predictors (exact mode)",
-        args.out.display(),
-        bytes(bundle.file_bytes())
-    ));
+    let size = bytes(converted?.file_bytes());
+    note(&format!("{} is written and verified: {size}", args.out.display()));
     Ok(())
+}
+
+/// Trains, unless the model gives no exact zeros or has no tokenizer and no tokens were given.
+fn make_predictors(args: &ConvertArgs, text: Option<&str>) -> anyhow::Result<()> {
+    let files = ModelFiles::open(&args.out)?;
+    let activation = files.architecture().feed_forward.activation;
+    if !activation.kernel().is_sparse() {
+        note(&format!("{activation:?} is never zero: no predictors, the model runs in exact mode"));
+        return Ok(());
+    }
+    let tokens = match (files.codec()?, text) {
+        (Some(codec), Some(text)) => codec.encode(text, false)?,
+        (Some(codec), None) => {
+            note("predictors learn from public-domain stories; give --calibrate for other text");
+            codec.encode(DEFAULT_TEXT, false)?
+        }
+        (None, Some(text)) => token_ids(text)?,
+        (None, None) => {
+            note("no tokenizer, so no predictors: give token ids with --calibrate");
+            return Ok(());
+        }
+    };
+    drop(files);
+    let options = CalibrateOptions {
+        kind: args.predictor,
+        tokens: args.calibrate_tokens,
+        ..CalibrateOptions::new(args.out.clone())
+    };
+    let (collecting, training) = (count_bar("layers", false), count_bar("training", false));
+    let made = crate::calibrate(&options, &tokens, &mut |event| match event {
+        CalibrateEvent::Planned { tokens, disk_bytes, seconds } => note(&format!(
+            "collecting from {tokens} tokens takes about {} and {} of disk meanwhile; training about as long \
+             again for each of a few passes",
+            minutes(seconds),
+            bytes(disk_bytes)
+        )),
+        CalibrateEvent::Collected { done, layers } => {
+            advance(&collecting, done as u64, layers as u64);
+        }
+        CalibrateEvent::Trained { done, layers, report } => {
+            collecting.finish_and_clear();
+            advance(&training, done as u64, layers as u64);
+            training.suspend(|| note(&layer_line(&report)));
+        }
+        CalibrateEvent::Measured { mode, perplexity } => {
+            training.finish_and_clear();
+            note(&format!("perplexity in {mode} mode {perplexity:.3}"));
+        }
+    });
+    collecting.finish_and_clear();
+    training.finish_and_clear();
+    let size = made?.predictors().map_or(0, flint_bundle::Predictors::bytes);
+    note(&format!("{} has predictors: {}", args.out.display(), bytes(size)));
+    Ok(())
+}
+
+fn layer_line(report: &crate::LayerReport) -> String {
+    if report.size == 0 {
+        return format!("layer {}: too dense to predict, read whole", report.layer);
+    }
+    format!(
+        "layer {}: size {}, {}, recall {:.3}, {:.2} predicted per active",
+        report.layer,
+        report.size,
+        bytes(report.bytes),
+        report.recall,
+        report.predicted_per_active
+    )
+}
+
+fn minutes(seconds: f64) -> String {
+    if seconds < 90.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) }
+}
+
+fn token_ids(text: &str) -> anyhow::Result<Vec<u32>> {
+    let separators = |c: char| c.is_whitespace() || c == ',';
+    let words = text.split(separators).filter(|word| !word.is_empty());
+    words
+        .map(|word| {
+            word.parse().map_err(|_| {
+                RuntimeError::BadTokenizer { cause: format!("'{word}' is no token id") }.into()
+            })
+        })
+        .collect()
 }

@@ -183,10 +183,15 @@ fn report(generated: &Generated, args: &GenerateArgs) -> anyhow::Result<()> {
 fn summary(stats: &Stats, tokens: usize) -> String {
     let seconds = (stats.first_token_ms + stats.decode_ms) / 1e3;
     let direct = if stats.direct_io { "direct" } else { "buffered" };
+    let quality = match (stats.mode, stats.quality_cost) {
+        ("exact", _) => String::new(),
+        (_, Some(cost)) => format!(" (perplexity {:+.2} % over exact)", (cost - 1.0) * 100.0),
+        (_, None) => " (quality not measured)".to_owned(),
+    };
     let widened = if stats.widened { ", widened" } else { "" };
     format!(
         "{tokens} tokens in {seconds:.2} s, {:.2} tok/s, first token {:.0} ms, hit rate {:.1} %, \
-         {} per token, {} ({direct}{widened}), {} mode, peak {}",
+         {} per token, {} ({direct}{widened}), {} mode{quality}, peak {}",
         stats.tokens_per_second,
         stats.first_token_ms,
         stats.per_token.hit_rate * 100.0,

@@ -3,6 +3,7 @@
 use super::output::{bytes, say, say_json};
 use crate::ModelFiles;
 use clap::Args;
+use flint_bundle::{Calibration, GroupCalibration, LoadsPerToken};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -41,6 +42,8 @@ fn description(files: &ModelFiles) -> Value {
         "neuron_bytes": shape.neuron_bytes(),
         "disk_bytes": bundle.file_bytes(),
         "predictors": bundle.predictors().map(|p| p.kind.clone()),
+        "predictor_bytes": bundle.predictors().map(flint_bundle::Predictors::bytes),
+        "calibration": bundle.calibration().map(calibration_json),
         "texts": bundle.texts().iter().map(text).collect::<Vec<_>>(),
         "tensors": bundle.tensors().iter().map(tensor).collect::<Vec<_>>(),
     })
@@ -84,4 +87,64 @@ fn table(files: &ModelFiles) -> String {
     ]
     .join("\n")
         + "\n"
+        + &calibration(files)
+}
+
+fn calibration_json(calibration: &Calibration) -> Value {
+    let group = |group: &GroupCalibration| {
+        json!({
+            "active_mean": group.active_mean,
+            "predicted_mean": group.predicted_mean,
+            "recall": group.recall,
+            "precision": group.precision,
+        })
+    };
+    let point = |point: &LoadsPerToken| json!({ "slots": point.slots, "loads": point.loads });
+    json!({
+        "tokens": calibration.tokens,
+        "groups": calibration.groups.iter().map(group).collect::<Vec<_>>(),
+        "perplexity_exact": calibration.perplexity_exact,
+        "perplexity_sparse": calibration.perplexity_sparse,
+        "loads_per_token": calibration.loads_per_token.iter().map(point).collect::<Vec<_>>(),
+    })
+}
+
+/// What the predictors do, as measured on text that they were not trained on: a table and a chart.
+fn calibration(files: &ModelFiles) -> String {
+    let Some(found) = files.bundle().calibration() else { return String::new() };
+    let size = files.bundle().predictors().map_or(0, flint_bundle::Predictors::bytes);
+    let share = size as f64 * 100.0 / files.bundle().shape().neuron_bytes() as f64;
+    let mut text = format!(
+        "\npredictors take {} ({share:.1} % of the neurons); on {} tokens not trained on:\n",
+        bytes(size),
+        found.tokens
+    );
+    text += "layer    active  predicted  per active   recall  precision\n";
+    for (layer, group) in found.groups.iter().enumerate() {
+        text += &format!(
+            "{layer:>5}  {:>8.1}  {:>9.1}  {:>10.2}  {:>7.4}  {:>9.4}\n",
+            group.active_mean,
+            group.predicted_mean,
+            group.predicted_mean / group.active_mean.max(f32::MIN_POSITIVE),
+            group.recall,
+            group.precision
+        );
+    }
+    if let (Some(exact), Some(sparse)) = (found.perplexity_exact, found.perplexity_sparse) {
+        let cost = (sparse / exact - 1.0) * 100.0;
+        text += &format!("perplexity: exact {exact:.3}, sparse {sparse:.3} ({cost:+.2} %)\n");
+    }
+    text + &chart(&found.loads_per_token)
+}
+
+/// Neurons loaded per token against slots, as bars.
+fn chart(curve: &[LoadsPerToken]) -> String {
+    const WIDEST: f64 = 50.0;
+    let most = curve.iter().map(|point| point.loads).fold(0.0, f64::max).max(1.0);
+    let mut text = "neurons loaded per token by slots (window policy):\n".to_owned();
+    for point in curve {
+        let bar = "#".repeat((point.loads / most * WIDEST).round() as usize);
+        text += &format!("{:>9}  {:>8.1}  {bar}\n", point.slots, point.loads);
+    }
+    text
 }

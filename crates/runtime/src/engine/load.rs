@@ -155,6 +155,14 @@ fn load_sparse(
             sparse.preload(layer, &NeuronSet::full(shape.neurons))?;
             loaded.add(shape.neuron_bytes() / u64::from(shape.layers));
         }
+    } else if let Some(found) = file.bundle().calibration() {
+        // Those that were needed most often: so that the first tokens are not the slowest.
+        let each = sparse.slots() / shape.layers as usize;
+        for (layer, group) in (0..).zip(&found.groups) {
+            let known = group.hot.iter().filter(|&&neuron| neuron < shape.neurons);
+            let hot = known.take(each).copied().collect();
+            sparse.preload(layer, &NeuronSet::from_unsorted(hot))?;
+        }
     }
     Ok(sparse)
 }

@@ -65,6 +65,11 @@ impl SparseNeurons {
         self.effort.cache += started.elapsed();
     }
 
+    /// Slots of the cache.
+    pub(crate) fn slots(&self) -> usize {
+        self.cache.capacity()
+    }
+
     /// Reads neurons into slots before the first token.
     pub(crate) fn preload(&mut self, layer: u32, neurons: &NeuronSet) -> Result<(), RuntimeError> {
         self.admit(layer, neurons)?;

@@ -1,0 +1,187 @@
+//! Predictors for a bundle: collects what each layer sees over a text, trains, calibrates, measures, stores.
+//!
+//! Everything is kept per layer in a work directory beside the bundle, so that memory stays bounded by one
+//! layer and an interrupted run goes on where it stopped. The weights are never rewritten.
+
+mod collect;
+mod layer;
+mod measure;
+mod states;
+mod train;
+mod work;
+
+use crate::{ModelFiles, RuntimeError};
+use flint_bundle::{Bundle, replace_predictors};
+use flint_kernels::{Compute, Isa};
+use std::ops::Range;
+use std::path::PathBuf;
+use train::Training;
+use work::WorkDirectory;
+
+/// How predictors are made.
+#[derive(Debug, Clone)]
+pub struct CalibrateOptions {
+    /// The bundle; its predictors are replaced.
+    pub bundle: PathBuf,
+    /// Which kind.
+    pub kind: PredictorKind,
+    /// Tokens of the text that are collected, at most.
+    pub tokens: usize,
+    /// Compute threads; one per core that this process may use when `None`.
+    pub threads: Option<usize>,
+    /// Predictors take at most this share of the bytes of the neurons.
+    pub share: f64,
+    /// Share of the active neurons that each layer must find, on text it was not trained on.
+    pub recall: f64,
+}
+
+/// Tokens that are collected unless asked otherwise: past them over-prediction hardly falls.
+pub const CALIBRATION_TOKENS: usize = 32_768;
+
+impl CalibrateOptions {
+    /// What convert does unless asked otherwise.
+    pub fn new(bundle: PathBuf) -> CalibrateOptions {
+        CalibrateOptions {
+            bundle,
+            kind: PredictorKind::LowRank,
+            tokens: CALIBRATION_TOKENS,
+            threads: None,
+            share: 0.125,
+            recall: 0.99,
+        }
+    }
+}
+
+/// The kinds of predictors that convert makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PredictorKind {
+    /// Two small matrices per layer, trained.
+    LowRank,
+    /// The rows that decide, in few bits; not trained.
+    GateCopy,
+}
+
+impl std::str::FromStr for PredictorKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<PredictorKind, String> {
+        match text {
+            "low-rank" => Ok(PredictorKind::LowRank),
+            "gate-copy" => Ok(PredictorKind::GateCopy),
+            other => Err(format!("unknown predictor '{other}': expected low-rank or gate-copy")),
+        }
+    }
+}
+
+/// What happens meanwhile.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CalibrateEvent {
+    /// Before anything is written.
+    Planned {
+        /// Tokens that will be collected.
+        tokens: usize,
+        /// Bytes of disk that the work directory will take.
+        disk_bytes: u64,
+        /// Seconds that collecting will take at the measured rate of this machine, and training about as much.
+        seconds: f64,
+    },
+    /// A layer's states were collected, or found from an earlier run.
+    Collected {
+        /// Layers done.
+        done: usize,
+        /// Layers in all.
+        layers: usize,
+    },
+    /// A layer's predictor was trained and calibrated.
+    Trained {
+        /// Layers done.
+        done: usize,
+        /// Layers in all.
+        layers: usize,
+        /// What it predicts on text it was not trained on.
+        report: LayerReport,
+    },
+    /// Perplexity was measured in one mode.
+    Measured {
+        /// `exact` or `sparse`.
+        mode: &'static str,
+        /// The perplexity.
+        perplexity: f64,
+    },
+}
+
+/// What the predictor of a layer does on text that it was not trained on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LayerReport {
+    /// The layer.
+    pub layer: usize,
+    /// Its rank, or bits; 0 when the layer is read whole.
+    pub size: usize,
+    /// Bytes of the predictor.
+    pub bytes: u64,
+    /// Share of the active neurons that was predicted.
+    pub recall: f64,
+    /// Neurons predicted for each active one.
+    pub predicted_per_active: f64,
+}
+
+/// Which tokens serve what.
+#[derive(Debug, Clone)]
+pub(crate) struct Split {
+    train: Range<usize>,
+    held_out: Range<usize>,
+    calibration: Range<usize>,
+}
+
+impl Split {
+    /// Four fifths to train on, the others to compare on and to set thresholds on.
+    fn of(tokens: usize) -> Split {
+        let (train, held_out) = (tokens * 8 / 10, tokens * 9 / 10);
+        Split { train: 0..train, held_out: train..held_out, calibration: held_out..tokens }
+    }
+}
+
+/// Fewest tokens that say anything about thresholds.
+const LEAST_TOKENS: usize = 256;
+
+/// Makes predictors for a bundle over `text` (tokens without marks around them) and stores them in it, with
+/// what they cost in quality on the part of the text that nothing was trained on.
+///
+/// # Errors
+/// When the text is too short, the model has no exact zeros to foresee, or a file cannot be read or written.
+/// The bundle is then as it was.
+pub fn calibrate(
+    options: &CalibrateOptions,
+    text: &[u32],
+    listen: &mut dyn FnMut(CalibrateEvent),
+) -> Result<Bundle, RuntimeError> {
+    let files = ModelFiles::open(&options.bundle)?;
+    let activation = files.architecture().feed_forward.activation;
+    if !activation.kernel().is_sparse() {
+        return Err(RuntimeError::NothingToPredict { activation: format!("{activation:?}") });
+    }
+    files.check_tokens(text)?;
+    let tokens = &text[..text.len().min(options.tokens)];
+    if tokens.len() < LEAST_TOKENS {
+        return Err(RuntimeError::TextTooShort { tokens: tokens.len(), needed: LEAST_TOKENS });
+    }
+    let threads = options.threads.unwrap_or_else(crate::engine::available_threads);
+    let compute = Compute::new(Isa::best(), threads)?;
+    let (disk_bytes, seconds) = collect::forecast(&files, tokens.len(), &compute);
+    listen(CalibrateEvent::Planned { tokens: tokens.len(), disk_bytes, seconds });
+    let work = WorkDirectory::open(options, &files, tokens)?;
+    collect::collect(&files, &work, tokens, &compute, listen)?;
+    let split = Split::of(tokens.len());
+    let training =
+        Training { options, files: &files, work: &work, split: &split, compute: &compute };
+    let made = training.run(listen)?;
+    let mut calibration = training.measure(&made)?;
+    let kind = train::kind_name(options.kind);
+    let blobs = || made.iter().map(|layer| layer.blob.as_deref());
+    replace_predictors(&options.bundle, kind, blobs(), Some(calibration.clone()))?;
+    let trained_on = split.held_out.end;
+    measure::perplexity(options, text, trained_on, &mut calibration, listen)?;
+    let bundle = replace_predictors(&options.bundle, kind, blobs(), Some(calibration))?;
+    work.remove();
+    Ok(bundle)
+}

@@ -1,0 +1,158 @@
+//! What the predictors cost: per layer, in neurons loaded for every size of cache, and in perplexity.
+
+use super::collect;
+use super::train::{MadeLayer, Training, kind_name};
+use super::{CalibrateEvent, CalibrateOptions};
+use crate::engine::read_predictor;
+use crate::{MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, RuntimeError};
+use flint_bundle::{Calibration, GroupCalibration, LoadsPerToken};
+use flint_dram_cache::{Admission, CacheConfig, PolicyKind, SlotCache};
+use flint_geometry::{NeuronKey, NeuronSet};
+use flint_predictor::{Activity, States};
+
+/// Hottest neurons that are kept per layer, as a share of its neurons: what a first token finds in memory.
+const HOT_SHARE: usize = 4;
+
+/// Tokens whose predicted sets are replayed for the curve of loads.
+const REPLAYED: usize = 512;
+
+/// Sizes of cache on the curve, in percent of all neurons.
+const CURVE: [u64; 12] = [2, 5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 90];
+
+/// Most tokens that perplexity is measured on.
+const PERPLEXITY_TOKENS: usize = 50_000;
+
+impl Training<'_> {
+    /// What is stored of each layer, and the loads per token.
+    pub(super) fn measure(&self, made: &[MadeLayer]) -> Result<Calibration, RuntimeError> {
+        let neurons = self.files.architecture().feed_forward.neurons;
+        let mut groups = Vec::new();
+        for (layer, made) in made.iter().enumerate() {
+            let mut states = collect::states(self.files, self.work, layer)?;
+            let rows = super::layer::LayerRows::read(self.files, layer, self.compute)?;
+            let activity = Activity::observe(self.compute, &rows.deciding()?, &mut states)?;
+            let train = self.split.train.clone();
+            groups.push(GroupCalibration {
+                active_mean: made.found.active_mean() as f32,
+                predicted_mean: made.found.predicted_mean() as f32,
+                recall: made.found.score.recall() as f32,
+                precision: made.found.score.precision() as f32,
+                hot: activity.hottest(train, neurons / HOT_SHARE),
+            });
+        }
+        Ok(Calibration {
+            tokens: self.split.held_out.len() as u64,
+            groups,
+            perplexity_exact: None,
+            perplexity_sparse: None,
+            loads_per_token: self.loads(made)?,
+        })
+    }
+
+    /// Replays the predicted sets of consecutive tokens through caches of every size.
+    fn loads(&self, made: &[MadeLayer]) -> Result<Vec<LoadsPerToken>, RuntimeError> {
+        let sets = self.predicted_sets(made)?;
+        let neurons = self.files.architecture().feed_forward.neurons as u32;
+        let config = CacheConfig {
+            groups: vec![neurons; made.len()],
+            slot_bytes: 1,
+            policy: PolicyKind::default(),
+        };
+        let all = made.len() as u64 * u64::from(neurons);
+        let mut curve = Vec::new();
+        for percent in CURVE {
+            let slots = (all * percent / 100).max(1) as u32;
+            let mut cache = SlotCache::new(&config, config.bytes_for(slots))?;
+            let tokens = sets.first().map_or(0, Vec::len);
+            for token in 0..tokens {
+                for (group, sets) in (0u32..).zip(&sets) {
+                    replay(&mut cache, group, &sets[token])?;
+                }
+                cache.end_token();
+                // The first half fills the cache.
+                if token == tokens / 2 {
+                    curve.push((slots, cache.counters().misses, tokens - token - 1));
+                }
+            }
+            if let Some((slots, before, tokens)) = curve.pop() {
+                let loads = (cache.counters().misses - before) as f64 / tokens.max(1) as f64;
+                curve.push((slots, loads.to_bits(), 0));
+            }
+        }
+        let point = |&(slots, loads, _): &(u32, u64, usize)| LoadsPerToken {
+            slots: u64::from(slots),
+            loads: f64::from_bits(loads),
+        };
+        Ok(curve.iter().map(point).collect())
+    }
+
+    /// For each layer, what is predicted for each replayed token.
+    fn predicted_sets(&self, made: &[MadeLayer]) -> Result<Vec<Vec<NeuronSet>>, RuntimeError> {
+        let architecture = self.files.architecture();
+        let blobs = made.iter().map(|layer| layer.blob.clone());
+        let kind = kind_name(self.options.kind);
+        let mut predictor = read_predictor(kind, architecture, blobs)?;
+        let mut all = Vec::new();
+        for layer in 0..made.len() {
+            let mut states = collect::states(self.files, self.work, layer)?;
+            let first = self.split.held_out.start;
+            let count = REPLAYED.min(states.tokens() - first);
+            let mut input = vec![0.0; count * architecture.hidden];
+            let read = states.read(first, &mut input);
+            read.map_err(|cause| self.work.error(&self.work.file("states"), cause))?;
+            let mut sets = vec![NeuronSet::new(); count];
+            let rows = input.chunks(architecture.hidden);
+            for (set, row) in sets.iter_mut().zip(rows) {
+                predictor.predict(self.compute, layer, row, std::slice::from_mut(set))?;
+            }
+            all.push(sets);
+        }
+        Ok(all)
+    }
+}
+
+fn replay(cache: &mut SlotCache, group: u32, needed: &NeuronSet) -> Result<(), RuntimeError> {
+    let mut admission = Admission::new();
+    for part in needed.as_slice().chunks(cache.capacity()) {
+        let Some(part) = NeuronSet::from_sorted(part.to_vec()) else { continue };
+        cache.admit(group, &part, &mut admission)?;
+        for missing in admission.missing.drain(..) {
+            cache.fill(NeuronKey { group, neuron: missing.neuron }, missing.lease);
+        }
+    }
+    Ok(())
+}
+
+/// Measures perplexity in both modes on what was not trained on, all in memory, by the same path as
+/// generation.
+pub(super) fn perplexity(
+    options: &CalibrateOptions,
+    text: &[u32],
+    trained_on: usize,
+    calibration: &mut Calibration,
+    listen: &mut dyn FnMut(CalibrateEvent),
+) -> Result<(), RuntimeError> {
+    let unseen = &text[trained_on.min(text.len())..];
+    let unseen = &unseen[..unseen.len().min(PERPLEXITY_TOKENS)];
+    if unseen.len() < 2 {
+        return Ok(());
+    }
+    for mode in [Mode::Exact, Mode::Sparse] {
+        let run = RunOptions {
+            memory: MemoryBudget::Auto,
+            mode: Some(mode),
+            threads: options.threads,
+            ..RunOptions::default()
+        };
+        let files = ModelFiles::open(&options.bundle)?;
+        let mut engine = Prepared::new(files, run, None)?.load(&mut |_, _| {})?;
+        let found = crate::perplexity(&mut engine, unseen, &mut |_| {})?.perplexity;
+        let (mode, place) = match mode {
+            Mode::Exact => ("exact", &mut calibration.perplexity_exact),
+            Mode::Sparse => ("sparse", &mut calibration.perplexity_sparse),
+        };
+        *place = Some(found);
+        listen(CalibrateEvent::Measured { mode, perplexity: found });
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! A predictor per layer: ranks planned over all layers, then each layer trained and its threshold set.
+
+mod ranks;
+
+use super::layer::LayerRows;
+use super::work::WorkDirectory;
+use super::{CalibrateEvent, CalibrateOptions, LayerReport, PredictorKind, Split, collect};
+use crate::{ModelFiles, RuntimeError};
+use flint_kernels::Compute;
+use flint_predictor::train::{FineTuning, Regression, fine_tune};
+use flint_predictor::{
+    Activity, Calibrated, DENSE_SHARE, GateCopyGroup, LowRankGroup, ScoredGroup, calibrate,
+    evaluate,
+};
+use std::ops::ControlFlow;
+
+/// Bits per weight that a low-bit copy may have, best first.
+const COPY_BITS: [usize; 3] = [4, 3, 2];
+
+/// Start of every random number: the same text gives the same predictors.
+const SEED: u64 = 0;
+
+/// The predictor of one layer.
+pub(super) struct MadeLayer {
+    /// As stored; `None` when the layer is read whole.
+    pub(super) blob: Option<Vec<u8>>,
+    /// Rank or bits.
+    size: usize,
+    /// On text that it was not trained on.
+    pub(super) found: Calibrated,
+}
+
+/// What training works with.
+pub(super) struct Training<'a> {
+    pub(super) options: &'a CalibrateOptions,
+    pub(super) files: &'a ModelFiles,
+    pub(super) work: &'a WorkDirectory,
+    pub(super) split: &'a Split,
+    pub(super) compute: &'a Compute,
+}
+
+/// Name of a kind in a bundle.
+pub(super) fn kind_name(kind: PredictorKind) -> &'static str {
+    match kind {
+        PredictorKind::LowRank => LowRankGroup::KIND,
+        PredictorKind::GateCopy => GateCopyGroup::KIND,
+    }
+}
+
+impl Training<'_> {
+    /// Trains what was not trained before.
+    pub(super) fn run(
+        &self,
+        listen: &mut dyn FnMut(CalibrateEvent),
+    ) -> Result<Vec<MadeLayer>, RuntimeError> {
+        let layers = self.files.architecture().layers;
+        let budget = self.files.bundle().shape().neuron_bytes() as f64 * self.options.share;
+        let ranks = match self.options.kind {
+            PredictorKind::LowRank => self.plan_ranks(budget as u64)?,
+            PredictorKind::GateCopy => vec![None; layers],
+        };
+        let mut made = Vec::new();
+        for (layer, rank) in ranks.into_iter().enumerate() {
+            let one = match (self.options.kind, rank) {
+                (PredictorKind::LowRank, rank) => self.low_rank(layer, rank)?,
+                (PredictorKind::GateCopy, _) => self.copy(layer, budget as u64 / layers as u64)?,
+            };
+            let report = one.report(layer);
+            made.push(one);
+            listen(CalibrateEvent::Trained { done: layer + 1, layers, report });
+        }
+        Ok(made)
+    }
+
+    fn low_rank(&self, layer: usize, rank: Option<usize>) -> Result<MadeLayer, RuntimeError> {
+        let Training { split, compute, options, .. } = self;
+        let mut states = collect::states(self.files, self.work, layer)?;
+        let rows = LayerRows::read(self.files, layer, compute)?;
+        let deciding = rows.deciding()?;
+        let activity = Activity::observe(compute, &deciding, &mut states)?;
+        let Some(rank) = rank else { return Ok(MadeLayer::whole(&activity, split)) };
+        let name = format!("predictor-{layer}");
+        let mut group = match self.work.has(&name) {
+            true => self.parse(layer, &self.work.read(&name)?)?,
+            false => {
+                let train = split.train.clone();
+                let regression =
+                    Regression::fit(compute, &deciding, &mut states, train.clone(), rank, SEED)?;
+                let start = regression.factors(rank.min(regression.rank()));
+                let how =
+                    FineTuning { recall: options.recall, seed: SEED, ..FineTuning::default() };
+                let held_out = split.held_out.clone();
+                let trained = fine_tune(
+                    compute,
+                    &start,
+                    &mut states,
+                    &activity,
+                    train,
+                    held_out,
+                    &how,
+                    &mut |epoch| {
+                        tracing::info!(layer, ?epoch, "trained");
+                        ControlFlow::Continue(())
+                    },
+                )?;
+                LowRankGroup::quantise(&trained.factors)
+            }
+        };
+        let tokens = split.calibration.clone();
+        calibrate(compute, &mut group, &mut states, &activity, tokens, options.recall)?;
+        self.work.write(&name, &group.to_bytes())?;
+        // Half of what was not trained on set the threshold; the other half says what it is worth.
+        let judged = split.held_out.clone();
+        let found = evaluate(compute, &group, &mut states, &activity, judged)?;
+        Ok(MadeLayer::of(&group, rank, found))
+    }
+
+    /// A low-bit copy with as many bits as the budget of a layer allows, 2 at least.
+    fn copy(&self, layer: usize, budget: u64) -> Result<MadeLayer, RuntimeError> {
+        let Training { split, compute, options, .. } = self;
+        let mut states = collect::states(self.files, self.work, layer)?;
+        let rows = LayerRows::read(self.files, layer, compute)?;
+        let deciding = rows.deciding()?;
+        let activity = Activity::observe(compute, &deciding, &mut states)?;
+        let (width, neurons) = (deciding.width(), deciding.neurons());
+        let fits = |bits: &&usize| GateCopyGroup::bytes_of(width, neurons, **bits) <= budget;
+        let bits = COPY_BITS.iter().find(fits).copied().unwrap_or(2);
+        let mut group = GateCopyGroup::copy(compute, &deciding, bits);
+        let tokens = split.calibration.clone();
+        calibrate(compute, &mut group, &mut states, &activity, tokens, options.recall)?;
+        let judged = split.held_out.clone();
+        let found = evaluate(compute, &group, &mut states, &activity, judged)?;
+        Ok(MadeLayer::of(&group, bits, found))
+    }
+
+    /// Reads a predictor that an earlier run finished.
+    fn parse(&self, layer: usize, blob: &[u8]) -> Result<LowRankGroup, RuntimeError> {
+        let architecture = self.files.architecture();
+        let (width, neurons) = (architecture.hidden, architecture.feed_forward.neurons);
+        LowRankGroup::from_bytes(width, neurons, blob)
+            .map_err(|fault| flint_predictor::PredictorError::Blob { group: layer, fault }.into())
+    }
+}
+
+impl MadeLayer {
+    fn of<G: ScoredGroup>(group: &G, size: usize, found: Calibrated) -> MadeLayer {
+        let dense = found.predicted_share() > DENSE_SHARE;
+        MadeLayer { blob: (!dense).then(|| group.to_bytes()), size, found }
+    }
+
+    /// A layer of which every neuron is computed.
+    fn whole(activity: &Activity, split: &Split) -> MadeLayer {
+        let tokens = split.held_out.clone();
+        let (active, count) = (activity.count(tokens.clone()), tokens.len() as u64);
+        let predicted = count * activity.neurons() as u64;
+        let score = flint_predictor::Score { predicted, active, hit: active };
+        let found = Calibrated { score, tokens: count, neurons: activity.neurons() };
+        MadeLayer { blob: None, size: 0, found }
+    }
+
+    fn report(&self, layer: usize) -> LayerReport {
+        LayerReport {
+            layer,
+            size: if self.blob.is_some() { self.size } else { 0 },
+            bytes: self.blob.as_ref().map_or(0, |blob| blob.len() as u64),
+            recall: self.found.score.recall(),
+            predicted_per_active: self.found.score.predicted_per_active(),
+        }
+    }
+}
