@@ -1,9 +1,9 @@
 //! The low-rank predictor: two small matrices of 8-bit integers whose product stands for the rows that
 //! decide.
 //!
-//! Measured on tiny-opt at equal bytes, one group of 128 kB: rank 100 in 8 bits predicts 1.3 to 1.5 neurons
-//! per active one at 99 % recall, rank 51 in f16 2.1 to 3.5, rank 200 in 4 bits 1.4 to 2.0; and rank 100 in
-//! f32, four times the bytes, is no better than in 8 bits.
+//! Measured on tiny-opt at equal bytes, 128 kB per group, over its groups: rank 100 in 8 bits predicts 1.0 to
+//! 1.5 neurons per active one at 99 % recall, rank 51 in f16 1.3 to 3.5, rank 200 in 4 bits 1.4 to 2.0;
+//! rank 100 in f32, with four times the weight bytes, is no better than in 8 bits.
 
 use crate::blob::{Blob, Expected, Header, write_floats, write_integers};
 use crate::integer::{Rows, Vectors, multiply};

@@ -39,7 +39,11 @@ impl HalfStates {
     }
 
     /// Adds tokens x width numbers, rounded to f16.
+    ///
+    /// # Panics
+    /// When the last vector is not whole.
     pub fn extend(&mut self, states: &[f32]) {
+        assert_eq!(states.len() % self.width, 0, "whole vectors of {} numbers", self.width);
         self.numbers.extend(states.iter().map(|&number| f16::from_f32(number)));
     }
 }

@@ -5,7 +5,7 @@ use crate::memory::process_memory;
 use crate::sample::{Sampler, Sampling};
 use crate::stats::{PerToken, Phase, Stats, milliseconds};
 use crate::stop::StopText;
-use crate::{Mode, RuntimeError, Session, TextCodec, TextStream};
+use crate::{Mode, NeuronPlan, RuntimeError, Session, TextCodec, TextStream};
 use flint_dram_cache::PolicyKind;
 use serde::Serialize;
 use std::ops::ControlFlow;
@@ -163,7 +163,8 @@ fn stats(session: &Session<'_>, prefill: &Phase, decode: &Phase, first_token_ms:
     let (window, policy) = match (plan.mode, engine.options.policy) {
         (Mode::Exact, _) => (0, "none".to_owned()),
         (Mode::Sparse, kind @ PolicyKind::Window { tokens }) => {
-            (tokens.map_or(0, std::num::NonZero::get), kind.to_string())
+            let effective = || effective_window(engine, decode);
+            (tokens.map_or_else(effective, std::num::NonZero::get), kind.to_string())
         }
         (Mode::Sparse, kind) => (0, kind.to_string()),
     };
@@ -204,6 +205,17 @@ fn stats(session: &Session<'_>, prefill: &Phase, decode: &Phase, first_token_ms:
         decode_storage_bytes: decode.storage_bytes,
         quality_cost: quality_cost(engine),
         per_token: PerToken::of(decode, neurons_total),
+    }
+}
+
+/// How many tokens a neuron stays in an open window, on average: as many as it takes to load every slot once.
+fn effective_window(engine: &Engine, decode: &Phase) -> u32 {
+    let NeuronPlan::Sparse { config, bytes } = &engine.plan().neurons else { return 0 };
+    let slots = u64::from(config.slots_for(*bytes)) * decode.tokens;
+    match slots.checked_div(decode.effort.neurons_loaded) {
+        Some(tokens) => tokens.min(engine.plan().context as u64) as u32,
+        // Nothing had to be loaded: everything that was used stayed.
+        None => engine.plan().context as u32,
     }
 }
 

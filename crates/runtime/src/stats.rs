@@ -78,7 +78,7 @@ pub struct Stats {
     pub widened: bool,
     /// Why a better path to the device was not taken, and what to change.
     pub io_reasons: Vec<String>,
-    /// Tokens whose neurons stay cached; 0 when slots alone decide, or in exact mode.
+    /// Tokens whose neurons stay cached, on average where slots alone decide; 0 in exact mode.
     pub window: u32,
     /// Which cached neurons make room; `none` in exact mode.
     pub policy: String,

@@ -20,6 +20,11 @@ const SWEEPS: usize = 60;
 /// When `matrix` is not square.
 pub fn symmetric_eigen(mut matrix: Vec<f64>, size: usize) -> Eigen {
     assert_eq!(matrix.len(), size * size, "a square matrix of side {size}");
+    // Squares of very small or large numbers would leave f64.
+    let unit = matrix.iter().fold(0.0f64, |unit, x| unit.max(x.abs()));
+    if unit > 0.0 {
+        matrix.iter_mut().for_each(|x| *x /= unit);
+    }
     let mut rows = identity(size);
     let mut off = vec![0.0; size];
     for column in 0..size.saturating_sub(2) {
@@ -38,6 +43,7 @@ pub fn symmetric_eigen(mut matrix: Vec<f64>, size: usize) -> Eigen {
             sweep(&mut values, &mut off, &mut rows, size, first, last);
         }
     }
+    values.iter_mut().for_each(|value| *value *= unit);
     sorted(values, &rows, size)
 }
 

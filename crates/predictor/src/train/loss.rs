@@ -3,8 +3,8 @@
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use flint_kernels::ops;
 
-/// Slopes below this share of their weight are zero: they teach nothing, and their products are denormal
-/// numbers, which made training of a well separated group three times slower.
+/// Slopes below this share of their weight are zero: they teach nothing, and their products would be denormal
+/// numbers.
 const FLAT: f32 = 1e-8;
 
 /// The mean over all labels of `weight x softplus(-logit)` where the label is 1 and

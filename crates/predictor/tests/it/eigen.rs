@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 fn check(matrix: &[f64], size: usize) {
     let Eigen { values, vectors } = symmetric_eigen(matrix.to_vec(), size);
-    let norm = matrix.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let norm = matrix.iter().fold(0.0f64, |norm, x| norm.max(x.abs())) * size as f64;
     let vector = |i: usize| &vectors[i * size..(i + 1) * size];
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     assert!(values.is_sorted_by(|a, b| a >= b), "{values:?}");
@@ -35,6 +35,12 @@ proptest! {
     fn vectors_are_orthonormal_and_the_matrix_only_stretches_them(size in 1usize..40, seed: u64) {
         check(&symmetric(size, seed), size);
     }
+
+    #[test]
+    fn matrices_that_fall_apart_into_blocks_are_solved(size in 1usize..9, seed: u64) {
+        let few = symmetric(size, seed);
+        check(&few.iter().map(|x| (1.4 * x).trunc()).collect::<Vec<f64>>(), size);
+    }
 }
 
 #[test]
@@ -44,6 +50,9 @@ fn repeated_and_zero_eigenvalues_have_vectors_too() {
     check(&[2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, -1.0], 3);
     check(&[1e-30, 2e-30, 2e-30, 1e-30], 2);
     check(&[1e12, 1.0, 1.0, 1e-12], 2);
+    for unit in [1e-200, 1e200] {
+        check(&[unit, 2.0 * unit, 0.5 * unit, 2.0 * unit, 0.0, unit, 0.5 * unit, unit, -unit], 3);
+    }
 }
 
 #[test]

@@ -108,9 +108,9 @@ proptest! {
 
 #[test]
 fn work_that_is_worth_threads_gives_the_same_bits() {
-    let (width, neurons) = (1100, 2048);
-    let input = Numbers::new(5).take(2 * width);
-    same_bits_everywhere(&LowRankGroup::quantise(&factors((width, neurons), 600, 2)), &input);
+    let (width, neurons, positions) = (256, 250, 530);
+    let input = Numbers::new(5).take(positions * width);
+    same_bits_everywhere(&LowRankGroup::quantise(&factors((width, neurons), 256, 2)), &input);
     let group = Group::new((width, neurons), 1, 1, 0.1, 3);
     same_bits_everywhere(&GateCopyGroup::copy(&compute(), &group.deciding(), 3), &input);
 }

@@ -69,6 +69,18 @@ proptest! {
 }
 
 #[test]
+fn many_directions_are_as_near_as_few() {
+    let (tokens, rank) = (400, 70);
+    let group = Group::new((100, 110), tokens, 5, 0.5, 13);
+    let mut states = group.collected();
+    let fit =
+        Regression::fit(&compute(), &group.deciding(), &mut states, 0..tokens, rank, 1).unwrap();
+    let got = error(&group, &fit.factors(rank), tokens);
+    let least = least(&group, rank, tokens);
+    assert!(got <= 1.02 * least, "{got} against {least}");
+}
+
+#[test]
 fn smaller_ranks_are_the_first_directions_of_larger_ones() {
     let group = Group::new((16, 40), 300, 6, 0.2, 7);
     let fit = |rank| {

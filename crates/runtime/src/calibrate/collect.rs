@@ -158,8 +158,26 @@ fn write(
     work.finish(name)
 }
 
-/// Bytes of disk and seconds that collecting `tokens` will take, by a short measurement of this machine.
-pub(super) fn forecast(files: &ModelFiles, tokens: usize, compute: &Compute) -> (u64, f64) {
+/// What a calibration will take.
+pub(super) struct Forecast {
+    pub(super) disk_bytes: u64,
+    pub(super) memory_bytes: u64,
+    pub(super) collect_seconds: f64,
+    pub(super) train_seconds: f64,
+}
+
+/// Passes over the tokens that training one layer comes to: the regression twice (ranks, then training), each
+/// about three products of the width, and epochs of a forward and a backward pass through the factors.
+const REGRESSION_PASSES: f64 = 2.0 * 3.0;
+const EPOCHS: f64 = 4.0;
+
+/// Foresees a calibration over `tokens`, by a short measurement of this machine.
+pub(super) fn forecast(
+    files: &ModelFiles,
+    tokens: usize,
+    share: f64,
+    compute: &Compute,
+) -> Forecast {
     let a = files.architecture();
     let states = (a.layers + 2) * tokens * a.hidden * size_of::<half::f16>();
     let rows = 2 + usize::from(a.feed_forward.gated);
@@ -167,7 +185,26 @@ pub(super) fn forecast(files: &ModelFiles, tokens: usize, compute: &Compute) -> 
     // Once through the layer, and the deciding rows once more to see who is active.
     let layer = attention + (rows + 1) * a.hidden * a.feed_forward.neurons;
     let work = 2.0 * (layer * a.layers) as f64 * tokens as f64;
-    (states as u64, work / operations_per_second(compute))
+    let rate = operations_per_second(compute);
+    let (width, neurons) = (a.hidden as f64, a.feed_forward.neurons as f64);
+    let layer_bytes = files.bundle().shape().neuron_bytes() as f64 / a.layers as f64;
+    // A rank costs a byte per column and per neuron.
+    let rank = layer_bytes * share / (width + neurons);
+    let regression = REGRESSION_PASSES * 2.0 * width * width;
+    let training = EPOCHS * 6.0 * rank * (width + neurons);
+    let observing = 3.0 * 2.0 * width * neurons;
+    let train = (regression + training + observing) * tokens as f64 * a.layers as f64;
+    Forecast {
+        disk_bytes: states as u64,
+        // A layer as stored, its rows once more and as f32 with their directions, three width x width
+        // matrices, and who is active.
+        memory_bytes: (2.0 * layer_bytes
+            + 8.0 * width * neurons
+            + 12.0 * width * width
+            + tokens as f64 * neurons / 8.0) as u64,
+        collect_seconds: work / rate,
+        train_seconds: train / rate,
+    }
 }
 
 /// Multiplications and additions per second of a many-token product.

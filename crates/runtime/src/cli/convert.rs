@@ -134,10 +134,17 @@ fn make_predictors(args: &ConvertArgs, text: Option<&str>) -> anyhow::Result<()>
     };
     let (collecting, training) = (count_bar("layers", false), count_bar("training", false));
     let made = crate::calibrate(&options, &tokens, &mut |event| match event {
-        CalibrateEvent::Planned { tokens, disk_bytes, seconds } => note(&format!(
-            "collecting from {tokens} tokens takes about {} and {} of disk meanwhile; training about as long \
-             again for each of a few passes",
-            minutes(seconds),
+        CalibrateEvent::Planned {
+            tokens,
+            disk_bytes,
+            memory_bytes,
+            collect_seconds,
+            train_seconds,
+        } => note(&format!(
+            "predictors from {tokens} tokens: about {} to collect, {} to train, {} of memory, {} of disk meanwhile",
+            minutes(collect_seconds),
+            minutes(train_seconds),
+            bytes(memory_bytes),
             bytes(disk_bytes)
         )),
         CalibrateEvent::Collected { done, layers } => {

@@ -2,11 +2,16 @@
 
 use crate::device::copy;
 use crate::model::{greedy, load, options, unseen_prompt};
+use flint_dram_cache::PolicyKind;
 use flint_fixtures::{tiny_opt, tiny_opt_bundle};
+use flint_flash_io::BackendChoice;
+use flint_kernels::Isa;
 use runtime::{
     CalibrateEvent, CalibrateOptions, Mode, ModelFiles, PredictorKind, RunOptions, calibrate,
 };
 use std::fs;
+use std::num::NonZeroU32;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// Enough text for thresholds, little enough for seconds.
@@ -68,5 +73,74 @@ fn both_kinds_of_predictors_are_made_stored_and_run() {
         for percent in [40.0, 120.0, 1000.0] {
             assert_eq!(run(None, percent).tokens, sparse.tokens, "{kind:?} at {percent} %");
         }
+        the_grid(&bundle, &prompt[..9]);
     }
+}
+
+/// The same tokens for every budget, backend, thread count, SIMD path, chunk, policy and window.
+fn the_grid(bundle: &Path, prompt: &[u32]) {
+    let run = |options: &RunOptions| {
+        let mut engine = load(bundle, options, prompt.len() + 4, None);
+        greedy(&mut engine, prompt, 4).tokens
+    };
+    let expected = run(&options(1000.0));
+    let mut index = 0;
+    for isa in Isa::available() {
+        for io in [BackendChoice::Uring, BackendChoice::Threads] {
+            for threads in [1, 2] {
+                for chunk in [1, 7, 64] {
+                    // Budgets, policies and windows of 1 to 8 alternate over the grid.
+                    let tokens = NonZeroU32::new(index % 9);
+                    let policy = match index % 2 {
+                        0 => PolicyKind::FREQUENCY,
+                        _ => PolicyKind::Window { tokens },
+                    };
+                    let budget = [45.0, 60.0, 75.0, 110.0][index as usize / 2 % 4];
+                    let (threads, isa) = (Some(threads), Some(isa));
+                    let options = RunOptions { io, threads, isa, chunk, policy, ..options(budget) };
+                    assert_eq!(run(&options), expected, "{options:?}");
+                    index += 1;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_calibration_goes_on_and_makes_the_same_predictors() {
+    let directory = tempfile::tempdir().unwrap();
+    let [whole, interrupted] = ["whole.flint", "interrupted.flint"].map(|name| {
+        let bundle = directory.path().join(name);
+        copy(&tiny_opt_bundle(), &bundle);
+        bundle
+    });
+    let options = |bundle: &Path| CalibrateOptions {
+        tokens: 500,
+        threads: Some(2),
+        ..CalibrateOptions::new(bundle.to_owned())
+    };
+    let text = &text()[..500];
+    calibrate(&options(&whole), text, &mut |_| {}).unwrap();
+    let stopped = catch_unwind(AssertUnwindSafe(|| {
+        calibrate(&options(&interrupted), text, &mut |event| {
+            assert!(!matches!(event, CalibrateEvent::Trained { done: 3, .. }), "interrupted");
+        })
+    }));
+    assert!(stopped.is_err());
+    assert!(ModelFiles::open(&interrupted).unwrap().bundle().predictors().is_none());
+    let work = directory.path().join("interrupted.flint.calibration");
+    let first = fs::metadata(work.join("states-0")).unwrap().modified().unwrap();
+    let mut seen = None;
+    calibrate(&options(&interrupted), text, &mut |event| {
+        if let CalibrateEvent::Collected { done: 6, .. } = event {
+            seen = fs::metadata(work.join("states-0")).unwrap().modified().ok();
+        }
+    })
+    .unwrap();
+    assert_eq!(seen, Some(first), "what was collected was collected again");
+    let blobs = |bundle: &Path| {
+        let files = ModelFiles::open(bundle).unwrap();
+        (0..6).map(|layer| files.bundle().read_predictor(layer).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(blobs(&whole), blobs(&interrupted));
 }
