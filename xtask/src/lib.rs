@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+mod machine;
 pub mod measure;
 pub mod tidy;
+pub mod trace;
 
 /// The directory of the workspace that this was built in.
 pub fn workspace_root() -> &'static Path {

@@ -21,6 +21,8 @@ enum Task {
     Measure(xtask::measure::MeasureArgs),
     /// Check layering, sizes, headers, file names and the list of unsafe files.
     Tidy,
+    /// Replay the predicted neurons of a run through every cache policy, beside the optimum.
+    Trace(xtask::trace::TraceArgs),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }),
         Task::Tidy => tidy(),
+        Task::Trace(args) => return runtime::cli::status(trace(&args)),
     };
     result.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");
@@ -49,4 +52,12 @@ fn tidy() -> anyhow::Result<ExitCode> {
         eprintln!("{finding}");
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Names the files that were written.
+fn trace(args: &xtask::trace::TraceArgs) -> anyhow::Result<()> {
+    for path in xtask::trace::trace(args)? {
+        println!("{}", path.display());
+    }
+    Ok(())
 }
