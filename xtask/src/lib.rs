@@ -6,6 +6,7 @@ mod machine;
 pub mod measure;
 pub mod tidy;
 pub mod trace;
+pub mod train_layer;
 
 /// The directory of the workspace that this was built in.
 pub fn workspace_root() -> &'static Path {

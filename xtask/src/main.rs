@@ -21,6 +21,8 @@ enum Task {
     Measure(xtask::measure::MeasureArgs),
     /// Check layering, sizes, headers, file names and the list of unsafe files.
     Tidy,
+    /// Time and memory of training the predictor of one layer of a given size.
+    TrainLayer(xtask::train_layer::TrainLayerArgs),
     /// Replay the predicted neurons of a run through every cache policy, beside the optimum.
     Trace(xtask::trace::TraceArgs),
 }
@@ -34,6 +36,10 @@ fn main() -> ExitCode {
         Task::Convert(args) => return runtime::cli::status(runtime::cli::convert(args)),
         Task::Measure(args) => xtask::measure::measure(&args).map(|table| {
             println!("{table}");
+            ExitCode::SUCCESS
+        }),
+        Task::TrainLayer(args) => xtask::train_layer::train_layer(&args).map(|lines| {
+            println!("{lines}");
             ExitCode::SUCCESS
         }),
         Task::Tidy => tidy(),
