@@ -2,6 +2,8 @@
 
 mod load;
 
+pub(crate) use load::read_bias;
+
 use crate::dense::DenseWeights;
 use crate::feed_forward::Neurons;
 use crate::plan::{BlockLayout, Costs, DenseCosts, Plan, Widths, context, kv_bytes};

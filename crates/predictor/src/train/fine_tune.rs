@@ -67,10 +67,7 @@ pub struct Trained {
 ///
 /// # Panics
 /// When factors, states and activity are not of one shape.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what to train, on what, how: each a part of its own"
-)]
+#[expect(clippy::too_many_arguments, reason = "what to train, on what, and how")]
 pub fn fine_tune(
     compute: &Compute,
     factors: &Factors,

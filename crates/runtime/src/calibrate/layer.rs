@@ -1,9 +1,10 @@
 //! One layer in memory: its dense weights and neurons, computed whole, with what its neurons see kept.
 
+use crate::engine::read_bias;
 use crate::{ModelFiles, RuntimeError};
 use candle_core::Tensor;
-use flint_bundle::{Bundle, TensorEntry};
-use flint_kernels::{Activation, Compute, ElementType, MatrixView, embed, ops};
+use flint_bundle::Bundle;
+use flint_kernels::{Activation, Compute, ElementType, MatrixView, ops};
 use flint_model::{
     FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError, Role,
 };
@@ -32,8 +33,8 @@ impl LayerNeurons {
         let mut records = vec![0; extent.len() as usize];
         let file = File::open(&path).map_err(fail)?;
         file.read_exact_at(&mut records, extent.offset()).map_err(fail)?;
-        let gate_bias = bias(bundle, bundle.gate_bias(layer as u32), compute)?;
-        let up_bias = bias(bundle, bundle.up_bias(layer as u32), compute)?;
+        let gate_bias = read_bias(bundle, bundle.gate_bias(layer as u32), compute)?;
+        let up_bias = read_bias(bundle, bundle.up_bias(layer as u32), compute)?;
         Ok(LayerNeurons { records, gate_bias, up_bias })
     }
 }
@@ -75,20 +76,6 @@ impl LayerRows {
         let rows = MatrixView::new(self.element, self.neurons, self.width, &self.rows)?;
         Ok(Deciding::new(rows, self.bias.as_deref(), self.activation))
     }
-}
-
-fn bias(
-    bundle: &Bundle,
-    entry: Option<&TensorEntry>,
-    compute: &Compute,
-) -> Result<Option<Vec<f32>>, RuntimeError> {
-    let Some(entry) = entry else { return Ok(None) };
-    let mut bytes = vec![0; entry.extent.len() as usize];
-    bundle.read_tensor_into(entry, &mut bytes)?;
-    let mut values = vec![0.0; entry.dims.iter().product::<u64>() as usize];
-    let row = MatrixView::new(entry.element, 1, values.len(), &bytes)?;
-    embed(compute, row, &[0], &mut values);
-    Ok(Some(values))
 }
 
 /// Dense weights that `wanted` picks.

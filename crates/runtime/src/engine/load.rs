@@ -72,21 +72,28 @@ impl Loaded<'_> {
 }
 
 fn biases(bundle: &Bundle, compute: &Compute) -> Result<Vec<NeuronBiases>, RuntimeError> {
-    let read = |entry: Option<&TensorEntry>| -> Result<Option<Vec<f32>>, RuntimeError> {
-        let Some(entry) = entry else { return Ok(None) };
-        let mut bytes = vec![0; entry.extent.len() as usize];
-        bundle.read_tensor_into(entry, &mut bytes)?;
-        let count = entry.dims.iter().product::<u64>() as usize;
-        let mut values = vec![0.0; count];
-        embed(compute, MatrixView::new(entry.element, 1, count, &bytes)?, &[0], &mut values);
-        Ok(Some(values))
-    };
     (0..bundle.shape().layers)
         .map(|layer| {
-            let (gate, up) = (read(bundle.gate_bias(layer))?, read(bundle.up_bias(layer))?);
+            let gate = read_bias(bundle, bundle.gate_bias(layer), compute)?;
+            let up = read_bias(bundle, bundle.up_bias(layer), compute)?;
             Ok(NeuronBiases { gate, up })
         })
         .collect()
+}
+
+/// A neuron bias as f32, where there is one.
+pub(crate) fn read_bias(
+    bundle: &Bundle,
+    entry: Option<&TensorEntry>,
+    compute: &Compute,
+) -> Result<Option<Vec<f32>>, RuntimeError> {
+    let Some(entry) = entry else { return Ok(None) };
+    let mut bytes = vec![0; entry.extent.len() as usize];
+    bundle.read_tensor_into(entry, &mut bytes)?;
+    let mut values = vec![0.0; entry.dims.iter().product::<u64>() as usize];
+    let row = MatrixView::new(entry.element, 1, values.len(), &bytes)?;
+    embed(compute, row, &[0], &mut values);
+    Ok(Some(values))
 }
 
 fn load_exact(
