@@ -35,7 +35,8 @@ pub struct CalibrateOptions {
     pub recall: f64,
 }
 
-/// Tokens that are collected unless asked otherwise: past them over-prediction hardly falls.
+/// Tokens that are collected unless asked otherwise: a compromise, for twice as many take twice the time. (On one
+/// layer of tiny-opt, 73 k tokens predicted 2.25 neurons per active one where 32 k predicted 2.49.)
 pub const CALIBRATION_TOKENS: usize = 32_768;
 
 impl CalibrateOptions {

@@ -59,31 +59,12 @@ impl Training<'_> {
             policy: PolicyKind::default(),
         };
         let all = made.len() as u64 * u64::from(neurons);
-        let mut curve = Vec::new();
-        for percent in CURVE {
-            let slots = (all * percent / 100).max(1) as u32;
-            let mut cache = SlotCache::new(&config, config.bytes_for(slots))?;
-            let tokens = sets.first().map_or(0, Vec::len);
-            for token in 0..tokens {
-                for (group, sets) in (0u32..).zip(&sets) {
-                    replay(&mut cache, group, &sets[token])?;
-                }
-                cache.end_token();
-                // The first half fills the cache.
-                if token == tokens / 2 {
-                    curve.push((slots, cache.counters().misses, tokens - token - 1));
-                }
-            }
-            if let Some((slots, before, tokens)) = curve.pop() {
-                let loads = (cache.counters().misses - before) as f64 / tokens.max(1) as f64;
-                curve.push((slots, loads.to_bits(), 0));
-            }
-        }
-        let point = |&(slots, loads, _): &(u32, u64, usize)| LoadsPerToken {
-            slots: u64::from(slots),
-            loads: f64::from_bits(loads),
+        let point = |percent: u64| {
+            let slots = (all * percent / 100).max(1);
+            let mut cache = SlotCache::new(&config, config.bytes_for(slots as u32))?;
+            Ok(LoadsPerToken { slots, loads: loads_per_token(&mut cache, &sets)? })
         };
-        Ok(curve.iter().map(point).collect())
+        CURVE.into_iter().map(point).collect()
     }
 
     /// For each layer, what is predicted for each replayed token.
@@ -111,6 +92,24 @@ impl Training<'_> {
     }
 }
 
+/// Loads per token of the second half of the tokens; the first half fills the cache. `sets` holds, for each
+/// group, what each token needs.
+fn loads_per_token(cache: &mut SlotCache, sets: &[Vec<NeuronSet>]) -> Result<f64, RuntimeError> {
+    let tokens = sets.first().map_or(0, Vec::len);
+    let mut before = 0;
+    for token in 0..tokens {
+        for (group, sets) in (0u32..).zip(sets) {
+            replay(cache, group, &sets[token])?;
+        }
+        cache.end_token();
+        if token == tokens / 2 {
+            before = cache.counters().misses;
+        }
+    }
+    let counted = tokens.saturating_sub(tokens / 2 + 1).max(1);
+    Ok((cache.counters().misses - before) as f64 / counted as f64)
+}
+
 fn replay(cache: &mut SlotCache, group: u32, needed: &NeuronSet) -> Result<(), RuntimeError> {
     let mut admission = Admission::new();
     for part in needed.as_slice().chunks(cache.capacity()) {
@@ -124,7 +123,7 @@ fn replay(cache: &mut SlotCache, group: u32, needed: &NeuronSet) -> Result<(), R
 }
 
 /// Measures perplexity in both modes on what was not trained on, all in memory, by the same path as
-/// generation.
+/// generation. (The thresholds did see the first part of it, a tenth of the tokens collected.)
 pub(super) fn perplexity(
     options: &CalibrateOptions,
     text: &[u32],

@@ -417,5 +417,7 @@ fn convert_refuses_what_is_no_checkpoint() {
     refused(&["convert", c, "--out", o], &["no model.safetensors"]);
     assert!(!out.exists(), "something was left behind");
     refused(&["convert", oracle("opt-post-ln-free").to_str().unwrap(), "--out", c], &["not empty"]);
-    refused(&["convert", c, "--out", c], &["no model.safetensors"]);
+    let (_keep, whole) = copy_of(&oracle("opt-post-ln-free"));
+    let w = whole.to_str().unwrap();
+    refused(&["convert", w, "--out", w], &["checkpoint itself"]);
 }
