@@ -20,6 +20,8 @@ pub struct Counters {
     pub hits: u64,
     /// Needed records that had to be read.
     pub misses: u64,
+    /// Records that were given a slot before anybody knew that they are needed.
+    pub guesses: u64,
     /// Records that left because their slot was wanted.
     pub evictions: u64,
     /// Records that left because no token of the window used them.
@@ -104,10 +106,27 @@ impl SlotCache {
         needed: &NeuronSet,
         out: &mut Admission,
     ) -> Result<(), CacheError> {
-        assert!(out.missing.is_empty(), "leases of the last admission were not taken");
-        self.arena.reclaim();
+        self.admit_beside(group, needed, &NeuronSet::new(), out)
+    }
+
+    /// The same while records of `beside`, of the same group and none of them in `needed`, are still in
+    /// use: those keep their slots too.
+    ///
+    /// # Errors
+    /// As for [`SlotCache::admit`].
+    ///
+    /// # Panics
+    /// As for [`SlotCache::admit`].
+    pub fn admit_beside(
+        &mut self,
+        group: u32,
+        needed: &NeuronSet,
+        beside: &NeuronSet,
+        out: &mut Admission,
+    ) -> Result<(), CacheError> {
         self.split(group, needed, out);
-        let available = self.arena.free() + self.resident - out.resident.len();
+        let used = beside.iter().filter(|&neuron| self.is_resident(group, neuron)).count();
+        let available = self.arena.free() + self.resident - out.resident.len() - used;
         let missing = out.absent.len();
         if missing > available {
             out.clear();
@@ -115,13 +134,48 @@ impl SlotCache {
             return Err(CacheError::NotEnoughSlots { group, missing, available, slots });
         }
         if missing > self.arena.free() {
-            self.make_room(group, missing - self.arena.free(), &out.resident);
+            let count = missing - self.arena.free();
+            self.hold(group, beside.iter());
+            self.make_room(group, group, count, &out.resident);
+            self.release(group, beside.iter());
         }
         self.use_residents(group, &out.resident);
         self.lend(group, out);
         self.counters.hits += (out.resident.len() + out.pending.len()) as u64;
         self.counters.misses += missing as u64;
         Ok(())
+    }
+
+    /// Gives slots to records of `wanted` that the next visit of `group` might need, as many as can be had
+    /// without evicting any of `wanted`; none of them counts as used. Only `out.missing` is of interest;
+    /// what comes of it ends in [`SlotCache::fill`] or [`SlotCache::abandon`] like any other.
+    ///
+    /// # Panics
+    /// When the group or a neuron does not exist, or when `out` still holds leases of the last call.
+    pub fn reserve(&mut self, group: u32, wanted: &NeuronSet, most: usize, out: &mut Admission) {
+        self.split(group, wanted, out);
+        let available = self.arena.free() + self.resident - out.resident.len();
+        out.absent.truncate(available.min(most));
+        let missing = out.absent.len();
+        if missing > self.arena.free() {
+            // The visit is still to come, so the group before was the last one visited.
+            let groups = self.ranking.groups() as u32;
+            let visited = (group + groups - 1) % groups;
+            self.make_room(visited, group, missing - self.arena.free(), &out.resident);
+            self.release(group, out.resident.iter().map(|&(neuron, _)| neuron));
+        }
+        self.lend(group, out);
+        self.counters.guesses += missing as u64;
+    }
+
+    /// Counts a use of the records of `used` that are resident as one by the next token: they outlast what
+    /// was used by this one. For what the end of a prompt used, which is more than one token old as a whole.
+    pub fn expect(&mut self, group: u32, used: &NeuronSet) {
+        let (policy, next) = (&self.policy, self.now + 1);
+        for neuron in used.iter().filter(|&neuron| is_resident(&self.residency, group, neuron)) {
+            let key = NeuronKey { group, neuron };
+            self.ranking.set(key, |earlier| policy.score(next, earlier));
+        }
     }
 
     /// Takes back the lease of a missing record, whose bytes are now in place: it is resident.
@@ -133,8 +187,7 @@ impl SlotCache {
         self.arena.hold(slot, lease);
         self.residency.set(key, Place::Resident(slot));
         self.resident += 1;
-        let (policy, now) = (&self.policy, self.now);
-        self.ranking.set(key, |earlier| policy.score(now, earlier));
+        self.score(key);
     }
 
     /// Gives up the read of a missing record: it is absent again, and its slot free. Without the
@@ -188,7 +241,9 @@ impl SlotCache {
     }
 
     /// Sorts `needed` into resident, pending and absent.
-    fn split(&self, group: u32, needed: &NeuronSet, out: &mut Admission) {
+    fn split(&mut self, group: u32, needed: &NeuronSet, out: &mut Admission) {
+        assert!(out.missing.is_empty(), "leases of the last admission were not taken");
+        self.arena.reclaim();
         out.clear();
         for neuron in needed.iter() {
             match self.residency.get(NeuronKey { group, neuron }) {
@@ -199,25 +254,46 @@ impl SlotCache {
         }
     }
 
-    /// Evicts `count` records, none of them in `keep`.
-    fn make_room(&mut self, group: u32, count: usize, keep: &[(u32, Slot)]) {
-        for &(neuron, _) in keep {
-            self.ranking.hold(NeuronKey { group, neuron });
-        }
+    /// Evicts `count` records as seen from a visit to `visited`, none of them in `keep` of `group`.
+    fn make_room(&mut self, visited: u32, group: u32, count: usize, keep: &[(u32, Slot)]) {
+        self.hold(group, keep.iter().map(|&(neuron, _)| neuron));
         let (residency, arena, resident) =
             (&mut self.residency, &mut self.arena, &mut self.resident);
-        let evicted = self.ranking.evict(group, count, |key| {
+        let evicted = self.ranking.evict(visited, count, |key| {
             free(residency, arena, resident, key);
         });
         assert_eq!(evicted, count, "a resident record has no score");
         self.counters.evictions += count as u64;
     }
 
-    fn use_residents(&mut self, group: u32, used: &[(u32, Slot)]) {
-        let (policy, now) = (&self.policy, self.now);
-        for &(neuron, _) in used {
-            self.ranking.set(NeuronKey { group, neuron }, |earlier| policy.score(now, earlier));
+    /// Keeps resident records from being evicted.
+    fn hold(&mut self, group: u32, neurons: impl Iterator<Item = u32>) {
+        for neuron in neurons.filter(|&neuron| is_resident(&self.residency, group, neuron)) {
+            self.ranking.hold(NeuronKey { group, neuron });
         }
+    }
+
+    /// Lets those go that were held and not used since.
+    fn release(&mut self, group: u32, neurons: impl Iterator<Item = u32>) {
+        for neuron in neurons.filter(|&neuron| is_resident(&self.residency, group, neuron)) {
+            self.ranking.release(NeuronKey { group, neuron });
+        }
+    }
+
+    fn use_residents(&mut self, group: u32, used: &[(u32, Slot)]) {
+        for &(neuron, _) in used {
+            self.score(NeuronKey { group, neuron });
+        }
+    }
+
+    /// Counts a use of a resident record.
+    fn score(&mut self, key: NeuronKey) {
+        let (policy, now) = (&self.policy, self.now);
+        self.ranking.set(key, |earlier| policy.score(now, earlier));
+    }
+
+    fn is_resident(&self, group: u32, neuron: u32) -> bool {
+        is_resident(&self.residency, group, neuron)
     }
 
     /// Gives each absent neuron of `out` a free slot.
@@ -237,6 +313,10 @@ impl SlotCache {
             place => panic!("no read of {key:?} is under way: it is {place:?}"),
         }
     }
+}
+
+fn is_resident(residency: &Residency, group: u32, neuron: u32) -> bool {
+    matches!(residency.get(NeuronKey { group, neuron }), Place::Resident(_))
 }
 
 /// Takes a resident record out of its slot.

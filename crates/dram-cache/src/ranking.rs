@@ -59,6 +59,20 @@ impl Ranking {
         self.groups[key.group as usize].scores[key.neuron as usize] |= HELD;
     }
 
+    /// Lets a held record go with the score it had.
+    pub(crate) fn release(&mut self, key: NeuronKey) {
+        let group = &mut self.groups[key.group as usize];
+        let score = group.scores[key.neuron as usize];
+        if score != ABSENT {
+            group.set(key.neuron as usize, score & !HELD);
+        }
+    }
+
+    /// How many groups there are.
+    pub(crate) fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
     /// Takes out `count` records, the least wanted first, as seen from a visit to `visiting`. Returns how
     /// many there were.
     pub(crate) fn evict(

@@ -25,6 +25,9 @@ pub trait Backend: Send {
     /// Queues `reads` and leaves the vector empty. Never waits for the device.
     fn submit(&mut self, reads: &mut Vec<DeviceRead>, urgency: Urgency);
 
+    /// Moves the guesses that the device was not given yet to `reads`: nobody needs them any more.
+    fn recall(&mut self, reads: &mut Vec<DeviceRead>);
+
     /// A read that has ended, if there is one. Never waits for the device.
     fn try_next(&mut self) -> Option<DeviceDone>;
 

@@ -78,6 +78,11 @@ impl Intake {
         Poll::Ready(Some(read))
     }
 
+    /// Moves every guess that no worker has taken to `reads`.
+    pub(crate) fn recall(&self, reads: &mut Vec<DeviceRead>) {
+        reads.extend(self.lock().guess.drain(..));
+    }
+
     /// Takes the next read if there is one that the budgets allow; for devices without workers.
     pub(crate) fn try_take(&self) -> Option<DeviceRead> {
         self.take(&mut self.lock())

@@ -5,10 +5,11 @@ mod plan;
 
 use crate::backend::{self, Backend, Start};
 use crate::{
-    Counters, DeviceDone, Failure, FileSet, MergePolicy, OpenMode, Options, PathReport, Piece,
-    ReadError, RecordDone, RecordPiece, RecordRead, Urgency,
+    Counters, DeviceDone, DeviceRead, Failure, FileSet, MergePolicy, OpenMode, Options, PathReport,
+    Piece, ReadError, RecordDone, RecordPiece, RecordRead, Urgency,
 };
 use flint_geometry::{Extent, SECTOR};
+use flint_iobuf::Lease;
 use plan::Planner;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -38,6 +39,8 @@ pub struct Reader {
     ready: VecDeque<RecordDone>,
     /// Device reads that have not come back.
     outstanding: usize,
+    /// Guesses that were just taken back; kept for its memory.
+    recalled: Vec<DeviceRead>,
     counters: Counters,
 }
 
@@ -64,6 +67,7 @@ impl Reader {
             device,
             ready: VecDeque::new(),
             outstanding: 0,
+            recalled: Vec::new(),
             counters: Counters::default(),
         }
     }
@@ -124,6 +128,22 @@ impl Reader {
         self.outstanding += reads.len();
         if !reads.is_empty() {
             self.backend.submit(reads, urgency);
+        }
+    }
+
+    /// Takes back the guesses that the device was not given yet: `each` gets their tags and leases. Those
+    /// that it is working on come out of [`Reader::next`] like any other.
+    pub fn recall_guesses(&mut self, mut each: impl FnMut(u64, Lease)) {
+        self.backend.recall(&mut self.recalled);
+        self.outstanding -= self.recalled.len();
+        for read in self.recalled.drain(..) {
+            let mut pieces = read.into_pieces();
+            for piece in pieces.drain(..) {
+                if let Piece::Record(RecordPiece { tag, into, .. }) = piece {
+                    each(tag, into);
+                }
+            }
+            self.planner.recycle(pieces);
         }
     }
 
@@ -209,7 +229,6 @@ impl Reader {
 mod tests {
     use super::*;
     use crate::BackendChoice;
-    use flint_iobuf::Lease;
 
     fn denied(_: &Arc<FileSet>, _: &Options) -> Result<Box<dyn Backend>, ReadError> {
         Err(ReadError::UringRefused { cause: std::io::Error::from_raw_os_error(libc::EPERM) })

@@ -6,9 +6,14 @@
 use crate::dot::dot_each;
 use crate::element::{Element, padded};
 use crate::lanes::{LANES, Lanes, Line};
+use std::ops::Range;
 
 /// Chunks of a row that are widened at a time, so that a tile's weights stay in the first cache.
 const DEPTH: usize = 32;
+
+/// Vectors that are multiplied with all rows of a share before the next ones are looked at, in bytes: they
+/// and the rows stay in the second cache.
+const GROUP_BYTES: usize = 512 << 10;
 
 /// Vectors to multiply with: `tokens` rows of `width` numbers. Several are copied to lines of memory and
 /// padded with zeros, because each is read once per tile of rows; a single one is read in place.
@@ -36,6 +41,11 @@ impl<'a> Vectors<'a> {
         self.tokens
     }
 
+    /// How many of them stay in the second cache; never so few that widening weights would count.
+    fn group(&self) -> usize {
+        (GROUP_BYTES / (4 * self.width.max(1))).clamp(16, 128)
+    }
+
     /// Lines of `token`'s vector.
     #[inline(always)]
     fn token(&self, token: usize) -> &[Line] {
@@ -56,25 +66,30 @@ pub(crate) fn dot_all<'a, L: Lanes, E: Element>(
     mut put: impl FnMut(usize, usize, f32),
 ) {
     if x.tokens == 1 {
-        dot_each::<L, E>(lanes, count, row, x.plain, |index, dot| put(index, 0, dot));
-    } else if L::MANY_REGISTERS {
-        panels::<L, E, 6, 4>(lanes, count, row, x, put);
-    } else {
-        panels::<L, E, 2, 2>(lanes, count, row, x, put);
+        return dot_each::<L, E>(lanes, count, row, x.plain, |index, dot| put(index, 0, dot));
+    }
+    for first in (0..x.tokens).step_by(x.group()) {
+        let tokens = first..x.tokens.min(first + x.group());
+        if L::MANY_REGISTERS {
+            panels::<L, E, 6, 4>(lanes, count, &row, x, tokens, &mut put);
+        } else {
+            panels::<L, E, 2, 2>(lanes, count, &row, x, tokens, &mut put);
+        }
     }
 }
 
-/// Walks panels of `R` rows, in tiles of `R` x `T`.
+/// Walks panels of `R` rows against some of the vectors, in tiles of `R` x `T`.
 #[inline(always)]
 fn panels<'a, L: Lanes, E: Element, const R: usize, const T: usize>(
     lanes: L,
     count: usize,
     row: impl Fn(usize) -> &'a [u8],
     x: &Vectors<'_>,
+    tokens: Range<usize>,
     mut put: impl FnMut(usize, usize, f32),
 ) {
     let chunks = x.width.div_ceil(LANES);
-    let mut sums = vec![[Line::ZERO; R]; x.tokens];
+    let mut sums = vec![[Line::ZERO; R]; tokens.len()];
     let mut weights = [[Line::ZERO; DEPTH]; R];
     for first in (0..count).step_by(R) {
         // Past the last row the last one is computed again, and its results dropped.
@@ -84,16 +99,19 @@ fn panels<'a, L: Lanes, E: Element, const R: usize, const T: usize>(
             let depth = DEPTH.min(chunks - from);
             widen::<L, E, R>(lanes, rows, from, depth, &mut weights);
             let panel = weights.each_ref().map(|row| &row[..depth]);
-            let mut token = 0;
-            while token + T <= x.tokens {
-                tile::<L, R, T>(lanes, panel, x, token, from, &mut sums);
+            let mut token = tokens.start;
+            let mut sums = sums.as_mut_slice();
+            while token + T <= tokens.end {
+                let some;
+                (some, sums) = sums.split_at_mut(T);
+                tile::<L, R, T>(lanes, panel, x, token, from, some);
                 token += T;
             }
-            for token in token..x.tokens {
-                tile::<L, R, 1>(lanes, panel, x, token, from, &mut sums);
+            for (token, sums) in (token..tokens.end).zip(sums.chunks_exact_mut(1)) {
+                tile::<L, R, 1>(lanes, panel, x, token, from, sums);
             }
         }
-        for (token, sums) in sums.iter().enumerate() {
+        for (token, sums) in tokens.clone().zip(&sums) {
             for (r, sum) in sums.iter().enumerate().take(count - first) {
                 put(first + r, token, lanes.sum(lanes.load(&sum.0)));
             }
@@ -122,7 +140,7 @@ fn widen<L: Lanes, E: Element, const R: usize>(
     }
 }
 
-/// Adds the products of `R` rows with the vectors from `token` on, from chunk `from` on.
+/// Adds the products of `R` rows with the `T` vectors from `token` on to their `sums`, from chunk `from` on.
 #[inline(always)]
 fn tile<L: Lanes, const R: usize, const T: usize>(
     lanes: L,
@@ -141,7 +159,7 @@ fn tile<L: Lanes, const R: usize, const T: usize>(
     for (t, vector) in vectors.iter_mut().enumerate() {
         *vector = &x.token(token + t)[from..from + depth];
     }
-    let sums = &mut sums[token..token + T];
+    let sums = &mut sums[..T];
     let mut tile = [[lanes.splat(0.0); R]; T];
     for t in 0..T {
         for r in 0..R {

@@ -88,6 +88,10 @@ impl Decoder {
         let attention_norm = |x| Role::Layer(layer, LayerPart::AttentionNorm(x));
         let feed_forward_norm = |x| Role::Layer(layer, LayerPart::FeedForwardNorm(x));
 
+        if before && pass.feed_forward.foresees(hidden.dim(0)?) {
+            let guess = self.norm(pass, feed_forward_norm, &hidden)?;
+            pass.feed_forward.foresee(layer, &guess)?;
+        }
         let input = if before { self.norm(pass, attention_norm, &hidden)? } else { hidden.clone() };
         let mut hidden = (hidden + self.attention(pass, layer, &input)?)?;
         if !before {

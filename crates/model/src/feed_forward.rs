@@ -12,6 +12,23 @@ use std::ops::Deref;
 /// attention and feed-forward run in parallel, attention is computed between the two, so an
 /// implementation that predicts and reads should start doing so in `begin`.
 pub trait FeedForward {
+    /// Whether [`FeedForward::foresee`] would use what it is told about `positions` positions.
+    fn foresees(&self, positions: usize) -> bool {
+        let _ = positions;
+        false
+    }
+
+    /// Tells, before the attention of `layer`, what its up projection would multiply if that attention
+    /// added nothing: (positions x hidden). Close enough to guess which neurons will be needed, so that
+    /// reads of them can overlap with attention. The result must not depend on it.
+    ///
+    /// # Errors
+    /// When the guess cannot be made.
+    fn foresee(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
+        let _ = (layer, input);
+        Ok(())
+    }
+
     /// Tells what the up projection of `layer` will multiply: (positions x hidden).
     ///
     /// # Errors

@@ -37,7 +37,7 @@ impl Neurons {
     pub(crate) fn effort(&self) -> Effort {
         let own = match self {
             Neurons::Exact(exact) => exact.effort,
-            Neurons::Sparse(sparse) => sparse.effort,
+            Neurons::Sparse(sparse) => sparse.effort(),
         };
         let Counters { device_reads, bytes_read, busy, wait, .. } = self.reader().counters();
         Effort { reads: device_reads, bytes_read, io_busy: busy, io_wait: wait, ..own }
@@ -57,6 +57,20 @@ impl Neurons {
 }
 
 impl FeedForward for Neurons {
+    fn foresees(&self, positions: usize) -> bool {
+        match self {
+            Neurons::Exact(_) => false,
+            Neurons::Sparse(sparse) => sparse.foresees(positions),
+        }
+    }
+
+    fn foresee(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
+        match self {
+            Neurons::Exact(_) => Ok(()),
+            Neurons::Sparse(sparse) => sparse.foresee(layer, input),
+        }
+    }
+
     fn begin(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
         match self {
             Neurons::Exact(exact) => exact.begin(layer, input),

@@ -28,6 +28,8 @@ pub struct RunOptions {
     pub verify_reads: bool,
     /// Most prompt tokens that go through a layer together.
     pub chunk: usize,
+    /// Whether the neurons of a layer are guessed before its attention, to read them meanwhile.
+    pub guesses: bool,
     /// SIMD path; the best of this CPU when `None`.
     pub isa: Option<Isa>,
 }
@@ -44,8 +46,9 @@ impl Default for RunOptions {
             io: BackendChoice::Auto,
             io_alignment: None,
             verify_reads: true,
-            // Past 64 tokens a block read once is shared by enough of them that reading no longer counts.
-            chunk: 64,
+            // A chunk reads everything that is not resident once, so a prompt wants to be one chunk.
+            chunk: 512,
+            guesses: true,
             isa: None,
         }
     }

@@ -21,6 +21,11 @@ use flint_dram_cache::CacheConfig;
 /// Slots of the smallest sparse cache: below this, sets are computed in too many rounds to be of use.
 const LEAST_SLOTS: u32 = 64;
 
+/// Chunks longer than this are for prompts alone, and must not take memory that every token after the prompt
+/// would rather have for neurons: their buffers may take this share of the budget, as a divisor.
+const LONG_CHUNK: usize = 64;
+const LONG_CHUNK_SHARE: u64 = 32;
+
 /// Chunks shorter than this cost more time for the prompt than streaming matrices saves memory.
 const LEAST_CHUNK: usize = 8;
 
@@ -145,6 +150,9 @@ impl Plan {
 fn chunk_and_dense(costs: &Costs, available: u64) -> (usize, DensePlan) {
     let mut chunk = costs.chunk.clamp(1, costs.context);
     let all = DensePlan::hold_all(&costs.dense);
+    while chunk > LONG_CHUNK && costs.buffers(chunk) > available / LONG_CHUNK_SHARE {
+        chunk = (chunk / 2).max(LONG_CHUNK);
+    }
     while chunk > LEAST_CHUNK && costs.floor(chunk, &all) > available {
         chunk /= 2;
     }

@@ -14,6 +14,8 @@ pub(crate) struct Effort {
     pub(crate) neurons_predicted: u64,
     pub(crate) neurons_active: u64,
     pub(crate) neurons_loaded: u64,
+    pub(crate) guesses: u64,
+    pub(crate) guesses_right: u64,
     pub(crate) cache: Duration,
     pub(crate) predictor: Duration,
 }
@@ -33,6 +35,8 @@ impl Effort {
             neurons_predicted: n(self.neurons_predicted, b.neurons_predicted),
             neurons_active: n(self.neurons_active, b.neurons_active),
             neurons_loaded: n(self.neurons_loaded, b.neurons_loaded),
+            guesses: n(self.guesses, b.guesses),
+            guesses_right: n(self.guesses_right, b.guesses_right),
             cache: t(self.cache, b.cache),
             predictor: t(self.predictor, b.predictor),
         }
@@ -147,6 +151,10 @@ pub struct PerToken {
     pub neurons_active: f64,
     /// Neurons read.
     pub neurons_loaded: f64,
+    /// Neurons read before it was certain that they are needed; among the neurons read.
+    pub guesses: f64,
+    /// Those of them that were needed.
+    pub guesses_right: f64,
     /// 1 - loaded / predicted.
     pub hit_rate: f64,
     /// Time in which at least one read was in flight.
@@ -185,6 +193,8 @@ impl PerToken {
             neurons_predicted: mean(effort.neurons_predicted),
             neurons_active: mean(effort.neurons_active),
             neurons_loaded: mean(effort.neurons_loaded),
+            guesses: mean(effort.guesses),
+            guesses_right: mean(effort.guesses_right),
             hit_rate: if predicted > 0.0 { 1.0 - loaded / predicted } else { 1.0 },
             io_busy_ms: ms(effort.io_busy),
             io_wait_ms: ms(effort.io_wait),

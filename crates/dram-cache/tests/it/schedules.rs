@@ -18,6 +18,17 @@ enum Step {
     Admit {
         group: u32,
         needed: BTreeSet<u32>,
+        /// What is still in use of the same group.
+        beside: BTreeSet<u32>,
+    },
+    Reserve {
+        group: u32,
+        wanted: BTreeSet<u32>,
+        most: usize,
+    },
+    Expect {
+        group: u32,
+        used: BTreeSet<u32>,
     },
     /// The read under way with this number, modulo how many there are, comes back.
     Fill(usize),
@@ -34,9 +45,14 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     // Few hot neurons and many cold ones.
     let neuron = prop_oneof![3 => 0..12u32, 1 => 60..68u32, 1 => 0..NEURONS];
-    let needed = proptest::collection::btree_set(neuron, 0..14);
+    let some = || proptest::collection::btree_set(neuron.clone(), 0..14);
+    let few = proptest::collection::btree_set(neuron.clone(), 0..4);
     prop_oneof![
-        6 => (0..GROUPS, needed).prop_map(|(group, needed)| Step::Admit { group, needed }),
+        6 => (0..GROUPS, some(), few)
+            .prop_map(|(group, needed, beside)| Step::Admit { group, needed, beside }),
+        2 => (0..GROUPS, some(), 0..9usize)
+            .prop_map(|(group, wanted, most)| Step::Reserve { group, wanted, most }),
+        1 => (0..GROUPS, some()).prop_map(|(group, used)| Step::Expect { group, used }),
         3 => (0..100usize).prop_map(Step::Fill),
         1 => (0..100usize).prop_map(Step::Abandon),
         1 => (0..100usize).prop_map(Step::Lose),
@@ -66,7 +82,19 @@ struct Pair {
 impl Pair {
     fn step(&mut self, step: &Step) {
         match step {
-            Step::Admit { group, needed } => self.admit(*group, needed),
+            Step::Admit { group, needed, beside } => self.admit(*group, needed, beside),
+            Step::Reserve { group, wanted, most } => {
+                let wanted: Vec<u32> = wanted.iter().copied().collect();
+                self.cache.reserve(*group, &set(&wanted), *most, &mut self.out);
+                let got: Vec<u32> = self.out.missing.iter().map(|miss| miss.neuron).collect();
+                assert_eq!(got, self.twin.reserve(*group, &wanted, *most));
+                self.begin(*group);
+            }
+            Step::Expect { group, used } => {
+                let used: Vec<u32> = used.iter().copied().collect();
+                self.twin.touch(*group, &used, self.twin.now + 1);
+                self.cache.expect(*group, &set(&used));
+            }
             Step::Fill(number) => self.fill(*number),
             Step::Abandon(number) => {
                 if let Some((key, miss)) = self.pick(*number) {
@@ -109,14 +137,16 @@ impl Pair {
         }
     }
 
-    fn admit(&mut self, group: u32, needed: &BTreeSet<u32>) {
+    fn admit(&mut self, group: u32, needed: &BTreeSet<u32>, beside: &BTreeSet<u32>) {
+        let beside: Vec<u32> = beside.difference(needed).copied().collect();
         let needed: Vec<u32> = needed.iter().copied().collect();
-        let got = self.cache.admit(group, &set(&needed), &mut self.out).ok().map(|()| Split {
+        let admitted = self.cache.admit_beside(group, &set(&needed), &set(&beside), &mut self.out);
+        let got = admitted.ok().map(|()| Split {
             resident: self.out.resident.iter().map(|&(neuron, _)| neuron).collect(),
             pending: self.out.pending.iter().map(|&(neuron, _)| neuron).collect(),
             missing: self.out.missing.iter().map(|miss| miss.neuron).collect(),
         });
-        assert_eq!(got, self.twin.admit(group, &needed));
+        assert_eq!(got, self.twin.admit(group, &needed, &beside));
         for &(neuron, slot) in &self.out.resident {
             assert_eq!(self.cache.lookup(key(group, neuron)), Some(slot));
         }
@@ -124,6 +154,10 @@ impl Pair {
             let read = self.under_way.iter().find(|(other, _)| *other == key(group, neuron));
             assert_eq!(read.unwrap().1.slot, slot);
         }
+        self.begin(group);
+    }
+
+    fn begin(&mut self, group: u32) {
         for miss in self.out.missing.drain(..) {
             self.under_way.push((key(group, miss.neuron), miss));
         }

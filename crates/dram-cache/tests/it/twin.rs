@@ -22,7 +22,7 @@ pub(crate) struct Twin {
     capacity: usize,
     kind: PolicyKind,
     policy: Box<dyn Policy>,
-    now: u32,
+    pub(crate) now: u32,
 }
 
 /// The neurons of one need.
@@ -44,7 +44,47 @@ impl Twin {
     }
 
     /// `None` when there are too few slots.
-    pub(crate) fn admit(&mut self, group: u32, needed: &[u32]) -> Option<Split> {
+    pub(crate) fn admit(&mut self, group: u32, needed: &[u32], beside: &[u32]) -> Option<Split> {
+        let split = self.split(group, needed);
+        let kept = |entry: &Entry| {
+            let neuron = &entry.key.neuron;
+            let used = needed.contains(neuron) || beside.contains(neuron);
+            entry.reading || entry.key.group == group && used
+        };
+        let occupied = self.entries.iter().filter(|entry| kept(entry)).count();
+        if occupied + self.astray + split.missing.len() > self.capacity {
+            return None;
+        }
+        self.make_room(group, split.missing.len(), kept);
+        self.touch(group, &split.resident, self.now);
+        self.begin(group, &split.missing);
+        Some(split)
+    }
+
+    /// As many records as can be had, up to `most`, are begun; returns them.
+    pub(crate) fn reserve(&mut self, group: u32, wanted: &[u32], most: usize) -> Vec<u32> {
+        let mut missing = self.split(group, wanted).missing;
+        let kept = |entry: &Entry| {
+            entry.reading || entry.key.group == group && wanted.contains(&entry.key.neuron)
+        };
+        let occupied = self.entries.iter().filter(|entry| kept(entry)).count();
+        missing.truncate(most.min(self.capacity - occupied - self.astray));
+        let before = (group + self.groups - 1) % self.groups;
+        self.make_room(before, missing.len(), kept);
+        self.begin(group, &missing);
+        missing
+    }
+
+    /// Counts a use at `now`.
+    pub(crate) fn touch(&mut self, group: u32, used: &[u32], now: u32) {
+        for &neuron in used {
+            if let Some(entry) = self.find(NeuronKey { group, neuron }).filter(|e| !e.reading) {
+                entry.uses.push(now);
+            }
+        }
+    }
+
+    fn split(&mut self, group: u32, needed: &[u32]) -> Split {
         let mut split = Split { resident: vec![], pending: vec![], missing: vec![] };
         for &neuron in needed {
             match self.find(NeuronKey { group, neuron }) {
@@ -53,26 +93,21 @@ impl Twin {
                 None => split.missing.push(neuron),
             }
         }
-        let mut kept = |entry: &Entry| {
-            entry.reading || entry.key.group == group && needed.contains(&entry.key.neuron)
-        };
-        let occupied = self.entries.iter().filter(|entry| kept(entry)).count();
-        if occupied + self.astray + split.missing.len() > self.capacity {
-            return None;
-        }
-        while self.entries.len() + self.astray + split.missing.len() > self.capacity {
-            let victim = self.victim(group, &mut kept);
+        split
+    }
+
+    fn make_room(&mut self, visiting: u32, missing: usize, mut kept: impl FnMut(&Entry) -> bool) {
+        while self.entries.len() + self.astray + missing > self.capacity {
+            let victim = self.victim(visiting, &mut kept);
             self.entries.swap_remove(victim);
         }
-        for &neuron in &split.resident {
-            let now = self.now;
-            self.find(NeuronKey { group, neuron }).unwrap().uses.push(now);
-        }
-        for &neuron in &split.missing {
+    }
+
+    fn begin(&mut self, group: u32, missing: &[u32]) {
+        for &neuron in missing {
             let key = NeuronKey { group, neuron };
             self.entries.push(Entry { key, reading: true, mark: 0, uses: vec![] });
         }
-        Some(split)
     }
 
     pub(crate) fn fill(&mut self, key: NeuronKey, mark: u8) {

@@ -30,6 +30,10 @@ impl Backend for Crew {
         self.intake.push(reads, urgency);
     }
 
+    fn recall(&mut self, reads: &mut Vec<DeviceRead>) {
+        self.intake.recall(reads);
+    }
+
     fn try_next(&mut self) -> Option<DeviceDone> {
         self.done.try_recv().ok()
     }

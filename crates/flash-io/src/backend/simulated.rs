@@ -161,6 +161,10 @@ impl Backend for SimulatedDevice {
         self.intake.push(reads, urgency);
     }
 
+    fn recall(&mut self, reads: &mut Vec<DeviceRead>) {
+        self.intake.recall(reads);
+    }
+
     /// A microsecond of virtual time passes with every question.
     fn try_next(&mut self) -> Option<DeviceDone> {
         self.start();

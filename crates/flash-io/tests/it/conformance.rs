@@ -27,6 +27,7 @@ on_every_backend!(
     dropping_a_reader_returns_what_was_lent,
     reading_goes_on_while_records_are_taken,
     polling_finds_every_record,
+    a_guess_is_read_or_taken_back,
     a_lease_that_is_too_short_is_a_bug_of_the_caller,
 );
 
@@ -124,6 +125,36 @@ fn the_last_bytes_of_a_file_can_be_read(bed: Bed) {
         done.result.unwrap();
         assert_eq!(done.into[done.at], file[bytes - len..]);
     }
+}
+
+fn a_guess_is_read_or_taken_back(bed: Bed) {
+    let file = content(512 << 10, 7);
+    let options = Options { max_requests: 1, merge: MergePolicy::NEVER, ..Options::default() };
+    let Some(mut ready) = bed.open(std::slice::from_ref(&file), options) else { return };
+    let reader = &mut ready.reader;
+    let guesses = 64;
+    let mut batch: Vec<RecordRead> =
+        (0..guesses).map(|tag| RecordRead { tag, ..record(reader, tag * 4096, 4096) }).collect();
+    reader.submit(&mut batch, Urgency::Guess);
+    batch.push(RecordRead { tag: guesses, ..record(reader, 0, 4096) });
+    reader.submit(&mut batch, Urgency::Exact);
+    let mut seen = vec![0; guesses as usize + 1];
+    let mut recalled = 0;
+    reader.recall_guesses(|tag, lease| {
+        assert!(lease.len() >= 4096, "the lease of guess {tag} comes back with it");
+        seen[tag as usize] += 1;
+        recalled += 1;
+    });
+    while let Some(done) = reader.next() {
+        done.result.unwrap();
+        let from = done.tag as usize % guesses as usize * 4096;
+        assert_eq!(done.into[done.at], file[from..from + 4096]);
+        seen[done.tag as usize] += 1;
+    }
+    assert!(recalled > 0, "a device that reads one at a time was given {guesses}");
+    assert_eq!(seen[guesses as usize], 1, "the exact read is not taken back");
+    assert!(seen.iter().all(|&times| times == 1), "{seen:?}");
+    reader.recall_guesses(|tag, _| panic!("guess {tag} is long back"));
 }
 
 fn a_truncated_file_is_named_with_offset_and_lengths(bed: Bed) {

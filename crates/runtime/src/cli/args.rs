@@ -45,8 +45,11 @@ pub(super) struct RunArgs {
     /// Trust what the device returns: do not check streamed records against their checksums
     #[arg(long)]
     no_verify_reads: bool,
+    /// Do not guess the neurons of a layer before its attention, to read them meanwhile
+    #[arg(long)]
+    no_guesses: bool,
     /// Most prompt tokens that go through a layer together
-    #[arg(long, value_name = "TOKENS", default_value_t = 64, value_parser = at_least_one)]
+    #[arg(long, value_name = "TOKENS", default_value_t = 512, value_parser = at_least_one)]
     chunk: usize,
     /// SIMD path: scalar, avx2 or avx512 [default: the best of this CPU]
     #[arg(long, value_name = "PATH")]
@@ -76,6 +79,7 @@ impl RunArgs {
             io_alignment: self.io_alignment,
             verify_reads: !self.no_verify_reads,
             chunk: self.chunk,
+            guesses: !self.no_guesses,
             isa: self.simd,
         })
     }

@@ -17,7 +17,6 @@ use flint_geometry::NeuronSet;
 use flint_iobuf::Pool;
 use flint_kernels::{Compute, MatrixView, embed};
 use flint_model::Decoder;
-use flint_predictor::Predictor;
 use std::sync::Arc;
 
 pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine, RuntimeError> {
@@ -40,7 +39,10 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
             let Some(predictor) = predictor else { return Err(RuntimeError::NoPredictors) };
             let cache = SlotCache::new(config, *bytes)?;
             let all = plan.all_resident;
-            let sparse = load_sparse(math, &file, predictor, cache, reader, all, &mut loaded)?;
+            let guess = options.guesses && !all;
+            let empty =
+                SparseNeurons::new(math, Arc::clone(&file), predictor, cache, reader, guess);
+            let sparse = load_sparse(empty, &file, all, &mut loaded)?;
             Neurons::Sparse(Box::new(sparse))
         }
     };
@@ -146,17 +148,14 @@ fn read_blocks(
     Ok(blocks)
 }
 
+/// Reads into slots what is worth having there before the first token.
 fn load_sparse(
-    math: NeuronMath,
-    file: &Arc<RecordFile>,
-    predictor: Box<dyn Predictor>,
-    cache: SlotCache,
-    reader: Reader,
+    mut sparse: SparseNeurons,
+    file: &RecordFile,
     all: bool,
     loaded: &mut Loaded<'_>,
 ) -> Result<SparseNeurons, RuntimeError> {
     let shape = *file.bundle().shape();
-    let mut sparse = SparseNeurons::new(math, Arc::clone(file), predictor, cache, reader);
     if all {
         for layer in 0..shape.layers {
             sparse.preload(layer, &NeuronSet::full(shape.neurons))?;

@@ -1,91 +1,153 @@
 //! Only predicted neurons are computed: those in slots at once, the missing ones as they are read.
+//!
+//! The union of what all positions need is computed in rounds of ascending neurons, and the reads of a round
+//! begin before the round ahead of it is computed. Before the attention of a layer its neurons are guessed,
+//! so that the disk does not idle meanwhile; a guess only moves reads ahead and never changes a set.
 
+mod guesses;
 mod round;
+mod slots;
 
 use super::{NeuronMath, TOGETHER, count_active};
 use crate::RuntimeError;
-use crate::read_ahead::ONLY_FILE;
 use crate::records::RecordFile;
 use crate::stats::Effort;
 use candle_core::Tensor;
-use flint_dram_cache::{Admission, Slot, SlotCache};
-use flint_flash_io::{Reader, RecordDone, RecordRead, Urgency};
+use flint_dram_cache::{Slot, SlotCache};
+use flint_flash_io::Reader;
 use flint_geometry::{NeuronKey, NeuronSet};
 use flint_kernels::ops;
 use flint_model::ModelError;
 use flint_predictor::Predictor;
+use guesses::Guesses;
 use round::Round;
+use slots::{Arrival, Slots};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Share of the slots that guesses may take, as a divisor: a round never has to wait for those in flight.
+const GUESS_SHARE: usize = 8;
+
 /// The neurons of sparse mode.
 pub(crate) struct SparseNeurons {
-    pub(super) effort: Effort,
+    effort: Effort,
     math: NeuronMath,
-    file: Arc<RecordFile>,
     predictor: Box<dyn Predictor>,
-    cache: SlotCache,
-    reader: Reader,
-    admission: Admission,
-    reads: Vec<RecordRead>,
+    slots: Slots,
+    guesses: Guesses,
     /// The predicted neurons of each position, for the layer that was begun last.
     sets: Vec<NeuronSet>,
+    /// Those that any position needs.
+    union: NeuronSet,
+    /// What a layer would need if its attention added nothing.
+    guess: [NeuronSet; 1],
     round: Round,
+    ready: Vec<(u32, Slot)>,
+    acts: Vec<f32>,
 }
 
 impl SparseNeurons {
+    /// Neurons of `file`, read by `reader` into the slots of `cache`; `guess` allows guesses.
     pub(crate) fn new(
         math: NeuronMath,
         file: Arc<RecordFile>,
         predictor: Box<dyn Predictor>,
         cache: SlotCache,
         reader: Reader,
+        guess: bool,
     ) -> SparseNeurons {
+        let layers = file.bundle().shape().layers;
+        let limit = cache.capacity() / GUESS_SHARE;
         SparseNeurons {
             effort: Effort::default(),
             math,
-            file,
             predictor,
-            cache,
-            reader,
-            admission: Admission::new(),
-            reads: Vec::new(),
+            slots: Slots::new(file, cache, reader),
+            guesses: Guesses::new(guess, layers, limit),
             sets: Vec::new(),
+            union: NeuronSet::new(),
+            guess: Default::default(),
             round: Round::default(),
+            ready: Vec::new(),
+            acts: Vec::new(),
         }
     }
 
     pub(super) fn reader(&self) -> &Reader {
-        &self.reader
+        self.slots.reader()
+    }
+
+    /// What was done so far, but for what the reader counts.
+    pub(super) fn effort(&self) -> Effort {
+        Effort {
+            cache: self.slots.time,
+            neurons_loaded: self.slots.loaded,
+            guesses: self.guesses.read,
+            guesses_right: self.guesses.right,
+            ..self.effort
+        }
     }
 
     pub(super) fn end_pass(&mut self) {
-        let started = Instant::now();
-        self.cache.end_token();
-        self.effort.cache += started.elapsed();
+        self.slots.end_token();
     }
 
     /// Slots of the cache.
     pub(crate) fn slots(&self) -> usize {
-        self.cache.capacity()
+        self.slots.capacity()
     }
 
     /// Reads neurons into slots before the first token.
     pub(crate) fn preload(&mut self, layer: u32, neurons: &NeuronSet) -> Result<(), RuntimeError> {
-        self.admit(layer, neurons)?;
-        while self.await_read()?.is_some() {}
+        self.slots.admit(layer, neurons, &NeuronSet::new())?;
+        while let Some(arrival) = self.slots.next() {
+            self.expect_arrived(arrival.result)?;
+        }
         Ok(())
     }
 
-    /// Predicts.
+    /// Only a single position is guessed: a chunk keeps the disk busy by itself.
+    pub(super) fn foresees(&self, positions: usize) -> bool {
+        positions == 1 && self.guesses.enabled()
+    }
+
+    pub(super) fn foresee(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
+        let Some(most) = self.guesses.worth(layer as u32) else { return Ok(()) };
+        let started = Instant::now();
+        predict(&mut *self.predictor, &self.math, layer, input, &mut self.guess)?;
+        self.effort.predictor += started.elapsed();
+        let asked = self.guesses.begin(layer as u32);
+        self.slots.guess(layer as u32, &self.guess[0], most, asked);
+        Ok(())
+    }
+
+    /// Predicts, and begins the reads of the first round.
     pub(super) fn begin(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
         let started = Instant::now();
         self.sets.resize(input.dim(0)?, NeuronSet::new());
-        let (predictor, sets) = (&mut self.predictor, &mut self.sets);
-        ops::with_slice(input, |x| predictor.predict(&self.math.compute, layer, x, sets))?
-            .map_err(|error| ModelError::supplier(RuntimeError::from(error)))?;
+        predict(&mut *self.predictor, &self.math, layer, input, &mut self.sets)?;
+        self.union = union(&self.sets);
         self.effort.predictor += started.elapsed();
+        self.effort.neurons_predicted += self.sets.iter().map(|set| set.len() as u64).sum::<u64>();
+        self.settle_guesses(layer as u32);
+        if let Some(first) = self.part(0) {
+            self.slots
+                .admit(layer as u32, &first, &NeuronSet::new())
+                .map_err(ModelError::supplier)?;
+        }
         Ok(())
+    }
+
+    /// Sorts in what was guessed, and takes back what no device has begun.
+    fn settle_guesses(&mut self, layer: u32) {
+        if !self.guesses.enabled() {
+            return;
+        }
+        let mut recalled = Vec::new();
+        self.slots.recall_guesses(|key| recalled.push(key));
+        self.guesses.judge(layer, &self.union, &mut recalled);
+        // A guess that failed is absent again: whoever needs it asks again.
+        while self.slots.try_next().is_some() {}
     }
 
     pub(super) fn finish(&mut self, layer: usize, input: &Tensor) -> Result<Tensor, ModelError> {
@@ -96,139 +158,167 @@ impl SparseNeurons {
         Ok(ops::from_vec(sum, (positions, self.math.layout.width()))?)
     }
 
-    /// Goes through the union of all positions' sets in rounds that fit the cache and are not too large. Rounds ascend, so every
-    /// position adds its neurons in ascending order, whatever the size of the cache.
+    /// Goes through the union in rounds. Rounds ascend, so every position adds its neurons in ascending
+    /// order, whatever the size of the cache.
     fn sum(&mut self, layer: u32, x: &[f32], sum: &mut [f32]) -> Result<(), RuntimeError> {
-        let union = union(&self.sets);
-        self.effort.neurons_predicted += self.sets.iter().map(|set| set.len() as u64).sum::<u64>();
-        for neurons in union.as_slice().chunks(self.cache.capacity().min(TOGETHER)) {
-            let Some(neurons) = NeuronSet::from_sorted(neurons.to_vec()) else {
-                unreachable!("a part of an ascending list ascends")
-            };
-            self.compute_round(layer, neurons, x, sum)?;
+        let mut next = self.part(0);
+        for index in 1.. {
+            let Some(neurons) = next else { break };
+            next = self.part(index);
+            let ahead = self.two_rounds_fit();
+            if let Some(next) = next.as_ref().filter(|_| ahead) {
+                self.slots.admit(layer, next, &neurons)?;
+            }
+            self.compute(layer, neurons, x, sum)?;
+            if let Some(next) = next.as_ref().filter(|_| !ahead) {
+                self.slots.admit(layer, next, &NeuronSet::new())?;
+            }
+        }
+        if let [_, .., last] = self.sets.as_slice() {
+            self.slots.expect(layer, last);
         }
         Ok(())
     }
 
-    fn compute_round(
+    /// The neurons of the round at `index`; `None` past the last.
+    fn part(&self, index: usize) -> Option<NeuronSet> {
+        let part = self.union.as_slice().chunks(self.round_size()).nth(index)?.to_vec();
+        NeuronSet::from_sorted(part)
+    }
+
+    /// One round where that fits, else two at a time: one is read while the other is computed.
+    fn round_size(&self) -> usize {
+        let one = self.most_together().min(TOGETHER);
+        if self.union.len() <= one { one } else { TOGETHER.min(self.most_together() / 2).max(1) }
+    }
+
+    fn two_rounds_fit(&self) -> bool {
+        2 * self.round_size() <= self.most_together()
+    }
+
+    /// Slots that are certain not to be waiting for guesses.
+    fn most_together(&self) -> usize {
+        let capacity = self.slots.capacity();
+        if self.guesses.enabled() { capacity - capacity / GUESS_SHARE } else { capacity }
+    }
+
+    /// Computes a round that was admitted, and adds it to `sum`.
+    fn compute(
         &mut self,
         layer: u32,
         neurons: NeuronSet,
         x: &[f32],
         sum: &mut [f32],
     ) -> Result<(), RuntimeError> {
-        let positions = self.sets.len();
-        self.admit(layer, &neurons)?;
-        self.round.start(neurons, positions);
-        let mut ready = std::mem::take(&mut self.admission.resident);
-        self.activate(layer, &ready, x);
-        while let Some(first) = self.await_read()? {
-            ready.clear();
-            ready.push(first);
-            while let Some(done) = self.reader.try_next() {
-                ready.push(self.keep(done)?);
-            }
-            ready.sort_unstable();
-            self.activate(layer, &ready, x);
+        self.round.start(neurons, self.sets.len());
+        self.ready.clear();
+        for neuron in self.round.neurons().iter() {
+            let slot = self.slots.lookup(NeuronKey { group: layer, neuron });
+            self.ready.extend(slot.map(|slot| (neuron, slot)));
         }
-        self.admission.resident = ready;
+        let mut waiting = self.round.neurons().len() - self.ready.len();
+        self.activate(layer, x);
+        while waiting > 0 {
+            self.await_some(layer)?;
+            waiting -= self.ready.len();
+            self.activate(layer, x);
+        }
         self.round.keep_predicted(&self.sets);
         self.effort.neurons_active += count_active(self.round.acts());
         let records: Vec<&[u8]> = self
             .round
             .slots()
-            .map(|(neuron, slot)| self.record(NeuronKey { group: layer, neuron }, slot))
+            .map(|(neuron, slot)| self.slots.record(NeuronKey { group: layer, neuron }, slot))
             .collect();
         self.math.add_down(&records, self.round.acts(), sum);
         Ok(())
     }
 
-    /// Splits `neurons` into resident and missing, and asks for the missing ones.
-    fn admit(&mut self, layer: u32, neurons: &NeuronSet) -> Result<(), RuntimeError> {
-        let started = Instant::now();
-        self.cache.admit(layer, neurons, &mut self.admission)?;
-        self.effort.neurons_loaded += self.admission.missing.len() as u64;
-        for missing in self.admission.missing.drain(..) {
-            let key = NeuronKey { group: layer, neuron: missing.neuron };
-            let (extent, into) = (self.file.record_extent(key), missing.lease);
-            self.reads.push(RecordRead { tag: tag_of(key), file: ONLY_FILE, extent, into });
+    /// Waits for reads; those of the round become ready, ascending.
+    fn await_some(&mut self, layer: u32) -> Result<(), RuntimeError> {
+        self.ready.clear();
+        let Some(mut arrival) = self.slots.next() else {
+            unreachable!("every neuron of a round is there or asked for")
+        };
+        loop {
+            self.sort_in(layer, arrival)?;
+            match self.slots.try_next() {
+                Some(next) => arrival = next,
+                None => break,
+            }
         }
-        self.effort.cache += started.elapsed();
-        self.reader.submit(&mut self.reads, Urgency::Exact);
+        self.ready.sort_unstable();
         Ok(())
     }
 
-    /// Waits for a read; `None` when none is under way.
-    fn await_read(&mut self) -> Result<Option<(u32, Slot)>, RuntimeError> {
-        match self.reader.next() {
-            Some(done) => self.keep(done).map(Some),
-            None => Ok(None),
+    /// What arrives may be of this round, of the next, or a guess that came true too late or never.
+    fn sort_in(&mut self, layer: u32, arrival: Arrival) -> Result<(), RuntimeError> {
+        let Arrival { key, result } = arrival;
+        if key.group != layer || !self.union.contains(key.neuron) {
+            return Ok(());
         }
-    }
-
-    /// Checks a record that was read and makes it resident.
-    fn keep(&mut self, done: RecordDone) -> Result<(u32, Slot), RuntimeError> {
-        let key = key_of(done.tag);
-        let checked = match done.result {
-            Ok(()) => self.file.check(key, &done.into[done.at]),
-            Err(error) => Err(error.into()),
-        };
-        if let Err(error) = checked {
-            self.cache.abandon(key, Some(done.into));
-            self.abandon_reads();
-            return Err(error);
+        self.expect_arrived(result)?;
+        if self.round.neurons().contains(key.neuron) {
+            let Some(slot) = self.slots.lookup(key) else { unreachable!("{key:?} has arrived") };
+            self.ready.push((key.neuron, slot));
         }
-        self.cache.fill(key, done.into);
-        let Some(slot) = self.cache.lookup(key) else { unreachable!("{key:?} was just filled") };
-        Ok((key.neuron, slot))
+        Ok(())
     }
 
-    /// After an error: takes back what is still being read, so that the cache stays whole.
-    fn abandon_reads(&mut self) {
-        while let Some(done) = self.reader.next() {
-            self.cache.abandon(key_of(done.tag), Some(done.into));
+    /// After an error: takes back what is still being read.
+    fn expect_arrived(&mut self, result: Result<(), RuntimeError>) -> Result<(), RuntimeError> {
+        if result.is_err() {
+            self.slots.abandon_reads();
         }
+        result
     }
 
-    /// The payload of the record of `key`, which lies in `slot`.
-    fn record(&self, key: NeuronKey, slot: Slot) -> &[u8] {
-        let at = self.reader.place(self.file.record_extent(key));
-        &self.cache.bytes(slot)[at]
-    }
-
-    /// Computes the activations of neurons, ascending, whose records are in slots.
-    fn activate(&mut self, layer: u32, ready: &[(u32, Slot)], x: &[f32]) {
-        if ready.is_empty() {
+    /// Computes the activations of the neurons that are ready, ascending.
+    fn activate(&mut self, layer: u32, x: &[f32]) {
+        if self.ready.is_empty() {
             return;
         }
-        let records: Vec<&[u8]> = ready
+        let records: Vec<&[u8]> = self
+            .ready
             .iter()
-            .map(|&(neuron, slot)| self.record(NeuronKey { group: layer, neuron }, slot))
+            .map(|&(neuron, slot)| self.slots.record(NeuronKey { group: layer, neuron }, slot))
             .collect();
         let biases = &self.math.biases[layer as usize];
         let gather = |bias: &Option<Vec<f32>>| {
             let bias = bias.as_ref()?;
-            Some(ready.iter().map(|&(neuron, _)| bias[neuron as usize]).collect::<Vec<f32>>())
+            Some(self.ready.iter().map(|&(neuron, _)| bias[neuron as usize]).collect::<Vec<f32>>())
         };
         let (gate, up) = (gather(&biases.gate), gather(&biases.up));
-        let mut acts = vec![0.0; self.sets.len() * ready.len()];
-        self.math.activate(&records, (gate.as_deref(), up.as_deref()), x, &mut acts);
-        self.round.put(ready, &acts);
+        self.acts.clear();
+        self.acts.resize(self.sets.len() * self.ready.len(), 0.0);
+        self.math.activate(&records, (gate.as_deref(), up.as_deref()), x, &mut self.acts);
+        self.round.put(&self.ready, &self.acts);
     }
+}
+
+/// The neurons of `layer` that each row of `input` needs.
+fn predict(
+    predictor: &mut dyn Predictor,
+    math: &NeuronMath,
+    layer: usize,
+    input: &Tensor,
+    sets: &mut [NeuronSet],
+) -> Result<(), ModelError> {
+    ops::with_slice(input, |x| predictor.predict(&math.compute, layer, x, sets))?
+        .map_err(|error| ModelError::supplier(RuntimeError::from(error)))
 }
 
 /// The neurons that any position needs.
 fn union(sets: &[NeuronSet]) -> NeuronSet {
-    match sets {
-        [one] => one.clone(),
-        many => NeuronSet::from_unsorted(many.iter().flat_map(|set| set.iter()).collect()),
+    let [first, rest @ ..] = sets else { return NeuronSet::new() };
+    if rest.is_empty() {
+        return first.clone();
     }
-}
-
-fn tag_of(key: NeuronKey) -> u64 {
-    u64::from(key.group) << 32 | u64::from(key.neuron)
-}
-
-fn key_of(tag: u64) -> NeuronKey {
-    NeuronKey { group: (tag >> 32) as u32, neuron: tag as u32 }
+    let end = sets.iter().filter_map(|set| set.as_slice().last()).max().map_or(0, |last| last + 1);
+    let mut needed = vec![false; end as usize];
+    for neuron in sets.iter().flat_map(|set| set.iter()) {
+        needed[neuron as usize] = true;
+    }
+    let all = (0..end).filter(|&neuron| needed[neuron as usize]).collect();
+    NeuronSet::from_sorted(all).unwrap_or_else(|| unreachable!("a range ascends"))
 }

@@ -23,6 +23,11 @@ impl Round {
         self.neurons = neurons;
     }
 
+    /// The neurons of the round.
+    pub(super) fn neurons(&self) -> &NeuronSet {
+        &self.neurons
+    }
+
     /// Puts activations (positions x ready) of `ready` neurons, ascending, in their places.
     pub(super) fn put(&mut self, ready: &[(u32, Slot)], acts: &[f32]) {
         let all = self.neurons.len();

@@ -1,0 +1,159 @@
+//! Where the records of predicted neurons are: in slots, on their way into one, or on flash.
+
+use crate::RuntimeError;
+use crate::read_ahead::ONLY_FILE;
+use crate::records::RecordFile;
+use flint_dram_cache::{Admission, Missing, Slot, SlotCache};
+use flint_flash_io::{Reader, RecordDone, RecordRead, Urgency};
+use flint_geometry::{NeuronKey, NeuronSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The cache, and the reads that fill it.
+pub(super) struct Slots {
+    file: Arc<RecordFile>,
+    cache: SlotCache,
+    reader: Reader,
+    admission: Admission,
+    reads: Vec<RecordRead>,
+    /// Time for finding and freeing slots.
+    pub(super) time: Duration,
+    /// Records that were asked for, less guesses that were taken back.
+    pub(super) loaded: u64,
+}
+
+/// A read that ended.
+pub(super) struct Arrival {
+    pub(super) key: NeuronKey,
+    /// On an error the record is absent again.
+    pub(super) result: Result<(), RuntimeError>,
+}
+
+impl Slots {
+    pub(super) fn new(file: Arc<RecordFile>, cache: SlotCache, reader: Reader) -> Slots {
+        let (admission, reads) = (Admission::new(), Vec::new());
+        Slots { file, cache, reader, admission, reads, time: Duration::ZERO, loaded: 0 }
+    }
+
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.cache.capacity()
+    }
+
+    /// Asks for those of `needed` that are not there, while those of `beside` are still in use.
+    pub(super) fn admit(
+        &mut self,
+        layer: u32,
+        needed: &NeuronSet,
+        beside: &NeuronSet,
+    ) -> Result<(), RuntimeError> {
+        let started = Instant::now();
+        self.cache.admit_beside(layer, needed, beside, &mut self.admission)?;
+        self.time += started.elapsed();
+        self.submit(layer, Urgency::Exact);
+        Ok(())
+    }
+
+    /// Asks for at most `most` of those of `wanted` that are not there, as a guess; `asked` gets them.
+    pub(super) fn guess(
+        &mut self,
+        layer: u32,
+        wanted: &NeuronSet,
+        most: usize,
+        asked: &mut Vec<u32>,
+    ) {
+        let started = Instant::now();
+        self.cache.reserve(layer, wanted, most, &mut self.admission);
+        asked.extend(self.admission.missing.iter().map(|missing| missing.neuron));
+        self.time += started.elapsed();
+        self.submit(layer, Urgency::Guess);
+    }
+
+    /// Takes back guesses that no device has begun; `each` gets them.
+    pub(super) fn recall_guesses(&mut self, mut each: impl FnMut(NeuronKey)) {
+        let (cache, loaded) = (&mut self.cache, &mut self.loaded);
+        self.reader.recall_guesses(|tag, lease| {
+            *loaded -= 1;
+            cache.abandon(key_of(tag), Some(lease));
+            each(key_of(tag));
+        });
+    }
+
+    fn submit(&mut self, layer: u32, urgency: Urgency) {
+        for Missing { neuron, lease: into, .. } in self.admission.missing.drain(..) {
+            let key = NeuronKey { group: layer, neuron };
+            let extent = self.file.record_extent(key);
+            self.reads.push(RecordRead { tag: tag_of(key), file: ONLY_FILE, extent, into });
+        }
+        self.loaded += self.reads.len() as u64;
+        self.reader.submit(&mut self.reads, urgency);
+    }
+
+    /// Waits for a read; `None` when none is under way.
+    pub(super) fn next(&mut self) -> Option<Arrival> {
+        let done = self.reader.next()?;
+        Some(self.keep(done))
+    }
+
+    /// A read that has ended, if there is one.
+    pub(super) fn try_next(&mut self) -> Option<Arrival> {
+        let done = self.reader.try_next()?;
+        Some(self.keep(done))
+    }
+
+    /// Checks a record that was read and makes it resident.
+    fn keep(&mut self, done: RecordDone) -> Arrival {
+        let key = key_of(done.tag);
+        let result = match done.result {
+            Ok(()) => self.file.check(key, &done.into[done.at]),
+            Err(error) => Err(error.into()),
+        };
+        match result {
+            Ok(()) => self.cache.fill(key, done.into),
+            Err(_) => self.cache.abandon(key, Some(done.into)),
+        }
+        Arrival { key, result }
+    }
+
+    /// Takes back everything that is still being read, so that the cache stays whole after an error.
+    pub(super) fn abandon_reads(&mut self) {
+        while let Some(done) = self.reader.next() {
+            self.cache.abandon(key_of(done.tag), Some(done.into));
+        }
+    }
+
+    /// The slot of a record that is there.
+    pub(super) fn lookup(&self, key: NeuronKey) -> Option<Slot> {
+        self.cache.lookup(key)
+    }
+
+    /// The payload of the record of `key`, which lies in `slot`.
+    pub(super) fn record(&self, key: NeuronKey, slot: Slot) -> &[u8] {
+        let at = self.reader.place(self.file.record_extent(key));
+        &self.cache.bytes(slot)[at]
+    }
+
+    /// What the last position of a prompt used outlasts what the others did.
+    pub(super) fn expect(&mut self, layer: u32, used: &NeuronSet) {
+        let started = Instant::now();
+        self.cache.expect(layer, used);
+        self.time += started.elapsed();
+    }
+
+    pub(super) fn end_token(&mut self) {
+        let started = Instant::now();
+        self.cache.end_token();
+        self.time += started.elapsed();
+    }
+}
+
+fn tag_of(key: NeuronKey) -> u64 {
+    u64::from(key.group) << 32 | u64::from(key.neuron)
+}
+
+fn key_of(tag: u64) -> NeuronKey {
+    NeuronKey { group: (tag >> 32) as u32, neuron: tag as u32 }
+}
