@@ -4,7 +4,7 @@ use crate::admission::{Admission, Missing, Slot};
 use crate::arena::Arena;
 use crate::config::CacheConfig;
 use crate::error::CacheError;
-use crate::policy::Policy;
+use crate::policy::{Policy, TICKS};
 use crate::ranking::Ranking;
 use crate::residency::{Place, Residency};
 use flint_geometry::{NeuronKey, NeuronSet};
@@ -238,6 +238,13 @@ impl SlotCache {
             free(residency, arena, resident, key);
         });
         self.counters.expirations += (before - self.resident) as u64;
+    }
+
+    /// Frees every slot that holds a record.
+    pub fn clear(&mut self) {
+        let (residency, arena, resident) =
+            (&mut self.residency, &mut self.arena, &mut self.resident);
+        self.ranking.evict_before(u32::MAX / TICKS, |key| free(residency, arena, resident, key));
     }
 
     /// Sorts `needed` into resident, pending and absent.

@@ -53,7 +53,7 @@ impl Compute {
     /// Gives every item of `work` to `body`, in any order, on all threads; `bytes` is how much memory
     /// the whole touches. Threads take the next item when they are done with one, so a thread
     /// that the system holds up delays one item and not its share of all.
-    pub(crate) fn share<T: Send>(
+    pub fn share<T: Send>(
         &self,
         bytes: usize,
         work: impl Iterator<Item = T> + Send,

@@ -104,6 +104,13 @@ impl<B: Deref<Target = [u8]>> InMemoryWeights<B> {
         Ok(())
     }
 
+    /// The largest matrix; `None` when there is none.
+    pub fn largest(&self) -> Option<MatrixView<'_>> {
+        let (&role, _) =
+            self.matrices.iter().max_by_key(|(_, matrix)| matrix.rows * matrix.columns)?;
+        self.matrices[&role].view(role).ok()
+    }
+
     fn matrix(&self, role: Role) -> Result<&Matrix<B>, ModelError> {
         self.matrices
             .get(&role)

@@ -13,9 +13,8 @@ const LARGEST: f32 = 16383.0;
 /// Products that are summed before they are widened: 512 x 2^7 x 2^14 is below 2^31.
 const BLOCK: usize = 512;
 
-/// Work below this many multiplications stays on the caller's thread: it takes that thread about 5 ms, and
-/// starting another one up to 3 where the machine is busy.
-const WORTH_STARTING: usize = 32 << 20;
+/// Integers that a thread takes at a time: one core multiplies them in about 10 us.
+const SHARE: usize = 128 << 10;
 
 /// Vectors as integers, each with a scale of its own.
 pub(crate) struct Vectors {
@@ -67,23 +66,11 @@ pub(crate) trait Rows: Sync {
 /// `out[row][vector] = scale x dot + bias`; `out` is rows x vectors.
 pub(crate) fn multiply<R: Rows>(compute: &Compute, rows: &R, x: &Vectors, out: &mut [f32]) {
     assert_eq!(rows.width(), x.width, "rows are as long as the vectors they multiply");
-    let count = out.len().checked_div(x.count()).unwrap_or(0);
-    let threads = match out.len() * x.width {
-        work if work < WORTH_STARTING => 1,
-        _ => compute.threads(),
-    };
-    let share = count.div_ceil(threads).max(1);
+    let share = (SHARE / (x.width * x.count()).max(1)).max(1);
     let isa = compute.isa();
-    std::thread::scope(|scope| {
-        let mut shares = out.chunks_mut((share * x.count()).max(1)).zip((0..).step_by(share));
-        let own = shares.next();
-        for (out, first) in shares {
-            scope.spawn(move || dispatch(isa, rows, first, x, out));
-        }
-        if let Some((out, first)) = own {
-            dispatch(isa, rows, first, x, out);
-        }
-    });
+    let integers = out.len() * x.width;
+    let shares = out.chunks_mut((share * x.count()).max(1)).zip((0..).step_by(share));
+    compute.share(integers, shares, |(out, first)| dispatch(isa, rows, first, x, out));
 }
 
 /// Runs the loop compiled for `isa`.

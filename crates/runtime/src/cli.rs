@@ -2,6 +2,7 @@
 
 mod args;
 mod convert;
+mod forecast;
 mod generate;
 mod inspect;
 mod logits;

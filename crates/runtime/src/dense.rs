@@ -10,7 +10,9 @@ use crate::stats::Effort;
 use candle_core::Tensor;
 use flint_flash_io::Counters;
 use flint_iobuf::Lease;
+use flint_kernels::{Compute, matmul};
 use flint_model::{InMemoryWeights, ModelError, Role, Weights};
+use std::time::Instant;
 
 /// The dense weights of an engine.
 pub(crate) struct DenseWeights {
@@ -27,6 +29,16 @@ impl DenseWeights {
         rows: Option<RowReader>,
     ) -> DenseWeights {
         DenseWeights { held, streams, rows }
+    }
+
+    /// Bytes per second at which the largest matrix in memory is multiplied with one vector; `None` where
+    /// there is none to speak of.
+    pub(crate) fn bandwidth(&self, compute: &Compute) -> Option<f64> {
+        let largest = self.held.largest()?;
+        let (x, mut out) = (vec![1.0; largest.cols()], vec![0.0; largest.row_count()]);
+        let started = Instant::now();
+        matmul(compute, largest, &x, None, &mut out);
+        Some(largest.byte_len() as f64 / started.elapsed().as_secs_f64())
     }
 
     /// What was read so far.

@@ -6,13 +6,17 @@ pub(crate) use load::read_bias;
 
 use crate::dense::DenseWeights;
 use crate::feed_forward::Neurons;
+use crate::forecast::measure_disk;
 use crate::plan::{BlockLayout, Costs, DenseCosts, Plan, Widths, context, kv_bytes};
 use crate::records::RecordFile;
-use crate::stats::Effort;
-use crate::{Mode, ModelFiles, RunOptions, RuntimeError};
+use crate::stats::{Effort, Stats};
+use crate::{
+    Choices, DiskRates, ForecastReport, Mode, ModelFiles, Rates, RunOptions, RuntimeError, Work,
+};
 use flint_bundle::Bundle;
 use flint_dram_cache::CacheConfig;
 use flint_flash_io::{Options, PathReport, Reader};
+use flint_geometry::NeuronSet;
 use flint_kernels::{Compute, Isa};
 use flint_model::{Architecture, Decoder};
 use flint_predictor::{
@@ -30,6 +34,8 @@ pub struct Engine {
     pub(crate) plan: Plan,
     pub(crate) options: RunOptions,
     pub(crate) compute: Compute,
+    pub(crate) work: Work,
+    pub(crate) rates: Option<Rates>,
 }
 
 /// Everything that was decided before loading.
@@ -40,6 +46,9 @@ pub struct Prepared {
     reader: Reader,
     predictor: Option<Box<dyn Predictor>>,
     plan: Plan,
+    choices: Choices,
+    work: Work,
+    rates: Option<Rates>,
 }
 
 /// Called with bytes loaded and bytes to load.
@@ -78,13 +87,62 @@ impl Prepared {
         };
         let threads = options.threads.unwrap_or_else(available_threads);
         let compute = Compute::new(options.isa.unwrap_or_else(Isa::best), threads)?;
-        let reader = open_reader(&files.bundle.neurons_path(), &options)?;
         let predictor = predictor.filter(|_| mode == Mode::Sparse);
+        let disk = measure_disk(&files.bundle, &options)?;
+        let record = files.bundle.shape().record.payload_bytes();
+        let choices = Choices::of(&options, disk.as_ref(), record);
+        let options = RunOptions {
+            depth: Some(choices.depth),
+            max_gap: Some(choices.max_gap_bytes),
+            ..options
+        };
+        let reader = open_reader(&files.bundle.neurons_path(), &options)?;
         let context = context(files.bundle.shape(), options.context, needed)?;
         let costs = costs(&files, &options, mode, context, threads, &reader, predictor.as_deref());
         let plan = Plan::make(&costs, options.memory)?;
         tracing::info!(?plan, path = ?reader.report(), "planned");
-        Ok(Prepared { files, options, compute, reader, predictor, plan })
+        let work = Work::of(&files.bundle, &files.architecture, &plan, options.guesses);
+        let mut prepared = Prepared {
+            files,
+            options,
+            compute,
+            reader,
+            predictor,
+            plan,
+            choices,
+            work,
+            rates: None,
+        };
+        if let Some(disk) = disk {
+            prepared.rates = prepared.measure(disk)?;
+        }
+        Ok(prepared)
+    }
+
+    fn measure(&mut self, disk: DiskRates) -> Result<Option<Rates>, RuntimeError> {
+        let (compute, predictor) = (&self.compute, &mut self.predictor);
+        let input = vec![1.0; self.files.architecture.hidden];
+        let (layers, mut sets) = (self.files.architecture.layers, [NeuronSet::new()]);
+        Rates::measure(compute, self.plan.available_bytes, disk, &mut || {
+            let Some(predictor) = predictor else { return Ok(()) };
+            (0..layers)
+                .try_for_each(|layer| Ok(predictor.predict(compute, layer, &input, &mut sets)?))
+        })
+    }
+
+    /// How to read, and why.
+    pub fn choices(&self) -> &Choices {
+        &self.choices
+    }
+
+    /// What a token takes.
+    pub fn work(&self) -> &Work {
+        &self.work
+    }
+
+    /// What this machine does per second; `None` where it was not measured.
+    pub fn rates(&self) -> Option<&Rates> {
+        self.rates.as_ref()
     }
 
     /// Where memory will go.
@@ -132,6 +190,13 @@ impl Engine {
         self.file.bundle()
     }
 
+    /// The forecast beside what came, where both are known.
+    pub(crate) fn forecast_report(&self, stats: &Stats) -> Option<ForecastReport> {
+        let before = self.rates.as_ref().filter(|_| stats.decode_tokens > 0)?;
+        let after = self.weights.bandwidth(&self.compute);
+        Some(ForecastReport::of(&self.work, before, after, stats))
+    }
+
     /// What was done so far.
     pub(crate) fn effort(&self) -> Effort {
         self.neurons.effort() + self.weights.effort()
@@ -144,8 +209,14 @@ pub(crate) fn available_threads() -> usize {
 
 /// A reader of one file of the bundle.
 fn open_reader(path: &Path, options: &RunOptions) -> Result<Reader, RuntimeError> {
-    let reading =
-        Options { backend: options.io, min_alignment: options.io_alignment, ..Options::default() };
+    let (max_requests, merge) = Choices::merge(options);
+    let reading = Options {
+        backend: options.io,
+        min_alignment: options.io_alignment,
+        max_requests,
+        merge,
+        ..Options::default()
+    };
     Reader::open(&[path.to_owned()], reading).map_err(RuntimeError::Open)
 }
 
@@ -205,6 +276,7 @@ fn costs(
         kv_bytes: kv_bytes(architecture, context, options),
         tables_bytes: records * size_of::<u32>() as u64,
         widths: Widths::of(architecture, context, threads),
+        nothing_resident: options.ablation.nothing_resident && mode == Mode::Exact,
         blocks: BlockLayout::new(shape, |bytes| reader.lease_bytes(bytes)),
         cache: CacheConfig {
             groups: vec![shape.neurons; shape.layers as usize],

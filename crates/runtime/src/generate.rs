@@ -117,7 +117,8 @@ pub fn generate(
         }
     };
     let decode = session.since(&decode_mark, (tokens.len() as u64).saturating_sub(1));
-    let stats = stats(&session, &prefill, &decode, milliseconds(first_token));
+    let mut stats = stats(&session, &prefill, &decode, milliseconds(first_token));
+    stats.forecast = session.engine().forecast_report(&stats);
     let rest = text.finish();
     if !ended && !rest.is_empty() {
         // Nothing follows, so nothing is left to end.
@@ -204,6 +205,7 @@ fn stats(session: &Session<'_>, prefill: &Phase, decode: &Phase, first_token_ms:
         decode_bytes_read: decode.effort.bytes_read,
         decode_storage_bytes: decode.storage_bytes,
         quality_cost: quality_cost(engine),
+        forecast: None,
         per_token: PerToken::of(decode, neurons_total),
     }
 }

@@ -29,6 +29,7 @@ mod dense;
 mod engine;
 mod error;
 mod feed_forward;
+mod forecast;
 mod generate;
 mod memory;
 mod model_files;
@@ -49,13 +50,16 @@ pub use calibrate::{
 };
 pub use engine::{Engine, Prepared, Progress, bundled_predictor};
 pub use error::RuntimeError;
+pub use forecast::{
+    Choices, DiskRates, Forecast, ForecastReport, LayerWork, PromptWork, Rates, Work,
+};
 pub use generate::{Event, Finish, Generated, Request, generate};
 pub use memory::{
     Allowance, BadBudget, MemoryBudget, ProcessMemory, allowance, process_memory,
     storage_bytes_read,
 };
 pub use model_files::ModelFiles;
-pub use options::{Mode, RunOptions};
+pub use options::{Ablation, Mode, RunOptions};
 pub use perplexity::{Perplexity, perplexity};
 pub use plan::{
     Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, NeuronPlan, Plan,

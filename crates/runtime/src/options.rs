@@ -30,6 +30,15 @@ pub struct RunOptions {
     pub chunk: usize,
     /// Whether the neurons of a layer are guessed before its attention, to read them meanwhile.
     pub guesses: bool,
+    /// Whether the disk and memory are measured before planning (a third of a second at most), to choose how
+    /// to read and to forecast the speed.
+    pub measure: bool,
+    /// Most reads in flight; by measurement when `None`, or 32 without one.
+    pub depth: Option<usize>,
+    /// Gaps of so many bytes are read through to save a request; by measurement when `None`, or none.
+    pub max_gap: Option<u64>,
+    /// What is left out of the method, to measure what it is worth.
+    pub ablation: Ablation,
     /// SIMD path; the best of this CPU when `None`.
     pub isa: Option<Isa>,
 }
@@ -49,9 +58,28 @@ impl Default for RunOptions {
             // A chunk reads everything that is not resident once, so a prompt wants to be one chunk.
             chunk: 512,
             guesses: true,
+            measure: false,
+            depth: None,
+            max_gap: None,
+            ablation: Ablation::default(),
             isa: None,
         }
     }
+}
+
+/// Parts of the method that are left out. None of it changes the output, only what it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ablation {
+    /// Exact mode holds no weights from one pass to the next: all are read for each, in order.
+    pub nothing_resident: bool,
+    /// Sparse mode forgets its neurons after every token.
+    pub no_reuse: bool,
+    /// Records are read as two halves from distant places.
+    pub unbundled: bool,
+    /// Neighbouring records are read one by one.
+    pub no_merging: bool,
+    /// Nothing is computed while records are read.
+    pub no_overlap: bool,
 }
 
 /// Which neurons are computed.

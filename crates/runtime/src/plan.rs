@@ -112,6 +112,13 @@ impl Plan {
             return Err(below_floor(costs, budget, &available, floor));
         }
         let (chunk, mut dense) = chunk_and_dense(costs, available.bytes);
+        if costs.nothing_resident {
+            dense = DensePlan::least(&costs.dense);
+        }
+        let longer = dense.clone().with_long_rings(available.bytes);
+        if costs.floor(chunk, &longer) <= available.bytes {
+            dense = longer;
+        }
         let mut left = available.bytes - costs.fixed(chunk, &dense);
         let (mut neurons, mut cache_bytes, all_resident) = split_neurons(costs, left);
         if !all_resident && dense.by_row.is_empty() {
@@ -169,7 +176,10 @@ fn chunk_and_dense(costs: &Costs, available: u64) -> (usize, DensePlan) {
 fn split_neurons(costs: &Costs, left: u64) -> (NeuronPlan, u64, bool) {
     match costs.mode {
         Mode::Exact => {
-            let exact = ExactPlan::make(costs.blocks, left);
+            let mut exact = ExactPlan::make(costs.blocks, left);
+            if costs.nothing_resident {
+                exact = exact.with_nothing_pinned();
+            }
             let (bytes, all) = (exact.bytes(), exact.all_pinned());
             (NeuronPlan::Exact(exact), bytes, all)
         }

@@ -1,5 +1,6 @@
 //! What a run did and what it cost, counted where it happens.
 
+use crate::ForecastReport;
 use serde::Serialize;
 use std::ops::{Add, Sub};
 use std::time::Duration;
@@ -132,6 +133,8 @@ pub struct Stats {
     pub decode_storage_bytes: Option<u64>,
     /// Perplexity of this mode over that of exact mode, where the bundle says: 1.01 is one percent worse.
     pub quality_cost: Option<f64>,
+    /// What was expected and what came; `None` where nothing was measured or decoded.
+    pub forecast: Option<ForecastReport>,
     /// Averages over the decode phase.
     pub per_token: PerToken,
 }

@@ -40,6 +40,7 @@ enum Step {
     DropLost,
     FillAll,
     EndToken,
+    Clear,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -59,6 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::DropLost),
         4 => Just(Step::FillAll),
         2 => Just(Step::EndToken),
+        1 => Just(Step::Clear),
     ]
 }
 
@@ -115,6 +117,10 @@ impl Pair {
                 self.lost.clear();
             }
             Step::FillAll => (0..self.under_way.len()).for_each(|_| self.fill(0)),
+            Step::Clear => {
+                self.twin.entries.retain(|entry| entry.reading);
+                self.cache.clear();
+            }
             Step::EndToken => {
                 self.twin.end_token();
                 self.cache.end_token();

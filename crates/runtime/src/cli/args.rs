@@ -2,7 +2,7 @@
 
 use super::progress::{advance, byte_bar};
 use super::refuse;
-use crate::{Engine, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, TextCodec};
+use crate::{Ablation, Engine, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, TextCodec};
 use clap::Args;
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::BackendChoice;
@@ -48,6 +48,15 @@ pub(super) struct RunArgs {
     /// Do not guess the neurons of a layer before its attention, to read them meanwhile
     #[arg(long)]
     no_guesses: bool,
+    /// Do not measure disk and memory first: no forecast, and no choices that rest on it
+    #[arg(long)]
+    no_forecast: bool,
+    /// Most reads in flight [default: by measurement]
+    #[arg(long, value_name = "READS", value_parser = at_least_one)]
+    depth: Option<usize>,
+    /// Read through gaps of so many bytes to save a request [default: by measurement]
+    #[arg(long, value_name = "BYTES")]
+    max_gap: Option<u64>,
     /// Most prompt tokens that go through a layer together
     #[arg(long, value_name = "TOKENS", default_value_t = 512, value_parser = at_least_one)]
     chunk: usize,
@@ -80,7 +89,11 @@ impl RunArgs {
             verify_reads: !self.no_verify_reads,
             chunk: self.chunk,
             guesses: !self.no_guesses,
+            measure: !self.no_forecast,
+            depth: self.depth,
+            max_gap: self.max_gap,
             isa: self.simd,
+            ablation: Ablation::default(),
         })
     }
 

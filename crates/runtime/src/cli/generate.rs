@@ -174,6 +174,9 @@ fn report(generated: &Generated, args: &GenerateArgs) -> anyhow::Result<()> {
         for reason in &generated.stats.io_reasons {
             note(&format!("flint: {reason}"));
         }
+        if let Some(report) = &generated.stats.forecast {
+            note(&super::forecast::compared(report, generated.stats.tokens_per_second));
+        }
         note(&summary(&generated.stats, generated.tokens.len()));
     }
     Ok(())

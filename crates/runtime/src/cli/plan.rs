@@ -1,6 +1,7 @@
 //! `flint plan`: where memory would go, before anything is loaded.
 
 use super::args::RunArgs;
+use super::forecast;
 use super::output::{bytes, say, say_json};
 use crate::{NeuronPlan, Plan, Prepared};
 use clap::Args;
@@ -23,7 +24,14 @@ pub(super) fn plan(args: PlanArgs) -> anyhow::Result<()> {
     let (files, _codec) = RunArgs::open(&args.model)?;
     let prepared = Prepared::new(files, args.run.options()?, None)?;
     let (plan, path) = (prepared.plan(), prepared.path());
-    if args.json { say_json(&json(plan, &path)) } else { say(&table(plan, &path)) }
+    if args.json {
+        let mut object = json(plan, &path);
+        object["reading"] = serde_json::to_value(prepared.choices())?;
+        object["rates"] = serde_json::to_value(prepared.rates())?;
+        object["forecast"] = serde_json::to_value(forecast::of(&prepared))?;
+        return say_json(&object);
+    }
+    say(&(table(plan, &path) + &forecast::table(&prepared)))
 }
 
 fn json(plan: &Plan, path: &PathReport) -> serde_json::Value {

@@ -20,7 +20,7 @@ use flint_model::Decoder;
 use std::sync::Arc;
 
 pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine, RuntimeError> {
-    let Prepared { files, options, compute, reader, predictor, plan } = prepared;
+    let Prepared { files, options, compute, reader, predictor, plan, work, rates, .. } = prepared;
     let mut loaded = Loaded { done: 0, total: plan.resident_bytes + kept_bytes(&plan), progress };
     let weights = dense::load(&files, &options, &compute, &plan.dense, &mut loaded)?;
     tracing::debug!(bytes = loaded.done, "dense weights are in memory");
@@ -40,15 +40,18 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
             let cache = SlotCache::new(config, *bytes)?;
             let all = plan.all_resident;
             let guess = options.guesses && !all;
-            let empty =
-                SparseNeurons::new(math, Arc::clone(&file), predictor, cache, reader, guess);
-            let sparse = load_sparse(empty, &file, all, &mut loaded)?;
+            let (ablation, own) = (options.ablation, Arc::clone(&file));
+            let mut sparse =
+                SparseNeurons::new(math, own, predictor, cache, reader, guess, ablation)?;
+            if !ablation.no_reuse {
+                preload(&mut sparse, &file, all, &mut loaded)?;
+            }
             Neurons::Sparse(Box::new(sparse))
         }
     };
     tracing::debug!(bytes = loaded.done, "loaded");
     let decoder = Decoder::new(files.architecture, compute.clone());
-    Ok(Engine { decoder, weights, neurons, file, plan, options, compute })
+    Ok(Engine { decoder, weights, neurons, file, plan, options, compute, work, rates })
 }
 
 /// Bytes of neurons that are read while loading.
@@ -149,12 +152,12 @@ fn read_blocks(
 }
 
 /// Reads into slots what is worth having there before the first token.
-fn load_sparse(
-    mut sparse: SparseNeurons,
+fn preload(
+    sparse: &mut SparseNeurons,
     file: &RecordFile,
     all: bool,
     loaded: &mut Loaded<'_>,
-) -> Result<SparseNeurons, RuntimeError> {
+) -> Result<(), RuntimeError> {
     let shape = *file.bundle().shape();
     if all {
         for layer in 0..shape.layers {
@@ -170,5 +173,5 @@ fn load_sparse(
             sparse.preload(layer, &NeuronSet::from_unsorted(hot))?;
         }
     }
-    Ok(sparse)
+    Ok(())
 }

@@ -5,13 +5,14 @@
 //! so that the disk does not idle meanwhile; a guess only moves reads ahead and never changes a set.
 
 mod guesses;
+mod halves;
 mod round;
 mod slots;
 
 use super::{NeuronMath, TOGETHER, count_active};
-use crate::RuntimeError;
 use crate::records::RecordFile;
 use crate::stats::Effort;
+use crate::{Ablation, RuntimeError};
 use candle_core::Tensor;
 use flint_dram_cache::{Slot, SlotCache};
 use flint_flash_io::Reader;
@@ -48,6 +49,9 @@ pub(crate) struct SparseNeurons {
 
 impl SparseNeurons {
     /// Neurons of `file`, read by `reader` into the slots of `cache`; `guess` allows guesses.
+    ///
+    /// # Errors
+    /// When memory for an ablation cannot be had.
     pub(crate) fn new(
         math: NeuronMath,
         file: Arc<RecordFile>,
@@ -55,14 +59,16 @@ impl SparseNeurons {
         cache: SlotCache,
         reader: Reader,
         guess: bool,
-    ) -> SparseNeurons {
+        ablation: Ablation,
+    ) -> Result<SparseNeurons, RuntimeError> {
         let layers = file.bundle().shape().layers;
         let limit = cache.capacity() / GUESS_SHARE;
-        SparseNeurons {
+        let guess = guess && ablation == Ablation::default();
+        Ok(SparseNeurons {
             effort: Effort::default(),
             math,
             predictor,
-            slots: Slots::new(file, cache, reader),
+            slots: Slots::new(file, cache, reader, ablation)?,
             guesses: Guesses::new(guess, layers, limit),
             sets: Vec::new(),
             union: NeuronSet::new(),
@@ -70,7 +76,7 @@ impl SparseNeurons {
             round: Round::default(),
             ready: Vec::new(),
             acts: Vec::new(),
-        }
+        })
     }
 
     pub(super) fn reader(&self) -> &Reader {
@@ -99,9 +105,12 @@ impl SparseNeurons {
 
     /// Reads neurons into slots before the first token.
     pub(crate) fn preload(&mut self, layer: u32, neurons: &NeuronSet) -> Result<(), RuntimeError> {
-        self.slots.admit(layer, neurons, &NeuronSet::new())?;
-        while let Some(arrival) = self.slots.next() {
-            self.expect_arrived(arrival.result)?;
+        for some in neurons.as_slice().chunks(TOGETHER) {
+            let some = NeuronSet::from_unsorted(some.to_vec());
+            self.slots.admit(layer, &some, &NeuronSet::new())?;
+            while let Some(arrival) = self.slots.next() {
+                self.expect_arrived(arrival.result)?;
+            }
         }
         Ok(())
     }

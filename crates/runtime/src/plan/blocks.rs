@@ -97,6 +97,11 @@ impl ExactPlan {
         ExactPlan { layout, pinned: places - ring, ring }
     }
 
+    /// The same with everything streamed, through the longest ring that fits.
+    pub fn with_nothing_pinned(self) -> ExactPlan {
+        ExactPlan { pinned: 0, ring: (self.pinned + self.ring).min(LARGEST_RING), ..self }
+    }
+
     /// Blocks of `layer` that are pinned: its first ones. All layers get the same share, so that reads
     /// and computation alternate evenly.
     pub fn pinned_of(&self, layer: u32) -> u32 {

@@ -32,6 +32,8 @@ pub struct Costs {
     pub tables_bytes: u64,
     /// Widths that decide the size of activations.
     pub widths: Widths,
+    /// Whether all weights are read for each pass, to measure what holding them is worth.
+    pub nothing_resident: bool,
     /// How neurons are cut into blocks in exact mode.
     pub blocks: BlockLayout,
     /// What a slot cache would be for.

@@ -15,8 +15,14 @@ const LARGEST_PIECE: u64 = 512 << 10;
 /// A matrix is cut into about this many pieces, so that the ring stays small beside it.
 const PIECES_PER_MATRIX: u64 = 8;
 
-/// Places of the ring: one to compute on and two on their way.
-const RING: u32 = 3;
+/// Places of the smallest ring: one to compute on and two on their way.
+const LEAST_RING: u32 = 3;
+
+/// Places of a ring where memory is no matter: enough on their way to keep a fast disk busy.
+const LARGE_RING: u32 = 16;
+
+/// Share of the budget that rings longer than the least may take, as a divisor.
+const RING_SHARE: u64 = 64;
 
 /// Places for table rows that are read at once.
 const ROW_PLACES: u32 = 8;
@@ -148,6 +154,19 @@ impl DensePlan {
         DensePlan::within(costs, 0)
     }
 
+    /// The same with longer rings, where they are a small part of `available`: more reads on their way.
+    pub fn with_long_rings(mut self, available: u64) -> DensePlan {
+        for stream in [&mut self.body, &mut self.head] {
+            let most = available / RING_SHARE / (stream.place_bytes.max(1) as u64);
+            let places = most.clamp(u64::from(LEAST_RING), u64::from(LARGE_RING)) as u32;
+            if places > stream.places && stream.place_bytes > 0 {
+                self.bytes += u64::from(places - stream.places) * stream.place_bytes as u64;
+                stream.places = places;
+            }
+        }
+        self
+    }
+
     /// Whether this matrix is streamed.
     pub fn streams(&self, role: Role) -> bool {
         self.body.matrices.iter().chain(&self.head.matrices).any(|(other, _)| *other == role)
@@ -189,7 +208,7 @@ impl DenseCosts {
         StreamPlan {
             matrices: matrices.iter().map(|tensor| (tensor.role, piece_rows(tensor))).collect(),
             place_bytes: self.place_bytes(largest),
-            places: RING,
+            places: LEAST_RING,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Behaviour of the runtime as a whole: the models, the grid, the device, the command line.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod ablation;
 mod calibrate;
 mod checkpoints;
 mod command_line;

@@ -1,8 +1,10 @@
 //! Where the records of predicted neurons are: in slots, on their way into one, or on flash.
 
-use crate::RuntimeError;
+use super::TOGETHER;
+use super::halves::Halves;
 use crate::read_ahead::ONLY_FILE;
 use crate::records::RecordFile;
+use crate::{Ablation, RuntimeError};
 use flint_dram_cache::{Admission, Missing, Slot, SlotCache};
 use flint_flash_io::{Reader, RecordDone, RecordRead, Urgency};
 use flint_geometry::{NeuronKey, NeuronSet};
@@ -16,6 +18,9 @@ pub(super) struct Slots {
     reader: Reader,
     admission: Admission,
     reads: Vec<RecordRead>,
+    /// Where records are read in halves.
+    halves: Option<Halves>,
+    ablation: Ablation,
     /// Time for finding and freeing slots.
     pub(super) time: Duration,
     /// Records that were asked for, less guesses that were taken back.
@@ -30,9 +35,22 @@ pub(super) struct Arrival {
 }
 
 impl Slots {
-    pub(super) fn new(file: Arc<RecordFile>, cache: SlotCache, reader: Reader) -> Slots {
-        let (admission, reads) = (Admission::new(), Vec::new());
-        Slots { file, cache, reader, admission, reads, time: Duration::ZERO, loaded: 0 }
+    pub(super) fn new(
+        file: Arc<RecordFile>,
+        cache: SlotCache,
+        reader: Reader,
+        ablation: Ablation,
+    ) -> Result<Slots, RuntimeError> {
+        let record = file.bundle().shape().record;
+        let halves = || {
+            let lease = reader.lease_bytes(record.payload_bytes());
+            // Two rounds are on their way at most.
+            let most = cache.capacity().min(2 * TOGETHER);
+            Halves::new(record.rows(), record.row_bytes(), most, lease)
+        };
+        let halves = ablation.unbundled.then(halves).transpose()?;
+        let (admission, reads, time) = (Admission::new(), Vec::new(), Duration::ZERO);
+        Ok(Slots { file, cache, reader, admission, reads, halves, ablation, time, loaded: 0 })
     }
 
     pub(super) fn reader(&self) -> &Reader {
@@ -54,6 +72,11 @@ impl Slots {
         self.cache.admit_beside(layer, needed, beside, &mut self.admission)?;
         self.time += started.elapsed();
         self.submit(layer, Urgency::Exact);
+        while self.ablation.no_overlap
+            && let Some(arrival) = self.next()
+        {
+            arrival.result?;
+        }
         Ok(())
     }
 
@@ -89,19 +112,37 @@ impl Slots {
             self.reads.push(RecordRead { tag: tag_of(key), file: ONLY_FILE, extent, into });
         }
         self.loaded += self.reads.len() as u64;
-        self.reader.submit(&mut self.reads, urgency);
+        match &mut self.halves {
+            None => self.reader.submit(&mut self.reads, urgency),
+            Some(halves) => halves.submit(&mut self.reader, &mut self.reads, urgency),
+        }
     }
 
     /// Waits for a read; `None` when none is under way.
     pub(super) fn next(&mut self) -> Option<Arrival> {
-        let done = self.reader.next()?;
-        Some(self.keep(done))
+        loop {
+            let done = self.reader.next()?;
+            if let Some(whole) = self.whole(done) {
+                return Some(self.keep(whole));
+            }
+        }
     }
 
     /// A read that has ended, if there is one.
     pub(super) fn try_next(&mut self) -> Option<Arrival> {
-        let done = self.reader.try_next()?;
-        Some(self.keep(done))
+        loop {
+            let done = self.reader.try_next()?;
+            if let Some(whole) = self.whole(done) {
+                return Some(self.keep(whole));
+            }
+        }
+    }
+
+    fn whole(&mut self, done: RecordDone) -> Option<RecordDone> {
+        match &mut self.halves {
+            None => Some(done),
+            Some(halves) => halves.join(done),
+        }
     }
 
     /// Checks a record that was read and makes it resident.
@@ -120,8 +161,15 @@ impl Slots {
 
     /// Takes back everything that is still being read, so that the cache stays whole after an error.
     pub(super) fn abandon_reads(&mut self) {
+        let cache = &mut self.cache;
+        let mut give_up = |tag, lease| cache.abandon(key_of(tag), Some(lease));
+        if let Some(halves) = &mut self.halves {
+            halves.give_up(&mut give_up);
+        }
         while let Some(done) = self.reader.next() {
-            self.cache.abandon(key_of(done.tag), Some(done.into));
+            if let Some((tag, lease)) = Halves::lease_of(done) {
+                give_up(tag, lease);
+            }
         }
     }
 
@@ -146,6 +194,9 @@ impl Slots {
     pub(super) fn end_token(&mut self) {
         let started = Instant::now();
         self.cache.end_token();
+        if self.ablation.no_reuse {
+            self.cache.clear();
+        }
         self.time += started.elapsed();
     }
 }

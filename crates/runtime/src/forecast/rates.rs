@@ -1,0 +1,195 @@
+//! What this machine does per second, measured in a fraction of a second before the plan is made.
+
+use crate::{RuntimeError, Stats};
+use flint_flash_io::{Options, ProbeOptions, ProbePoint, probe};
+use flint_iobuf::Lease;
+use flint_kernels::{Compute, ElementType, MatrixView, matmul};
+use serde::Serialize;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Memory that the bandwidth is measured on, where the budget leaves that much: more than caches hold.
+const MEMORY_BYTES: u64 = 128 << 20;
+
+/// Numbers per row of the matrix that is measured, about as wide as a layer.
+const COLUMNS: usize = 4096;
+
+/// Tokens of the chunk that arithmetic is measured on, and rows of its matrix.
+const CHUNK: (usize, usize) = (64, 192);
+
+/// Queue depths that are tried for records.
+const DEPTHS: [usize; 3] = [16, 32, 64];
+
+/// A deeper queue must bring this much, for it delays what is exact behind what is guessed.
+const WORTH_DEEPER: f64 = 1.05;
+
+/// Bytes of a read that is large enough for throughput alone to count.
+const LARGE: usize = 512 << 10;
+
+/// What the disk does.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct DiskRates {
+    /// Reads in flight, as chosen.
+    pub depth: usize,
+    /// Seconds per read of a record, many in flight.
+    pub record_seconds: f64,
+    /// Bytes per second of large reads.
+    pub bytes_per_second: f64,
+}
+
+/// Rates of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Rates {
+    /// Bytes of weights per second that one token multiplies, on all threads.
+    pub memory: f64,
+    /// Floating-point operations per second over a chunk of tokens, on all threads.
+    pub operations: f64,
+    /// Seconds of one prediction over all layers.
+    pub predict_seconds: f64,
+    /// Seconds to hand a small product to all threads and back.
+    pub call_seconds: f64,
+    /// The disk.
+    pub disk: DiskRates,
+}
+
+impl DiskRates {
+    /// Measures the file of records, about `each` per point.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn measure(
+        neurons: &Path,
+        record_bytes: usize,
+        read: Options,
+        each: Duration,
+    ) -> Result<DiskRates, RuntimeError> {
+        let options = ProbeOptions {
+            sizes: vec![record_bytes, LARGE.max(record_bytes)],
+            depths: DEPTHS.to_vec(),
+            each,
+            read,
+            ..ProbeOptions::default()
+        };
+        let report = probe(neurons, &options, |_| {}).map_err(RuntimeError::Open)?;
+        let of = |bytes: usize| report.random.iter().filter(move |point| point.bytes == bytes);
+        let mut records = of(record_bytes);
+        let Some(mut best) = records.next() else { unreachable!("a bundle has a record") };
+        for deeper in records {
+            if best.micros_per_read > WORTH_DEEPER * deeper.micros_per_read {
+                best = deeper;
+            }
+        }
+        let rate = |point: &ProbePoint| point.megabytes_per_second * 1e6;
+        let large = of(options.sizes[1]).map(rate).fold(rate(&report.sequential), f64::max);
+        Ok(DiskRates {
+            depth: best.depth,
+            record_seconds: best.micros_per_read / 1e6,
+            bytes_per_second: large,
+        })
+    }
+
+    /// Bytes that the disk reads in the time that another request costs.
+    pub fn gap_worth_reading(&self, record_bytes: usize) -> u64 {
+        let request = self.record_seconds - record_bytes as f64 / self.bytes_per_second;
+        (request.max(0.0) * self.bytes_per_second) as u64
+    }
+
+    /// How much faster this is than `other` at the reads of `work`.
+    pub(super) fn drift_from(&self, other: &DiskRates, work: &super::Work) -> f64 {
+        let (here, there) = (work.read_seconds(self), work.read_seconds(other));
+        if here > 0.0 { there / here } else { 1.0 }
+    }
+}
+
+/// Bytes per second at which one token's vector is multiplied with weights from memory; `None` where the
+/// budget leaves no memory to measure on.
+fn memory_bandwidth(compute: &Compute, available: u64) -> Option<f64> {
+    let rows = (MEMORY_BYTES.min(available / 4) / (2 * COLUMNS as u64)) as usize;
+    let weights = Lease::alone(rows * COLUMNS * 2).ok().filter(|_| rows > 0)?;
+    let bytes = &weights[..rows * COLUMNS * 2];
+    let view = MatrixView::new(ElementType::F16, rows, COLUMNS, bytes).ok()?;
+    let (x, mut out) = (vec![1.0; COLUMNS], vec![0.0; rows]);
+    // The first pass touches the pages.
+    let mut best = f64::MAX;
+    for _ in 0..4 {
+        let started = Instant::now();
+        matmul(compute, view, &x, None, &mut out);
+        best = best.min(started.elapsed().as_secs_f64());
+    }
+    Some(bytes.len() as f64 / best)
+}
+
+/// Operations per second of a product over many tokens.
+fn arithmetic(compute: &Compute) -> f64 {
+    let (tokens, rows) = CHUNK;
+    let weights = vec![0; rows * COLUMNS * 2];
+    let Ok(view) = MatrixView::new(ElementType::F16, rows, COLUMNS, &weights) else {
+        unreachable!("the buffer has the size of the matrix")
+    };
+    let (x, mut out) = (vec![1.0; tokens * COLUMNS], vec![0.0; tokens * rows]);
+    let mut best = f64::MAX;
+    for _ in 0..3 {
+        let started = Instant::now();
+        matmul(compute, view, &x, None, &mut out);
+        best = best.min(started.elapsed().as_secs_f64());
+    }
+    2.0 * (tokens * rows * COLUMNS) as f64 / best
+}
+
+/// Seconds that a product takes beyond the memory it reads: waking threads and coming back.
+fn call(compute: &Compute, memory: f64) -> f64 {
+    const ROWS: usize = 64;
+    let weights = vec![0; ROWS * COLUMNS * 2];
+    let Ok(view) = MatrixView::new(ElementType::F16, ROWS, COLUMNS, &weights) else {
+        unreachable!("the buffer has the size of the matrix")
+    };
+    let (x, mut out) = (vec![1.0; COLUMNS], vec![0.0; ROWS]);
+    const TIMES: usize = 16;
+    let started = Instant::now();
+    for _ in 0..TIMES {
+        matmul(compute, view, &x, None, &mut out);
+    }
+    let each = started.elapsed().as_secs_f64() / TIMES as f64;
+    (each - weights.len() as f64 / memory / 2.0).max(0.0)
+}
+
+impl Rates {
+    /// Measures everything but the disk, on at most a quarter of the memory that is `available`; `predict`
+    /// predicts all layers once, where anything is predicted.
+    pub(crate) fn measure(
+        compute: &Compute,
+        available: u64,
+        disk: DiskRates,
+        predict: &mut dyn FnMut() -> Result<(), RuntimeError>,
+    ) -> Result<Option<Rates>, RuntimeError> {
+        let Some(memory) = memory_bandwidth(compute, available) else { return Ok(None) };
+        // The first time touches the predictors' pages.
+        predict()?;
+        let started = Instant::now();
+        predict()?;
+        let predict_seconds = started.elapsed().as_secs_f64();
+        Ok(Some(Rates {
+            memory,
+            operations: arithmetic(compute),
+            predict_seconds,
+            call_seconds: call(compute, memory),
+            disk,
+        }))
+    }
+
+    /// The rates that a run met: its disk, and memory as measured `after` it.
+    pub(crate) fn met_by(&self, stats: &Stats, after: Option<f64>) -> Rates {
+        let mut met = *self;
+        if let Some(after) = after {
+            met.memory = (self.memory + after) / 2.0;
+            met.predict_seconds = self.predict_seconds * self.memory / met.memory;
+        }
+        let per_token = &stats.per_token;
+        if per_token.reads > 0.0 {
+            let seconds = per_token.io_busy_ms / 1e3;
+            met.disk.record_seconds = seconds / per_token.reads;
+            met.disk.bytes_per_second = per_token.bytes_read / seconds;
+        }
+        met
+    }
+}

@@ -1,0 +1,172 @@
+//! What one token takes, in bytes and counts: from the plan and what calibration measured.
+
+use crate::plan::{DensePlan, NeuronPlan};
+use crate::{DenseCosts, Mode, Plan};
+use flint_bundle::{Bundle, Calibration, LoadsPerToken};
+use flint_geometry::ModelShape;
+use flint_model::{Architecture, Residual};
+use serde::Serialize;
+
+/// One layer of one token.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct LayerWork {
+    /// Bytes of dense weights that are multiplied.
+    pub dense_bytes: f64,
+    /// Neurons computed.
+    pub predicted: f64,
+    /// Neurons whose activation is not zero.
+    pub active: f64,
+    /// Neurons read.
+    pub loaded: f64,
+}
+
+/// What a prompt takes beside what a token takes.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct PromptWork {
+    /// Tokens that go through a layer together.
+    pub chunk: usize,
+    /// Bytes that a chunk reads.
+    pub read_bytes: f64,
+    /// Weights that each token multiplies.
+    pub weights: f64,
+}
+
+/// What a token takes.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Work {
+    /// The layers.
+    pub layers: Vec<LayerWork>,
+    /// Bytes of the matrix of logits.
+    pub head_bytes: f64,
+    /// Bytes of one row of a record.
+    pub row_bytes: f64,
+    /// Rows of a record that only active neurons need.
+    pub rows_of_active: f64,
+    /// Bytes of a record as read.
+    pub record_bytes: f64,
+    /// Bytes that are read in order, whatever the token.
+    pub streamed_bytes: f64,
+    /// Whether anything is predicted.
+    pub sparse: bool,
+    /// Whether reads of a layer can overlap with its attention.
+    pub reads_before_attention: bool,
+    /// Products that are handed to threads, per layer.
+    pub calls: f64,
+    /// The prompt.
+    pub prompt: PromptWork,
+}
+
+impl Work {
+    /// The work of a run as planned.
+    pub fn of(bundle: &Bundle, architecture: &Architecture, plan: &Plan, guesses: bool) -> Work {
+        let shape = bundle.shape();
+        let layers = shape.layers as usize;
+        let costs = DenseCosts::of(bundle, architecture, 1);
+        let (body, head) = dense_bytes(&costs);
+        let (stride, row) = (shape.record.stride() as f64, shape.record.row_bytes() as f64);
+        let neurons = neurons_of(bundle.calibration(), shape, plan);
+        let streamed = streamed_bytes(&costs, &plan.dense) + exact_stream(plan, stride);
+        let serial = architecture.residual == Residual::Serial;
+        let all_rows = f64::from(shape.layers) * f64::from(shape.neurons) * stride;
+        let dense_per_layer = body / layers as f64;
+        let in_slots: f64 = neurons.iter().map(|layer| layer.loaded).sum();
+        Work {
+            layers: neurons
+                .into_iter()
+                .map(|neurons| LayerWork { dense_bytes: dense_per_layer, ..neurons })
+                .collect(),
+            head_bytes: head,
+            row_bytes: row,
+            rows_of_active: (shape.record.rows() - 1) as f64,
+            record_bytes: stride,
+            streamed_bytes: streamed,
+            sparse: plan.mode == Mode::Sparse,
+            reads_before_attention: plan.mode == Mode::Sparse && (!serial || guesses),
+            calls: if plan.mode == Mode::Sparse { 10.0 } else { 7.0 },
+            prompt: PromptWork {
+                chunk: plan.chunk,
+                read_bytes: streamed + if in_slots > 0.0 { all_rows } else { 0.0 },
+                weights: (body + all_rows) * shape.hidden() as f64 / row,
+            },
+        }
+    }
+}
+
+/// Bytes of matrices that every token multiplies: in layers, and for logits.
+fn dense_bytes(costs: &DenseCosts) -> (f64, f64) {
+    let sum = |for_logits: bool| {
+        let some = costs.tensors.iter().filter(|t| t.matrix && t.for_logits == for_logits);
+        some.map(|tensor| tensor.rows * tensor.row_bytes).sum::<u64>() as f64
+    };
+    (sum(false), sum(true))
+}
+
+fn streamed_bytes(costs: &DenseCosts, plan: &DensePlan) -> f64 {
+    let streamed = costs.tensors.iter().filter(|tensor| plan.streams(tensor.role));
+    streamed.map(|tensor| tensor.rows * tensor.row_bytes).sum::<u64>() as f64
+}
+
+fn exact_stream(plan: &Plan, stride: f64) -> f64 {
+    match &plan.neurons {
+        NeuronPlan::Exact(exact) => {
+            let blocks = exact.layout.blocks() - exact.pinned;
+            blocks as f64 * f64::from(exact.layout.block_neurons) * stride
+        }
+        NeuronPlan::Sparse { .. } => 0.0,
+    }
+}
+
+fn neurons_of(
+    calibration: Option<&Calibration>,
+    shape: &ModelShape,
+    plan: &Plan,
+) -> Vec<LayerWork> {
+    let all = f64::from(shape.neurons);
+    let every = LayerWork { predicted: all, active: all, loaded: 0.0, ..LayerWork::default() };
+    let layers = shape.layers as usize;
+    let NeuronPlan::Sparse { config, bytes } = &plan.neurons else { return vec![every; layers] };
+    let Some(found) = calibration.filter(|found| found.groups.len() == layers) else {
+        return vec![every; layers];
+    };
+    let predicted: f64 = found.groups.iter().map(|group| f64::from(group.predicted_mean)).sum();
+    let slots = u64::from(config.slots_for(*bytes));
+    let loads =
+        if plan.all_resident { 0.0 } else { loads_at(&found.loads_per_token, slots, predicted) };
+    let layer = |group: &flint_bundle::GroupCalibration| LayerWork {
+        predicted: f64::from(group.predicted_mean),
+        active: f64::from(group.active_mean * group.recall),
+        loaded: loads * f64::from(group.predicted_mean) / predicted.max(1.0),
+        ..LayerWork::default()
+    };
+    found.groups.iter().map(layer).collect()
+}
+
+/// The measured curve, straight between its points; without slots everything predicted is loaded.
+fn loads_at(curve: &[LoadsPerToken], slots: u64, predicted: f64) -> f64 {
+    let mut before = LoadsPerToken { slots: 0, loads: predicted };
+    for &point in curve {
+        if point.slots >= slots {
+            let span = (point.slots - before.slots).max(1) as f64;
+            let share = (slots - before.slots) as f64 / span;
+            return before.loads + (point.loads - before.loads) * share;
+        }
+        before = point;
+    }
+    before.loads
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loads_follow_the_curve_and_start_at_everything_predicted() {
+        let curve = [(100, 50.0), (300, 10.0)].map(|(slots, loads)| LoadsPerToken { slots, loads });
+        let at = |slots| loads_at(&curve, slots, 90.0);
+        assert_eq!(
+            [at(0), at(50), at(100), at(200), at(300), at(999)],
+            [90.0, 70.0, 50.0, 30.0, 10.0, 10.0]
+        );
+        assert_eq!(loads_at(&[], 7, 90.0), 90.0);
+    }
+}
