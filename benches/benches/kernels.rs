@@ -11,7 +11,7 @@ use flint_geometry::{ElementType, RecordLayout};
 use flint_iobuf::Lease;
 use flint_kernels::{
     Activation, AttentionSpec, Compute, Isa, KvCache, KvElement, MatrixView, accumulate_down,
-    activate, attention, matmul,
+    activate, attention, matmul, multiply_add_peak,
 };
 use std::hint::black_box;
 
@@ -108,19 +108,25 @@ fn feed_forward(criterion: &mut Criterion) {
     }
 }
 
-/// A chunk of 64 tokens; elements are floating-point operations.
+/// Chunks of a prompt; elements are floating-point operations. Beside them multiply-adds on registers alone.
 fn gemm(criterion: &mut Criterion) {
-    const TOKENS: usize = 64;
     let memory = weights(COLS * COLS * 2);
     let w = MatrixView::new(ElementType::F16, COLS, COLS, &memory).unwrap();
-    let x = numbers(TOKENS * COLS);
-    let mut out = vec![0.0; TOKENS * COLS];
-    let mut group = criterion.benchmark_group("gemm f16 4096x4096, 64 tokens");
-    group.throughput(Throughput::Elements((2 * TOKENS * COLS * COLS) as u64)).sample_size(10);
+    for tokens in [64, 512] {
+        let x = numbers(tokens * COLS);
+        let mut out = vec![0.0; tokens * COLS];
+        let name = format!("gemm f16 4096x4096, {tokens} tokens");
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Elements((2 * tokens * COLS * COLS) as u64)).sample_size(10);
+        for c in computes() {
+            group.bench_function(id("matmul", &c), |b| {
+                b.iter(|| matmul(&c, w, black_box(&x), None, &mut out));
+            });
+        }
+    }
     for c in computes() {
-        group.bench_function(id("matmul", &c), |b| {
-            b.iter(|| matmul(&c, w, black_box(&x), None, &mut out));
-        });
+        let peak = multiply_add_peak(&c) / 1e9;
+        println!("peak of {} on {} threads: {peak:.0} GFLOP/s", c.isa(), c.threads());
     }
 }
 

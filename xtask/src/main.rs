@@ -17,6 +17,8 @@ struct Arguments {
 enum Task {
     /// Turn a HuggingFace checkpoint into a bundle.
     Convert(runtime::cli::ConvertArgs),
+    /// Compare reading with fio's io_uring engine, in paired slices.
+    Fio(xtask::fio::FioArgs),
     /// Measure decoding at several memory budgets: the table of the README.
     Measure(xtask::measure::MeasureArgs),
     /// Check layering, sizes, headers, file names and the list of unsafe files.
@@ -34,6 +36,10 @@ fn main() -> ExitCode {
     };
     let result = match arguments.task {
         Task::Convert(args) => return runtime::cli::status(runtime::cli::convert(args)),
+        Task::Fio(args) => xtask::fio::fio(&args).map(|lines| {
+            println!("{lines}");
+            ExitCode::SUCCESS
+        }),
         Task::Measure(args) => xtask::measure::measure(&args).map(|table| {
             println!("{table}");
             ExitCode::SUCCESS

@@ -96,13 +96,10 @@ pub fn probe(
     let sizes = ground.sizes_that_fit(&options.sizes)?;
     let points = sizes.len() * options.depths.len() + 1;
     let mut random = Vec::new();
-    let mut seed = SplitMix::new(1);
     for &bytes in &sizes {
         for &depth in &options.depths {
             progress(ProbeProgress { done: random.len(), points });
-            let mut point = Point::new(&ground, options, bytes, depth)?;
-            let last = ground.bytes() - bytes as u64;
-            random.push(point.measure(options.each, || seed.up_to(last / GRAIN) * GRAIN)?);
+            random.push(random_point(&ground, options, bytes, depth, random.len() as u64)?);
         }
     }
     progress(ProbeProgress { done: random.len(), points });
@@ -114,6 +111,36 @@ pub fn probe(
         (next - 1) % places * bytes as u64
     })?;
     Ok(ProbeReport { path: point.reader.report(), file_bytes: ground.bytes(), random, sequential })
+}
+
+/// Measures random reads of `bytes` at one depth from an existing file; of `options` only how long and how to
+/// read count. Another `seed` reads other places.
+///
+/// # Errors
+/// When the file cannot be read or is smaller than one read.
+pub fn probe_random(
+    file: &Path,
+    bytes: usize,
+    depth: usize,
+    options: &ProbeOptions,
+    seed: u64,
+) -> Result<ProbePoint, ReadError> {
+    let ground = Ground::new(file, options.temporary_bytes)?;
+    ground.sizes_that_fit(&[bytes])?;
+    random_point(&ground, options, bytes, depth, seed)
+}
+
+fn random_point(
+    ground: &Ground,
+    options: &ProbeOptions,
+    bytes: usize,
+    depth: usize,
+    seed: u64,
+) -> Result<ProbePoint, ReadError> {
+    let mut random = SplitMix::new(seed + 1);
+    let last = ground.bytes() - bytes as u64;
+    let mut point = Point::new(ground, options, bytes, depth)?;
+    point.measure(options.each, || random.up_to(last / GRAIN) * GRAIN)
 }
 
 /// A reader and the memory for one point.

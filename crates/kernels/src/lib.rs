@@ -21,6 +21,7 @@
 
 mod activation;
 mod attention;
+mod ceiling;
 mod compute;
 mod dot;
 mod element;
@@ -41,6 +42,7 @@ mod weighted;
 
 pub use activation::Activation;
 pub use attention::{AttentionSpec, attention};
+pub use ceiling::multiply_add_peak;
 pub use compute::Compute;
 pub use error::KernelError;
 pub use feed_forward::{accumulate_down, activate};

@@ -58,7 +58,8 @@ impl<'e> Session<'e> {
         self.cache.context() - self.len()
     }
 
-    /// Feeds tokens and returns the logits after the last one. `progress` hears how many were fed.
+    /// Feeds tokens and returns the logits after the last one. `progress` hears how many were fed; layers of a
+    /// chunk count as their share of its tokens.
     ///
     /// # Errors
     /// When there is no room, a token is unknown, or a read fails.
@@ -75,7 +76,12 @@ impl<'e> Session<'e> {
         let mut last = Vec::new();
         let mut fed = 0;
         for chunk in tokens.chunks(self.engine.plan.chunk) {
-            let hidden = step::step(self.engine, &mut self.cache, chunk)?;
+            let layers = self.engine.architecture().layers;
+            let hidden = step::step(self.engine, &mut self.cache, chunk, &mut |done| {
+                if chunk.len() > 1 {
+                    progress(fed + chunk.len() * done / layers);
+                }
+            })?;
             fed += chunk.len();
             progress(fed);
             if fed == tokens.len() {
@@ -97,7 +103,7 @@ impl<'e> Session<'e> {
         self.check(tokens)?;
         let vocabulary = self.engine.architecture().vocabulary;
         for chunk in tokens.chunks(self.engine.plan.chunk) {
-            let hidden = step::step(self.engine, &mut self.cache, chunk)?;
+            let hidden = step::step(self.engine, &mut self.cache, chunk, &mut |_| {})?;
             for first in (0..chunk.len()).step_by(LOGIT_ROWS) {
                 let rows = LOGIT_ROWS.min(chunk.len() - first);
                 let logits = step::logits(self.engine, &mut self.cache, &hidden, first, rows)?;

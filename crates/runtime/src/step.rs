@@ -13,17 +13,21 @@ use flint_kernels::{KvCache, ops};
 use flint_model::Pass;
 
 /// Runs `tokens` through all layers, after the positions that `cache` holds; gives the hidden states
-/// (tokens x hidden) after the last layer.
+/// (tokens x hidden) after the last layer. `progress` hears how many layers are done, but for the last.
 pub(crate) fn step(
     engine: &mut Engine,
     cache: &mut KvCache,
     tokens: &[u32],
+    progress: &mut dyn FnMut(usize),
 ) -> Result<Tensor, RuntimeError> {
     let first_position = cache.len();
     let Engine { decoder, weights, neurons, .. } = engine;
     let mut pass = Pass { weights, feed_forward: neurons, cache, first_position };
     let mut hidden = decoder.embed(&mut pass, tokens)?;
     for layer in 0..decoder.architecture().layers {
+        if layer > 0 {
+            progress(layer);
+        }
         hidden = decoder.layer(&mut pass, layer, hidden).map_err(|error| RuntimeError::InPass {
             layer,
             position: first_position,

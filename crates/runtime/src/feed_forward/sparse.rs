@@ -44,7 +44,9 @@ pub(crate) struct SparseNeurons {
     guess: [NeuronSet; 1],
     round: Round,
     ready: Vec<(u32, Slot)>,
+    arrivals: Vec<Arrival>,
     acts: Vec<f32>,
+    no_overlap: bool,
 }
 
 impl SparseNeurons {
@@ -75,7 +77,9 @@ impl SparseNeurons {
             guess: Default::default(),
             round: Round::default(),
             ready: Vec::new(),
+            arrivals: Vec::new(),
             acts: Vec::new(),
+            no_overlap: ablation.no_overlap,
         })
     }
 
@@ -108,9 +112,7 @@ impl SparseNeurons {
         for some in neurons.as_slice().chunks(TOGETHER) {
             let some = NeuronSet::from_unsorted(some.to_vec());
             self.slots.admit(layer, &some, &NeuronSet::new())?;
-            while let Some(arrival) = self.slots.next() {
-                self.expect_arrived(arrival.result)?;
-            }
+            self.wait_for_all()?;
         }
         Ok(())
     }
@@ -140,11 +142,32 @@ impl SparseNeurons {
         self.effort.neurons_predicted += self.sets.iter().map(|set| set.len() as u64).sum::<u64>();
         self.settle_guesses(layer as u32);
         if let Some(first) = self.part(0) {
-            self.slots
-                .admit(layer as u32, &first, &NeuronSet::new())
-                .map_err(ModelError::supplier)?;
+            self.admit(layer as u32, &first, &NeuronSet::new()).map_err(ModelError::supplier)?;
         }
         Ok(())
+    }
+
+    /// Asks for what is missing of a round.
+    fn admit(
+        &mut self,
+        layer: u32,
+        needed: &NeuronSet,
+        beside: &NeuronSet,
+    ) -> Result<(), RuntimeError> {
+        self.slots.admit(layer, needed, beside)?;
+        if self.no_overlap { self.wait_for_all() } else { Ok(()) }
+    }
+
+    fn wait_for_all(&mut self) -> Result<(), RuntimeError> {
+        loop {
+            self.slots.wait(&self.math.compute, &mut self.arrivals);
+            if self.arrivals.is_empty() {
+                return Ok(());
+            }
+            for arrival in std::mem::take(&mut self.arrivals) {
+                self.expect_arrived(arrival.result)?;
+            }
+        }
     }
 
     /// Sorts in what was guessed, and takes back what no device has begun.
@@ -156,7 +179,7 @@ impl SparseNeurons {
         self.slots.recall_guesses(|key| recalled.push(key));
         self.guesses.judge(layer, &self.union, &mut recalled);
         // A guess that failed is absent again: whoever needs it asks again.
-        while self.slots.try_next().is_some() {}
+        self.slots.take(&self.math.compute, &mut self.arrivals);
     }
 
     pub(super) fn finish(&mut self, layer: usize, input: &Tensor) -> Result<Tensor, ModelError> {
@@ -176,11 +199,11 @@ impl SparseNeurons {
             next = self.part(index);
             let ahead = self.two_rounds_fit();
             if let Some(next) = next.as_ref().filter(|_| ahead) {
-                self.slots.admit(layer, next, &neurons)?;
+                self.admit(layer, next, &neurons)?;
             }
             self.compute(layer, neurons, x, sum)?;
             if let Some(next) = next.as_ref().filter(|_| !ahead) {
-                self.slots.admit(layer, next, &NeuronSet::new())?;
+                self.admit(layer, next, &NeuronSet::new())?;
             }
         }
         if let [_, .., last] = self.sets.as_slice() {
@@ -246,16 +269,13 @@ impl SparseNeurons {
     /// Waits for reads; those of the round become ready, ascending.
     fn await_some(&mut self, layer: u32) -> Result<(), RuntimeError> {
         self.ready.clear();
-        let Some(mut arrival) = self.slots.next() else {
-            unreachable!("every neuron of a round is there or asked for")
-        };
-        loop {
+        self.slots.wait(&self.math.compute, &mut self.arrivals);
+        assert!(!self.arrivals.is_empty(), "every neuron of a round is there or asked for");
+        let mut arrivals = std::mem::take(&mut self.arrivals);
+        for arrival in arrivals.drain(..) {
             self.sort_in(layer, arrival)?;
-            match self.slots.try_next() {
-                Some(next) => arrival = next,
-                None => break,
-            }
         }
+        self.arrivals = arrivals;
         self.ready.sort_unstable();
         Ok(())
     }

@@ -31,44 +31,78 @@ pub struct Forecast {
     pub waiting_ms: f64,
 }
 
+/// Seconds of the parts of a layer.
+struct LayerTime {
+    attention: f64,
+    /// Gate or up of the neurons that are there, and of those that are read.
+    resident: f64,
+    missing: f64,
+    /// What only active neurons need: up where there is a gate, and down.
+    active: f64,
+    reads: f64,
+}
+
 impl Work {
     /// The time of one token.
     pub fn forecast(&self, rates: &Rates) -> Forecast {
-        let layers = self.layers.len().max(1) as f64;
-        let calls = self.calls * rates.call_seconds;
-        let predict = if self.sparse { rates.predict_seconds } else { 0.0 };
-        let times = if self.reads_before_attention { 2.0 } else { 1.0 };
-        let mut said = Forecast { predictor_ms: predict * times * 1e3, ..Forecast::default() };
         let (mut dense, mut neurons, mut reads, mut waiting) = (0.0, 0.0, 0.0, 0.0);
-        for layer in &self.layers {
-            let attention = layer.dense_bytes / rates.memory + calls;
-            let read = layer.loaded * rates.disk.record_seconds;
-            let guessed = if self.reads_before_attention { read * GUESSED } else { 0.0 };
-            let exposed = read - guessed.min(attention);
-            let first_rows = layer.predicted * self.row_bytes / rates.memory;
-            let missing = layer.loaded / layer.predicted.max(1.0);
-            let other_rows = layer.active * self.rows_of_active * self.row_bytes / rates.memory;
+        for layer in self.layer_times(rates) {
+            let attention = layer.attention + self.calls * rates.call_seconds;
+            let guessed = if self.reads_before_attention { layer.reads * GUESSED } else { 0.0 };
             // What arrives last is computed after it has arrived.
-            let meanwhile = first_rows * (1.0 - missing);
+            waiting += (layer.reads - guessed.min(attention) - layer.resident).max(0.0);
             dense += attention;
-            reads += read;
-            neurons += first_rows + other_rows;
-            waiting += (exposed - meanwhile).max(0.0);
+            reads += layer.reads;
+            neurons += layer.resident + layer.missing + layer.active;
         }
         dense += self.head_bytes / rates.memory;
+        let predict = self.predictions() * rates.predict_seconds;
         let streamed = self.streamed_bytes / rates.disk.bytes_per_second;
-        let busy = dense + neurons + predict * times;
+        let busy = dense + neurons + predict;
         // Streams and misses share the disk.
-        waiting = waiting.max(streamed + reads - busy);
+        let waiting = waiting.max(streamed + reads - busy);
         let token = busy + waiting;
-        said.dense_ms = dense * 1e3;
-        said.neurons_ms = neurons * 1e3;
-        said.reads_ms = (reads + streamed) * 1e3;
-        said.waiting_ms = waiting * 1e3;
-        said.token_ms = token * 1e3;
-        said.tokens_per_second = 1.0 / token.max(f64::MIN_POSITIVE);
-        debug_assert!(layers > 0.0);
-        said
+        Forecast {
+            tokens_per_second: 1.0 / token.max(f64::MIN_POSITIVE),
+            token_ms: token * 1e3,
+            dense_ms: dense * 1e3,
+            predictor_ms: predict * 1e3,
+            neurons_ms: neurons * 1e3,
+            reads_ms: (reads + streamed) * 1e3,
+            waiting_ms: waiting * 1e3,
+        }
+    }
+
+    /// Two lower bounds of a token's time, in seconds: the sum over layers of attention, prediction, the longer of
+    /// missing reads and gate or up of what is there, and the rest of the active neurons; and the longer
+    /// of all reads and all computation.
+    pub fn bounds(&self, rates: &Rates) -> (f64, f64) {
+        let head = self.head_bytes / rates.memory;
+        let streamed = self.streamed_bytes / rates.disk.bytes_per_second;
+        let predict = if self.sparse { rates.predict_seconds } else { 0.0 };
+        let (mut layers, mut compute, mut reads) = (head + predict, head + predict, streamed);
+        for layer in self.layer_times(rates) {
+            layers += layer.attention + layer.reads.max(layer.resident) + layer.active;
+            compute += layer.attention + layer.resident + layer.missing + layer.active;
+            reads += layer.reads;
+        }
+        (layers.max(streamed), compute.max(reads))
+    }
+
+    fn layer_times(&self, rates: &Rates) -> impl Iterator<Item = LayerTime> {
+        let row = self.row_bytes / rates.memory;
+        self.layers.iter().map(move |layer| LayerTime {
+            attention: layer.dense_bytes / rates.memory,
+            resident: (layer.predicted - layer.loaded).max(0.0) * row,
+            missing: layer.loaded.min(layer.predicted) * row,
+            active: layer.active * self.rows_of_active * row,
+            reads: layer.loaded * rates.disk.record_seconds,
+        })
+    }
+
+    /// Predictions per layer: guesses are predictions too.
+    fn predictions(&self) -> f64 {
+        f64::from(u8::from(self.sparse)) + f64::from(u8::from(self.guesses))
     }
 
     /// Time until the first token of a prompt of so many tokens.
@@ -115,7 +149,7 @@ mod tests {
         let said = work(400.0).forecast(&rates());
         // Attention 5 ms a layer, logits 20 ms; first rows 0.82 ms, of which 80 % while 8 ms are read.
         let (first, other) = (2000.0 * 8192.0 / 20e6, 500.0 * 8192.0 / 20e6);
-        let expected = 10.0 * (5.0 + first + other + 8.0 - 0.8 * first) + 20.0;
+        let expected = 10.0 * (5.0 + 0.2 * first + other + 8.0) + 20.0;
         assert!((said.token_ms - expected).abs() < 1e-6, "{said:?}, not {expected}");
         let ahead = Work { reads_before_attention: true, ..work(400.0) }.forecast(&rates());
         assert!(

@@ -178,7 +178,7 @@ impl Rates {
     }
 
     /// The rates that a run met: its disk, and memory as measured `after` it.
-    pub(crate) fn met_by(&self, stats: &Stats, after: Option<f64>) -> Rates {
+    pub fn met_by(&self, stats: &Stats, after: Option<f64>) -> Rates {
         let mut met = *self;
         if let Some(after) = after {
             met.memory = (self.memory + after) / 2.0;

@@ -1,7 +1,7 @@
 //! What one token takes, in bytes and counts: from the plan and what calibration measured.
 
 use crate::plan::{DensePlan, NeuronPlan};
-use crate::{DenseCosts, Mode, Plan};
+use crate::{DenseCosts, Mode, Plan, Stats};
 use flint_bundle::{Bundle, Calibration, LoadsPerToken};
 use flint_geometry::ModelShape;
 use flint_model::{Architecture, Residual};
@@ -50,6 +50,8 @@ pub struct Work {
     pub sparse: bool,
     /// Whether reads of a layer can overlap with its attention.
     pub reads_before_attention: bool,
+    /// Whether that takes a prediction of its own.
+    pub guesses: bool,
     /// Products that are handed to threads, per layer.
     pub calls: f64,
     /// The prompt.
@@ -68,6 +70,8 @@ impl Work {
         let streamed = streamed_bytes(&costs, &plan.dense) + exact_stream(plan, stride);
         let serial = architecture.residual == Residual::Serial;
         let all_rows = f64::from(shape.layers) * f64::from(shape.neurons) * stride;
+        let sparse = plan.mode == Mode::Sparse;
+        let guesses = guesses && sparse && serial && !plan.all_resident;
         let dense_per_layer = body / layers as f64;
         let in_slots: f64 = neurons.iter().map(|layer| layer.loaded).sum();
         Work {
@@ -80,15 +84,40 @@ impl Work {
             rows_of_active: (shape.record.rows() - 1) as f64,
             record_bytes: stride,
             streamed_bytes: streamed,
-            sparse: plan.mode == Mode::Sparse,
-            reads_before_attention: plan.mode == Mode::Sparse && (!serial || guesses),
-            calls: if plan.mode == Mode::Sparse { 10.0 } else { 7.0 },
+            sparse,
+            reads_before_attention: sparse && (!serial || guesses),
+            guesses,
+            calls: if sparse { 10.0 } else { 7.0 },
             prompt: PromptWork {
                 chunk: plan.chunk,
                 read_bytes: streamed + if in_slots > 0.0 { all_rows } else { 0.0 },
                 weights: (body + all_rows) * shape.hidden() as f64 / row,
             },
         }
+    }
+}
+
+impl Work {
+    /// The same with as many neurons predicted, active and loaded as a run really had.
+    pub fn as_done(&self, stats: &Stats) -> Work {
+        let mut done = self.clone();
+        let scale =
+            |actual: f64, pick: fn(&mut LayerWork) -> &mut f64, layers: &mut [LayerWork]| {
+                let said: f64 = layers.iter_mut().map(|layer| *pick(layer)).sum();
+                let count = layers.len() as f64;
+                for layer in layers {
+                    // Where nothing was said, all layers have the same.
+                    *pick(layer) =
+                        if said > 0.0 { *pick(layer) * actual / said } else { actual / count };
+                }
+            };
+        let per_token = &stats.per_token;
+        if self.sparse {
+            scale(per_token.neurons_predicted, |l| &mut l.predicted, &mut done.layers);
+            scale(per_token.neurons_loaded, |l| &mut l.loaded, &mut done.layers);
+        }
+        scale(per_token.neurons_active, |l| &mut l.active, &mut done.layers);
+        done
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{Ablation, RuntimeError};
 use flint_dram_cache::{Admission, Missing, Slot, SlotCache};
 use flint_flash_io::{Reader, RecordDone, RecordRead, Urgency};
 use flint_geometry::{NeuronKey, NeuronSet};
+use flint_kernels::Compute;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,9 +19,12 @@ pub(super) struct Slots {
     reader: Reader,
     admission: Admission,
     reads: Vec<RecordRead>,
+    /// Reads that have ended and are not looked at yet.
+    done: Vec<RecordDone>,
     /// Where records are read in halves.
     halves: Option<Halves>,
-    ablation: Ablation,
+    /// Whether nothing is kept from token to token.
+    forgetful: bool,
     /// Time for finding and freeing slots.
     pub(super) time: Duration,
     /// Records that were asked for, less guesses that were taken back.
@@ -28,6 +32,7 @@ pub(super) struct Slots {
 }
 
 /// A read that ended.
+#[derive(Debug)]
 pub(super) struct Arrival {
     pub(super) key: NeuronKey,
     /// On an error the record is absent again.
@@ -49,8 +54,18 @@ impl Slots {
             Halves::new(record.rows(), record.row_bytes(), most, lease)
         };
         let halves = ablation.unbundled.then(halves).transpose()?;
-        let (admission, reads, time) = (Admission::new(), Vec::new(), Duration::ZERO);
-        Ok(Slots { file, cache, reader, admission, reads, halves, ablation, time, loaded: 0 })
+        Ok(Slots {
+            file,
+            cache,
+            reader,
+            admission: Admission::new(),
+            reads: Vec::new(),
+            done: Vec::new(),
+            halves,
+            forgetful: ablation.no_reuse,
+            time: Duration::ZERO,
+            loaded: 0,
+        })
     }
 
     pub(super) fn reader(&self) -> &Reader {
@@ -72,11 +87,6 @@ impl Slots {
         self.cache.admit_beside(layer, needed, beside, &mut self.admission)?;
         self.time += started.elapsed();
         self.submit(layer, Urgency::Exact);
-        while self.ablation.no_overlap
-            && let Some(arrival) = self.next()
-        {
-            arrival.result?;
-        }
         Ok(())
     }
 
@@ -118,24 +128,24 @@ impl Slots {
         }
     }
 
-    /// Waits for a read; `None` when none is under way.
-    pub(super) fn next(&mut self) -> Option<Arrival> {
-        loop {
-            let done = self.reader.next()?;
-            if let Some(whole) = self.whole(done) {
-                return Some(self.keep(whole));
-            }
+    /// Waits for a read, and takes whatever else has ended by then; nothing when none is under way.
+    pub(super) fn wait(&mut self, compute: &Compute, arrivals: &mut Vec<Arrival>) {
+        arrivals.clear();
+        while self.done.is_empty() {
+            let Some(done) = self.reader.next() else { return };
+            let whole = self.whole(done);
+            self.done.extend(whole);
         }
+        self.take(compute, arrivals);
     }
 
-    /// A read that has ended, if there is one.
-    pub(super) fn try_next(&mut self) -> Option<Arrival> {
-        loop {
-            let done = self.reader.try_next()?;
-            if let Some(whole) = self.whole(done) {
-                return Some(self.keep(whole));
-            }
+    /// Takes the reads that have ended.
+    pub(super) fn take(&mut self, compute: &Compute, arrivals: &mut Vec<Arrival>) {
+        while let Some(done) = self.reader.try_next() {
+            let whole = self.whole(done);
+            self.done.extend(whole);
         }
+        self.keep(compute, arrivals);
     }
 
     fn whole(&mut self, done: RecordDone) -> Option<RecordDone> {
@@ -145,18 +155,27 @@ impl Slots {
         }
     }
 
-    /// Checks a record that was read and makes it resident.
-    fn keep(&mut self, done: RecordDone) -> Arrival {
-        let key = key_of(done.tag);
-        let result = match done.result {
-            Ok(()) => self.file.check(key, &done.into[done.at]),
-            Err(error) => Err(error.into()),
-        };
-        match result {
-            Ok(()) => self.cache.fill(key, done.into),
-            Err(_) => self.cache.abandon(key, Some(done.into)),
+    /// Checks the records that were read, on all threads, and makes them resident.
+    fn keep(&mut self, compute: &Compute, arrivals: &mut Vec<Arrival>) {
+        let file = &self.file;
+        arrivals.clear();
+        arrivals
+            .extend(self.done.iter().map(|done| Arrival { key: key_of(done.tag), result: Ok(()) }));
+        let bytes = self.done.iter().map(|done| done.at.len()).sum();
+        compute.share(bytes, self.done.iter().zip(&mut *arrivals), |(done, arrival)| {
+            if done.result.is_ok() {
+                arrival.result = file.check(arrival.key, &done.into[done.at.clone()]);
+            }
+        });
+        for (done, arrival) in self.done.drain(..).zip(arrivals) {
+            if let Err(error) = done.result {
+                arrival.result = Err(error.into());
+            }
+            match arrival.result {
+                Ok(()) => self.cache.fill(arrival.key, done.into),
+                Err(_) => self.cache.abandon(arrival.key, Some(done.into)),
+            }
         }
-        Arrival { key, result }
     }
 
     /// Takes back everything that is still being read, so that the cache stays whole after an error.
@@ -194,7 +213,7 @@ impl Slots {
     pub(super) fn end_token(&mut self) {
         let started = Instant::now();
         self.cache.end_token();
-        if self.ablation.no_reuse {
+        if self.forgetful {
             self.cache.clear();
         }
         self.time += started.elapsed();

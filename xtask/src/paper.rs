@@ -1,0 +1,106 @@
+//! The paper's tables on this machine: what each part of the method is worth, and where a token's time goes.
+//!
+//! Every variant is Flint itself with parts left out, run in turn, round after round, over the same teacher-forced
+//! tokens of a synthetic model of the true size; the ceilings of disk and memory are measured between them.
+
+mod ceilings;
+mod chart;
+mod report;
+mod run;
+mod variants;
+
+use crate::synth::{Scale, Shape, SynthArgs};
+use anyhow::Context;
+use report::ShapeReport;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What to measure.
+#[derive(Debug, clap::Args)]
+pub struct PaperArgs {
+    /// Shapes to measure, one after the other
+    #[arg(long, value_delimiter = ',', default_values_t = crate::synth::SHAPES.to_vec())]
+    shapes: Vec<Shape>,
+    /// Share of the true size, as 0.1 or 1/8, for small disks
+    #[arg(long, default_value = "1")]
+    scale: Scale,
+    /// Where bundles are made and deleted again
+    #[arg(long, default_value = "target/paper", value_name = "DIR")]
+    dir: PathBuf,
+    /// Memory of every variant
+    #[arg(long, default_value = "50%")]
+    memory: runtime::MemoryBudget,
+    /// Tokens that sparse variants are measured on; dense ones take an eighth of it
+    #[arg(short, long, default_value_t = 32)]
+    tokens: usize,
+    /// Rounds over all variants
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Start of the random numbers of the models
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Keep the bundles, and use those that are there
+    #[arg(long)]
+    keep: bool,
+    /// Where the tables go
+    #[arg(long, default_value = "docs/results", value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Measures every shape and writes the tables; returns the files that were written.
+///
+/// # Errors
+/// When there is too little disk, or a run fails.
+pub fn paper(args: &PaperArgs) -> anyhow::Result<Vec<PathBuf>> {
+    let mut shapes = Vec::new();
+    for &shape in &args.shapes {
+        eprintln!("{shape}: {} of {}", args.scale, args.shapes.len());
+        let bundle = make(args, shape)?;
+        let measured = measure(args, shape, &bundle);
+        if !args.keep {
+            fs::remove_dir_all(&bundle).with_context(|| bundle.display().to_string())?;
+        }
+        shapes.push(measured?);
+        // After every shape, so that an interrupted run keeps what it has.
+        report::write(&args.out, &shapes)?;
+    }
+    report::write(&args.out, &shapes)
+}
+
+/// The bundle of a shape, made unless it is kept from an earlier run.
+fn make(args: &PaperArgs, shape: Shape) -> anyhow::Result<PathBuf> {
+    let out = args.dir.join(format!("{shape}-{}-{}.flint", args.scale, args.seed).replace('/', "_"));
+    if args.keep && out.is_dir() {
+        return Ok(out);
+    }
+    fs::create_dir_all(&args.dir).with_context(|| args.dir.display().to_string())?;
+    let order =
+        SynthArgs { shape, out: out.clone(), scale: args.scale, seed: args.seed, force: true };
+    crate::synth::cli::make(&order)?;
+    Ok(out)
+}
+
+fn measure(args: &PaperArgs, shape: Shape, bundle: &Path) -> anyhow::Result<ShapeReport> {
+    let mut measured = ShapeReport::new(shape.to_string(), args.scale.to_string(), args.memory);
+    for round in 0..args.rounds.max(1) {
+        // Turned round every time, so that no variant always follows the same one.
+        let mut order: Vec<usize> = (0..variants::VARIANTS.len()).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        measured.ceilings.push(ceilings::measure(bundle)?);
+        for index in order {
+            let variant = &variants::VARIANTS[index];
+            let result = run::run(args, bundle, variant)?;
+            eprintln!(
+                "  round {}: {:<18} {:>9.1} ms per token, {:>8.1} MB read",
+                round + 1,
+                variant.name,
+                result.stats.per_token.total_ms,
+                result.stats.per_token.bytes_read / 1e6
+            );
+            measured.add(index, result);
+        }
+    }
+    Ok(measured)
+}

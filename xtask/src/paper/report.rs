@@ -1,0 +1,203 @@
+//! The tables: Markdown and JSON of everything that was measured, with the spread of the rounds.
+
+use super::ceilings::Ceilings;
+use super::chart;
+use super::run::RunResult;
+use super::variants::VARIANTS;
+use crate::machine;
+use anyhow::Context;
+use runtime::{MemoryBudget, Stats};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Everything measured of one shape.
+#[derive(Debug)]
+pub(super) struct ShapeReport {
+    pub(super) shape: String,
+    scale: String,
+    memory: MemoryBudget,
+    pub(super) ceilings: Vec<Ceilings>,
+    /// By variant, one result per round.
+    runs: Vec<Vec<RunResult>>,
+}
+
+/// The middle of some values, and their ends.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Spread {
+    pub(super) median: f64,
+    pub(super) min: f64,
+    pub(super) max: f64,
+}
+
+impl Spread {
+    pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Spread {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        let Some((&min, &max)) = values.first().zip(values.last()) else {
+            return Spread { median: f64::NAN, min: f64::NAN, max: f64::NAN };
+        };
+        Spread { median: values[values.len() / 2], min, max }
+    }
+}
+
+impl ShapeReport {
+    pub(super) fn new(shape: String, scale: String, memory: MemoryBudget) -> ShapeReport {
+        let runs = vec![Vec::new(); VARIANTS.len()];
+        ShapeReport { shape, scale, memory, ceilings: Vec::new(), runs }
+    }
+
+    pub(super) fn add(&mut self, variant: usize, result: RunResult) {
+        self.runs[variant].push(result);
+    }
+
+    pub(super) fn spread(&self, variant: usize, pick: impl Fn(&Stats) -> f64) -> Spread {
+        Spread::of(self.runs[variant].iter().map(|run| pick(&run.stats)))
+    }
+
+    /// Token time of `other` over that of `variant`, round by round: how many times as fast it is.
+    fn times_as_fast(&self, variant: usize, other: usize) -> Spread {
+        let pairs = self.runs[variant].iter().zip(&self.runs[other]);
+        Spread::of(pairs.map(|(a, b)| b.stats.per_token.total_ms / a.stats.per_token.total_ms))
+    }
+
+    /// Token time over what bytes, counts and the rates of the run make of it: without guesses, layer by layer, and
+    /// with everything overlapped.
+    fn over_bounds(&self, variant: usize) -> (Spread, Spread) {
+        let bound = |run: &RunResult| {
+            let rates = run.rates?.met_by(&run.stats, None);
+            Some(run.work.as_done(&run.stats).bounds(&rates))
+        };
+        let ratio = |pick: fn((f64, f64)) -> f64| {
+            Spread::of(self.runs[variant].iter().filter_map(|run| {
+                Some(run.stats.per_token.total_ms / 1e3 / pick(bound(run)?))
+            }))
+        };
+        (ratio(|(layers, _)| layers), ratio(|(_, all)| all))
+    }
+
+    fn markdown(&self) -> String {
+        let mut text = format!("## {} at {} of its size, memory {}\n\n", self.shape, self.scale, self.memory);
+        text += &self.ceilings_line();
+        text += "| variant | I/O wait, ms | cache, ms | predictor, ms | compute, ms | token, ms (min to max) | tok/s | read, MB | reads | x naive | x hybrid |\n";
+        text += "|---|---|---|---|---|---|---|---|---|---|---|\n";
+        for (index, variant) in VARIANTS.iter().enumerate() {
+            let per = |pick: fn(&Stats) -> f64| self.spread(index, pick).median;
+            let total = self.spread(index, |s| s.per_token.total_ms);
+            let (naive, hybrid) = (self.times_as_fast(index, 0), self.times_as_fast(index, 1));
+            text += &format!(
+                "| {} | {:.1} | {:.2} | {:.1} | {:.1} | {:.1} ({:.1} to {:.1}) | {:.2} | {:.1} | {:.0} | {:.2} ({:.2} to {:.2}) | {:.2} ({:.2} to {:.2}) |\n",
+                variant.name,
+                per(|s| s.per_token.io_wait_ms),
+                per(|s| s.per_token.cache_ms),
+                per(|s| s.per_token.predictor_ms),
+                per(|s| s.per_token.compute_ms),
+                total.median, total.min, total.max,
+                per(|s| s.tokens_per_second),
+                per(|s| s.per_token.bytes_read / 1e6),
+                per(|s| s.per_token.reads),
+                naive.median, naive.min, naive.max,
+                hybrid.median, hybrid.min, hybrid.max,
+            );
+        }
+        text + "\n" + &self.bounds_text() + &self.forecast_text()
+    }
+
+    fn ceilings_line(&self) -> String {
+        let of = |pick: fn(&Ceilings) -> f64| Spread::of(self.ceilings.iter().map(pick));
+        let (record, sequential) =
+            (of(|c| c.record_mb_per_second), of(|c| c.sequential_mb_per_second));
+        format!(
+            "Ceilings between the rounds: records at depth 64 {:.0} MB/s ({:.0} to {:.0}), sequential {:.0} MB/s \
+             ({:.0} to {:.0}), multiply-adds {:.0} GFLOP/s.\n\n",
+            record.median, record.min, record.max,
+            sequential.median, sequential.min, sequential.max,
+            of(|c| c.gflops).median
+        )
+    }
+
+    fn bounds_text(&self) -> String {
+        let last = VARIANTS.len() - 1;
+        let mut text = "Token time over its bounds, from bytes and the rates of each run (sum over layers without \
+                        guesses; everything overlapped):"
+            .to_owned();
+        for index in [last - 2, last - 1, last] {
+            let (layers, all) = self.over_bounds(index);
+            let name = VARIANTS[index].name;
+            text += &format!(" {name} {:.2} and {:.2};", layers.median, all.median);
+        }
+        let cache = self.spread(last, |s| s.per_token.cache_ms / s.per_token.total_ms * 100.0);
+        text + &format!(" cache management {:.2} % of the token.\n\n", cache.median)
+    }
+
+    fn forecast_text(&self) -> String {
+        let last = VARIANTS.len() - 1;
+        let ratio = |pick: fn(&runtime::ForecastReport) -> f64| {
+            Spread::of(self.runs[last].iter().filter_map(|r| r.stats.forecast.as_ref().map(pick)))
+        };
+        let (raw, again) = (ratio(|f| f.actual_over_forecast), ratio(|f| f.actual_over_recomputed));
+        let (disk, memory) = (ratio(|f| f.disk_drift), ratio(|f| f.memory_drift));
+        let peak = self.spread(last, |s| s.peak_rss_bytes as f64 / 1e6);
+        format!(
+            "Actual over forecast {:.2} ({:.2} to {:.2}), with the rates of the run {:.2} ({:.2} to {:.2}); disk \
+             drifted to {:.2} x, memory to {:.2} x. Peak of the process so far {:.0} MB.\n\n",
+            raw.median, raw.min, raw.max,
+            again.median, again.min, again.max,
+            disk.median, memory.median, peak.max
+        )
+    }
+
+    fn json(&self) -> Value {
+        let variants = VARIANTS.iter().zip(&self.runs).map(|(variant, runs)| {
+            json!({
+                "name": variant.name,
+                "meaning": variant.meaning,
+                "runs": runs.iter().map(|run| &run.stats).collect::<Vec<_>>(),
+            })
+        });
+        json!({
+            "shape": self.shape,
+            "scale": self.scale,
+            "memory": self.memory.to_string(),
+            "ceilings": self.ceilings,
+            "variants": variants.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Writes what there is so far; returns the files.
+pub(super) fn write(out: &Path, shapes: &[ShapeReport]) -> anyhow::Result<Vec<PathBuf>> {
+    fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+    let (machine, commit) = (machine::machine(), machine::commit());
+    let mut text = format!(
+        "# What each part of the method is worth\n\nMade by `cargo xtask paper` on {machine}, commit {commit}. Synthetic \
+         models of the paper's shapes (docs/synthetic-models.md), teacher-forced tokens, variants in turn round after \
+         round; medians, spread in brackets.\n\n"
+    );
+    for variant in &VARIANTS {
+        text += &format!("- **{}**: {}\n", variant.name, variant.meaning);
+    }
+    text += "\n";
+    let mut files = Vec::new();
+    for shape in shapes {
+        let chart = format!("paper-{}.svg", shape.shape);
+        text += &shape.markdown();
+        text += &format!("![Time of a token]({chart})\n\n");
+        files.push(put(out, &chart, &chart::svg(shape)?)?);
+    }
+    files.push(put(out, "paper.md", &text)?);
+    let all = json!({
+        "machine": machine,
+        "commit": commit,
+        "shapes": shapes.iter().map(ShapeReport::json).collect::<Vec<_>>(),
+    });
+    files.push(put(out, "paper.json", &(serde_json::to_string_pretty(&all)? + "\n"))?);
+    Ok(files)
+}
+
+fn put(out: &Path, name: &str, text: &str) -> anyhow::Result<PathBuf> {
+    let path = out.join(name);
+    fs::write(&path, text).with_context(|| path.display().to_string())?;
+    Ok(path)
+}

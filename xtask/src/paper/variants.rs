@@ -1,0 +1,102 @@
+//! The rows of the ablation, from reading everything for every token to Flint as it is.
+
+use flint_dram_cache::PolicyKind;
+use runtime::{Ablation, Mode};
+use std::num::NonZeroU32;
+
+/// The window of the paper.
+const PAPER: PolicyKind = PolicyKind::Window { tokens: NonZeroU32::new(4) };
+
+/// As long as slots last.
+const OPEN: PolicyKind = PolicyKind::Window { tokens: None };
+
+/// One row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Variant {
+    /// Its name in the table.
+    pub(super) name: &'static str,
+    /// What it does.
+    pub(super) meaning: &'static str,
+    pub(super) mode: Mode,
+    pub(super) policy: PolicyKind,
+    pub(super) ablation: Ablation,
+    pub(super) guesses: bool,
+}
+
+const ALL: Ablation = Ablation {
+    nothing_resident: false,
+    no_reuse: false,
+    unbundled: false,
+    no_merging: false,
+    no_overlap: false,
+};
+const BUNDLED: Ablation = Ablation { no_merging: true, no_overlap: true, ..ALL };
+const UNBUNDLED: Ablation = Ablation { unbundled: true, ..BUNDLED };
+
+const SPARSE: Variant = Variant {
+    name: "",
+    meaning: "",
+    mode: Mode::Sparse,
+    policy: PAPER,
+    ablation: ALL,
+    guesses: false,
+};
+
+/// All rows: the paper's five, then what Flint adds.
+pub(super) const VARIANTS: [Variant; 9] = [
+    Variant {
+        name: "naive",
+        meaning: "all weights are read for every token, in order, ahead of the computation",
+        mode: Mode::Exact,
+        ablation: Ablation { nothing_resident: true, ..ALL },
+        ..SPARSE
+    },
+    Variant {
+        name: "hybrid",
+        meaning: "what fits stays, the rest is read in order, ahead of the computation",
+        mode: Mode::Exact,
+        ..SPARSE
+    },
+    Variant {
+        name: "+ predictor",
+        meaning: "only predicted neurons are read, each as two halves, and none is kept",
+        ablation: Ablation { no_reuse: true, ..UNBUNDLED },
+        ..SPARSE
+    },
+    Variant {
+        name: "+ window",
+        meaning: "neurons of the last 4 tokens are kept",
+        ablation: UNBUNDLED,
+        ..SPARSE
+    },
+    Variant {
+        name: "+ bundling",
+        meaning: "a neuron is one read: the method of the paper",
+        ablation: BUNDLED,
+        ..SPARSE
+    },
+    Variant {
+        name: "+ merging",
+        meaning: "neighbours, and small gaps between them, are one read",
+        ablation: Ablation { no_overlap: true, ..ALL },
+        ..SPARSE
+    },
+    Variant {
+        name: "+ overlap",
+        meaning: "resident neurons are computed while others are read",
+        ..SPARSE
+    },
+    Variant {
+        name: "+ guesses",
+        meaning: "neurons are guessed before attention and read meanwhile",
+        guesses: true,
+        ..SPARSE
+    },
+    Variant {
+        name: "flint",
+        meaning: "and kept as long as memory lasts",
+        policy: OPEN,
+        guesses: true,
+        ..SPARSE
+    },
+];
