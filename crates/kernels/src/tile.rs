@@ -13,7 +13,7 @@ const DEPTH: usize = 32;
 
 /// Vectors that are multiplied with all rows of a share before the next ones are looked at, in bytes: they
 /// and the rows stay in the second cache.
-const GROUP_BYTES: usize = 512 << 10;
+const GROUP_BYTES: usize = 256 << 10;
 
 /// Vectors to multiply with: `tokens` rows of `width` numbers. Several are copied to lines of memory and
 /// padded with zeros, because each is read once per tile of rows; a single one is read in place.
