@@ -5,6 +5,8 @@ use std::path::Path;
 pub mod fio;
 mod machine;
 pub mod measure;
+pub mod paper;
+pub mod synth;
 pub mod tidy;
 pub mod trace;
 pub mod train_layer;

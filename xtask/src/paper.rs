@@ -3,13 +3,15 @@
 //! Every variant is Flint itself with parts left out, run in turn, round after round, over the same teacher-forced
 //! tokens of a synthetic model of the true size; the ceilings of disk and memory are measured between them.
 
+#![expect(clippy::print_stderr, reason = "progress goes to whoever runs the task")]
+
 mod ceilings;
 mod chart;
 mod report;
 mod run;
 mod variants;
 
-use crate::synth::{Scale, Shape, SynthArgs};
+use crate::synth::{SHAPES, Scale, Shape, SynthArgs};
 use anyhow::Context;
 use report::ShapeReport;
 use std::fs;
@@ -18,8 +20,8 @@ use std::path::{Path, PathBuf};
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub struct PaperArgs {
-    /// Shapes to measure, one after the other
-    #[arg(long, value_delimiter = ',', default_values_t = crate::synth::SHAPES.to_vec())]
+    /// Shapes to measure, one after the other [default: all]
+    #[arg(long, value_delimiter = ',')]
     shapes: Vec<Shape>,
     /// Share of the true size, as 0.1 or 1/8, for small disks
     #[arg(long, default_value = "1")]
@@ -53,8 +55,8 @@ pub struct PaperArgs {
 /// When there is too little disk, or a run fails.
 pub fn paper(args: &PaperArgs) -> anyhow::Result<Vec<PathBuf>> {
     let mut shapes = Vec::new();
-    for &shape in &args.shapes {
-        eprintln!("{shape}: {} of {}", args.scale, args.shapes.len());
+    let wanted = if args.shapes.is_empty() { SHAPES.to_vec() } else { args.shapes.clone() };
+    for shape in wanted {
         let bundle = make(args, shape)?;
         let measured = measure(args, shape, &bundle);
         if !args.keep {
@@ -69,19 +71,20 @@ pub fn paper(args: &PaperArgs) -> anyhow::Result<Vec<PathBuf>> {
 
 /// The bundle of a shape, made unless it is kept from an earlier run.
 fn make(args: &PaperArgs, shape: Shape) -> anyhow::Result<PathBuf> {
-    let out = args.dir.join(format!("{shape}-{}-{}.flint", args.scale, args.seed).replace('/', "_"));
+    let out = args.dir.join(format!("{}-{}-{}.flint", shape.name(), args.scale, args.seed));
     if args.keep && out.is_dir() {
         return Ok(out);
     }
     fs::create_dir_all(&args.dir).with_context(|| args.dir.display().to_string())?;
     let order =
         SynthArgs { shape, out: out.clone(), scale: args.scale, seed: args.seed, force: true };
-    crate::synth::cli::make(&order)?;
+    crate::synth::cli::synth(&order)?;
     Ok(out)
 }
 
 fn measure(args: &PaperArgs, shape: Shape, bundle: &Path) -> anyhow::Result<ShapeReport> {
-    let mut measured = ShapeReport::new(shape.to_string(), args.scale.to_string(), args.memory);
+    let mut measured =
+        ShapeReport::new(shape.name().to_owned(), args.scale.to_string(), args.memory);
     for round in 0..args.rounds.max(1) {
         // Turned round every time, so that no variant always follows the same one.
         let mut order: Vec<usize> = (0..variants::VARIANTS.len()).collect();

@@ -13,6 +13,9 @@ const LARGEST: f32 = 16383.0;
 /// Products that are summed before they are widened: 512 x 2^7 x 2^14 is below 2^31.
 const BLOCK: usize = 512;
 
+/// Rows that are multiplied side by side.
+const ROWS: usize = 4;
+
 /// Integers that a thread takes at a time: one core multiplies them in about 10 us.
 const SHARE: usize = 128 << 10;
 
@@ -66,7 +69,7 @@ pub(crate) trait Rows: Sync {
 /// `out[row][vector] = scale x dot + bias`; `out` is rows x vectors.
 pub(crate) fn multiply<R: Rows>(compute: &Compute, rows: &R, x: &Vectors, out: &mut [f32]) {
     assert_eq!(rows.width(), x.width, "rows are as long as the vectors they multiply");
-    let share = (SHARE / (x.width * x.count()).max(1)).max(1);
+    let share = (SHARE / (x.width * x.count()).max(1)).max(1).next_multiple_of(ROWS);
     let isa = compute.isa();
     let integers = out.len() * x.width;
     let shares = out.chunks_mut((share * x.count()).max(1)).zip((0..).step_by(share));
@@ -103,21 +106,39 @@ fn products_avx512<R: Rows>(rows: &R, first: usize, x: &Vectors, out: &mut [f32]
 /// The rows from `first` on, as many as `out` has room for.
 #[inline(always)]
 fn products<R: Rows>(rows: &R, first: usize, x: &Vectors, out: &mut [f32]) {
-    let mut space = Vec::new();
-    for (index, out) in (first..).zip(out.chunks_exact_mut(x.count())) {
-        let (scale, bias) = (rows.scale(index), rows.bias(index));
-        let row = rows.row(index, &mut space);
+    let count = x.count();
+    let mut spaces: [Vec<i8>; ROWS] = std::array::from_fn(|_| Vec::new());
+    for (first, out) in (first..).step_by(ROWS).zip(out.chunks_mut(ROWS * count)) {
+        let last = first + out.len() / count - 1;
+        let mut index = first;
+        // Past the last row the last one is multiplied again, and the results dropped.
+        let together = spaces.each_mut().map(|space| {
+            let row = rows.row(index.min(last), space);
+            index += 1;
+            row
+        });
         let vectors = x.values.chunks_exact(x.width).zip(&x.scales);
-        for (out, (vector, x_scale)) in out.iter_mut().zip(vectors) {
-            *out = dot(row, vector) as f32 * (scale * x_scale) + bias;
+        for (column, (vector, x_scale)) in vectors.enumerate() {
+            let dots = dot(together, vector);
+            for (row, out) in out.chunks_exact_mut(count).enumerate() {
+                let (scale, bias) = (rows.scale(first + row), rows.bias(first + row));
+                out[column] = dots[row] as f32 * (scale * x_scale) + bias;
+            }
         }
     }
 }
 
-/// The exact dot product.
+/// The exact dot products of some rows, a block of each in turn: as many streams from memory.
 #[inline(always)]
-fn dot(row: &[i8], vector: &[i16]) -> i64 {
-    row.chunks(BLOCK).zip(vector.chunks(BLOCK)).map(|(w, x)| i64::from(dot_block(w, x))).sum()
+fn dot(rows: [&[i8]; ROWS], vector: &[i16]) -> [i64; ROWS] {
+    let mut sums = [0; ROWS];
+    for start in (0..vector.len()).step_by(BLOCK) {
+        let block = start..vector.len().min(start + BLOCK);
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            *sum += i64::from(dot_block(&row[block.clone()], &vector[block.clone()]));
+        }
+    }
+    sums
 }
 
 #[inline(always)]

@@ -117,8 +117,7 @@ pub fn generate(
         }
     };
     let decode = session.since(&decode_mark, (tokens.len() as u64).saturating_sub(1));
-    let mut stats = stats(&session, &prefill, &decode, milliseconds(first_token));
-    stats.forecast = session.engine().forecast_report(&stats);
+    let stats = stats(&session, &prefill, &decode, milliseconds(first_token));
     let rest = text.finish();
     if !ended && !rest.is_empty() {
         // Nothing follows, so nothing is left to end.
@@ -157,7 +156,13 @@ impl<'a> Text<'a> {
     }
 }
 
-fn stats(session: &Session<'_>, prefill: &Phase, decode: &Phase, first_token_ms: f64) -> Stats {
+/// What both phases of a run on `session` cost.
+pub(crate) fn stats(
+    session: &Session<'_>,
+    prefill: &Phase,
+    decode: &Phase,
+    first_token_ms: f64,
+) -> Stats {
     let engine = session.engine();
     let (plan, path, shape) = (engine.plan(), engine.path(), engine.bundle().shape());
     let neurons_total = u64::from(shape.layers) * u64::from(shape.neurons);
@@ -170,7 +175,7 @@ fn stats(session: &Session<'_>, prefill: &Phase, decode: &Phase, first_token_ms:
         (Mode::Sparse, kind) => (0, kind.to_string()),
     };
     let decode_seconds = decode.time.as_secs_f64();
-    Stats {
+    let mut stats = Stats {
         mode: plan.mode.name(),
         io_backend: path.backend,
         direct_io: path.direct,
@@ -207,7 +212,9 @@ fn stats(session: &Session<'_>, prefill: &Phase, decode: &Phase, first_token_ms:
         quality_cost: quality_cost(engine),
         forecast: None,
         per_token: PerToken::of(decode, neurons_total),
-    }
+    };
+    stats.forecast = engine.forecast_report(&stats);
+    stats
 }
 
 /// How many tokens a neuron stays in an open window, on average: as many as it takes to load every slot once.

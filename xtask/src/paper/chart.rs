@@ -50,14 +50,22 @@ pub(super) fn svg(shape: &ShapeReport) -> anyhow::Result<String> {
         }
         let labels = (0..rows).map(|row| {
             let y = (rows - 1 - row) as f64 + 0.55;
-            Text::new(format!("{:.0} ms", total(row)), (total(row) + most * 0.01, y), ("sans-serif", 14))
+            Text::new(
+                format!("{:.0} ms", total(row)),
+                (total(row) + most * 0.01, y),
+                ("sans-serif", 14),
+            )
         });
         chart.draw_series(labels)?;
         for (row, variant) in VARIANTS.iter().enumerate() {
             let (_, y) = chart.backend_coord(&(0.0, (rows - 1 - row) as f64 + 0.5));
             area.draw(&Text::new(variant.name, (16, y - 7), ("sans-serif", 15)))?;
         }
-        chart.configure_series_labels().position(SeriesLabelPosition::LowerRight).border_style(BLACK).draw()?;
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::LowerRight)
+            .border_style(BLACK)
+            .draw()?;
         area.present()?;
     }
     Ok(svg)

@@ -70,15 +70,18 @@ impl ShapeReport {
             Some(run.work.as_done(&run.stats).bounds(&rates))
         };
         let ratio = |pick: fn((f64, f64)) -> f64| {
-            Spread::of(self.runs[variant].iter().filter_map(|run| {
-                Some(run.stats.per_token.total_ms / 1e3 / pick(bound(run)?))
-            }))
+            Spread::of(
+                self.runs[variant]
+                    .iter()
+                    .filter_map(|run| Some(run.stats.per_token.total_ms / 1e3 / pick(bound(run)?))),
+            )
         };
         (ratio(|(layers, _)| layers), ratio(|(_, all)| all))
     }
 
     fn markdown(&self) -> String {
-        let mut text = format!("## {} at {} of its size, memory {}\n\n", self.shape, self.scale, self.memory);
+        let mut text =
+            format!("## {} at {} of its size, memory {}\n\n", self.shape, self.scale, self.memory);
         text += &self.ceilings_line();
         text += "| variant | I/O wait, ms | cache, ms | predictor, ms | compute, ms | token, ms (min to max) | tok/s | read, MB | reads | x naive | x hybrid |\n";
         text += "|---|---|---|---|---|---|---|---|---|---|---|\n";
@@ -93,12 +96,18 @@ impl ShapeReport {
                 per(|s| s.per_token.cache_ms),
                 per(|s| s.per_token.predictor_ms),
                 per(|s| s.per_token.compute_ms),
-                total.median, total.min, total.max,
+                total.median,
+                total.min,
+                total.max,
                 per(|s| s.tokens_per_second),
                 per(|s| s.per_token.bytes_read / 1e6),
                 per(|s| s.per_token.reads),
-                naive.median, naive.min, naive.max,
-                hybrid.median, hybrid.min, hybrid.max,
+                naive.median,
+                naive.min,
+                naive.max,
+                hybrid.median,
+                hybrid.min,
+                hybrid.max,
             );
         }
         text + "\n" + &self.bounds_text() + &self.forecast_text()
@@ -111,8 +120,12 @@ impl ShapeReport {
         format!(
             "Ceilings between the rounds: records at depth 64 {:.0} MB/s ({:.0} to {:.0}), sequential {:.0} MB/s \
              ({:.0} to {:.0}), multiply-adds {:.0} GFLOP/s.\n\n",
-            record.median, record.min, record.max,
-            sequential.median, sequential.min, sequential.max,
+            record.median,
+            record.min,
+            record.max,
+            sequential.median,
+            sequential.min,
+            sequential.max,
             of(|c| c.gflops).median
         )
     }
@@ -142,9 +155,15 @@ impl ShapeReport {
         format!(
             "Actual over forecast {:.2} ({:.2} to {:.2}), with the rates of the run {:.2} ({:.2} to {:.2}); disk \
              drifted to {:.2} x, memory to {:.2} x. Peak of the process so far {:.0} MB.\n\n",
-            raw.median, raw.min, raw.max,
-            again.median, again.min, again.max,
-            disk.median, memory.median, peak.max
+            raw.median,
+            raw.min,
+            raw.max,
+            again.median,
+            again.min,
+            again.max,
+            disk.median,
+            memory.median,
+            peak.max
         )
     }
 

@@ -22,11 +22,7 @@ pub(super) struct RunResult {
     pub(super) rates: Option<Rates>,
 }
 
-pub(super) fn run(
-    args: &PaperArgs,
-    bundle: &Path,
-    variant: &Variant,
-) -> anyhow::Result<RunResult> {
+pub(super) fn run(args: &PaperArgs, bundle: &Path, variant: &Variant) -> anyhow::Result<RunResult> {
     let dense = variant.mode == Mode::Exact;
     let (warm_up, counted) = match dense {
         true => (1, (args.tokens / DENSE_SHARE).max(2)),

@@ -13,7 +13,7 @@ const MEASURE_SHARE: f64 = 0.02;
 const POINT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(30));
 
 /// Points of a measurement, about.
-const POINTS: u32 = 7;
+const POINTS: u32 = 5;
 
 /// Largest gap that is read through: past it a second request is always cheaper.
 const LARGEST_GAP: u64 = 128 << 10;
@@ -36,9 +36,11 @@ impl Choices {
         let mut reasons = Vec::new();
         if let Some(disk) = measured {
             reasons.push(format!(
-                "disk: {:.1} us per record of {record} bytes at depth {}, {:.2} GB/s in large reads",
+                "disk: {:.1} us per record of {record} bytes at depth {}, {:.1} us per four at once, {:.2} GB/s in \
+                 large reads",
                 disk.record_seconds * 1e6,
                 disk.depth,
+                disk.run_seconds * 1e6,
                 disk.bytes_per_second / 1e9
             ));
         }

@@ -127,7 +127,12 @@ mod tests {
     use super::*;
 
     fn rates() -> Rates {
-        let disk = DiskRates { depth: 32, record_seconds: 20e-6, bytes_per_second: 1e9 };
+        let disk = DiskRates {
+            depth: 32,
+            record_seconds: 20e-6,
+            run_seconds: 62e-6,
+            bytes_per_second: 1e9,
+        };
         Rates { memory: 20e9, operations: 1e11, predict_seconds: 0.0, call_seconds: 0.0, disk }
     }
 
@@ -156,6 +161,15 @@ mod tests {
             (said.token_ms - ahead.token_ms - 10.0 * 5.0).abs() < 1e-6,
             "attention hides reads"
         );
+    }
+
+    #[test]
+    fn a_gap_is_read_through_where_that_is_cheaper_than_a_request() {
+        let gap = |run_seconds| DiskRates { run_seconds, ..rates().disk }.gap_worth_reading(16384);
+        // Four records in 62 us: a record more costs 14, of the 20 of a request.
+        assert_eq!(gap(62e-6) / 1000, (16384.0 * (20.0 / 14.0 - 1.0)) as u64 / 1000);
+        assert_eq!(gap(80e-6), 0, "a read of four takes as long as four reads");
+        assert_eq!(gap(20e-6), u64::MAX, "bytes cost nothing");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What this machine does per second, measured in a fraction of a second before the plan is made.
 
 use crate::{RuntimeError, Stats};
-use flint_flash_io::{Options, ProbeOptions, ProbePoint, probe};
+use flint_flash_io::{Options, ProbeOptions, probe_random};
 use flint_iobuf::Lease;
 use flint_kernels::{Compute, ElementType, MatrixView, matmul};
 use serde::Serialize;
@@ -23,8 +23,12 @@ const DEPTHS: [usize; 3] = [16, 32, 64];
 /// A deeper queue must bring this much, for it delays what is exact behind what is guessed.
 const WORTH_DEEPER: f64 = 1.05;
 
-/// Bytes of a read that is large enough for throughput alone to count.
+/// Bytes of a read that is large enough for throughput alone to count, and how many are in flight then.
 const LARGE: usize = 512 << 10;
+const LARGE_DEPTH: usize = 16;
+
+/// Records of a longer read, to see what a byte more costs.
+const RUN: usize = 4;
 
 /// What the disk does.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -33,6 +37,8 @@ pub struct DiskRates {
     pub depth: usize,
     /// Seconds per read of a record, many in flight.
     pub record_seconds: f64,
+    /// Seconds per read of a few neighbouring records at once.
+    pub run_seconds: f64,
     /// Bytes per second of large reads.
     pub bytes_per_second: f64,
 }
@@ -63,35 +69,39 @@ impl DiskRates {
         read: Options,
         each: Duration,
     ) -> Result<DiskRates, RuntimeError> {
-        let options = ProbeOptions {
-            sizes: vec![record_bytes, LARGE.max(record_bytes)],
-            depths: DEPTHS.to_vec(),
-            each,
-            read,
-            ..ProbeOptions::default()
+        let options = ProbeOptions { each, read, ..ProbeOptions::default() };
+        let mut seed = 0;
+        let mut seconds = |bytes: usize, depth: usize| {
+            seed += 1;
+            let point = probe_random(neurons, bytes, depth, &options, seed);
+            point.map(|point| point.micros_per_read / 1e6).map_err(RuntimeError::Open)
         };
-        let report = probe(neurons, &options, |_| {}).map_err(RuntimeError::Open)?;
-        let of = |bytes: usize| report.random.iter().filter(move |point| point.bytes == bytes);
-        let mut records = of(record_bytes);
-        let Some(mut best) = records.next() else { unreachable!("a bundle has a record") };
-        for deeper in records {
-            if best.micros_per_read > WORTH_DEEPER * deeper.micros_per_read {
-                best = deeper;
+        let (mut depth, mut record_seconds) = (0, f64::INFINITY);
+        for deeper in DEPTHS {
+            let each = seconds(record_bytes, deeper)?;
+            if depth == 0 || record_seconds > WORTH_DEEPER * each {
+                (depth, record_seconds) = (deeper, each);
             }
         }
-        let rate = |point: &ProbePoint| point.megabytes_per_second * 1e6;
-        let large = of(options.sizes[1]).map(rate).fold(rate(&report.sequential), f64::max);
-        Ok(DiskRates {
-            depth: best.depth,
-            record_seconds: best.micros_per_read / 1e6,
-            bytes_per_second: large,
-        })
+        let file = std::fs::metadata(neurons).map_or(0, |file| file.len() as usize);
+        let (run, large) = (RUN * record_bytes, LARGE.max(record_bytes).min(file));
+        let run_seconds = match run <= file {
+            true => seconds(run, depth)?,
+            false => RUN as f64 * record_seconds,
+        };
+        let bytes_per_second = large as f64 / seconds(large, LARGE_DEPTH)?;
+        Ok(DiskRates { depth, record_seconds, run_seconds, bytes_per_second })
     }
 
-    /// Bytes that the disk reads in the time that another request costs.
+    /// The largest gap that two records may have so that one read of all takes no longer than two reads. What a
+    /// byte more costs is seen in reads of a few records: in much larger ones it costs less.
     pub fn gap_worth_reading(&self, record_bytes: usize) -> u64 {
-        let request = self.record_seconds - record_bytes as f64 / self.bytes_per_second;
-        (request.max(0.0) * self.bytes_per_second) as u64
+        let record = record_bytes as f64;
+        let byte = (self.run_seconds - self.record_seconds) / (record * (RUN - 1) as f64);
+        if byte <= 0.0 {
+            return u64::MAX;
+        }
+        (self.record_seconds / byte - record).max(0.0) as u64
     }
 
     /// How much faster this is than `other` at the reads of `work`.
@@ -105,11 +115,12 @@ impl DiskRates {
 /// budget leaves no memory to measure on.
 fn memory_bandwidth(compute: &Compute, available: u64) -> Option<f64> {
     let rows = (MEMORY_BYTES.min(available / 4) / (2 * COLUMNS as u64)) as usize;
-    let weights = Lease::alone(rows * COLUMNS * 2).ok().filter(|_| rows > 0)?;
+    let mut weights = Lease::alone(rows * COLUMNS * 2).ok().filter(|_| rows > 0)?;
+    // Pages that were never written are all the same page, which a cache holds.
+    weights.fill(1);
     let bytes = &weights[..rows * COLUMNS * 2];
     let view = MatrixView::new(ElementType::F16, rows, COLUMNS, bytes).ok()?;
     let (x, mut out) = (vec![1.0; COLUMNS], vec![0.0; rows]);
-    // The first pass touches the pages.
     let mut best = f64::MAX;
     for _ in 0..4 {
         let started = Instant::now();
