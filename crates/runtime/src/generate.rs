@@ -171,6 +171,7 @@ fn stats(session: &Session<'_>, prefill: &Phase, decode: &Phase, first_token_ms:
     let decode_seconds = decode.time.as_secs_f64();
     Stats {
         mode: plan.mode.name(),
+        sparsity: engine.sparsity().map(|chosen| chosen.sparsity),
         io_backend: path.backend,
         direct_io: path.direct,
         widened: path.widened,
@@ -223,6 +224,9 @@ fn effective_window(engine: &Engine, decode: &Phase) -> u32 {
 fn quality_cost(engine: &Engine) -> Option<f64> {
     if engine.plan().mode == Mode::Exact {
         return Some(1.0);
+    }
+    if let Some(chosen) = engine.sparsity() {
+        return Some(chosen.cost());
     }
     let measured = engine.bundle().calibration()?;
     Some(measured.perplexity_sparse? / measured.perplexity_exact?)

@@ -39,13 +39,15 @@ mod read_ahead;
 mod records;
 mod sample;
 mod session;
+mod sparsity;
 mod stats;
 mod step;
 mod stop;
 mod text;
 
 pub use calibrate::{
-    CALIBRATION_TOKENS, CalibrateEvent, CalibrateOptions, LayerReport, PredictorKind, calibrate,
+    CALIBRATION_TOKENS, CalibrateEvent, CalibrateOptions, LayerReport, PredictorKind,
+    THRESHOLD_TOKENS, calibrate,
 };
 pub use engine::{Engine, Prepared, Progress, bundled_predictor};
 pub use error::RuntimeError;
@@ -63,5 +65,6 @@ pub use plan::{
 };
 pub use sample::{Sampler, Sampling};
 pub use session::Session;
+pub use sparsity::{Sparsity, sparsities};
 pub use stats::{PerToken, Stats};
 pub use text::{TextCodec, TextStream};

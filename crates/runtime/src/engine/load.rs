@@ -21,7 +21,7 @@ use flint_predictor::Predictor;
 use std::sync::Arc;
 
 pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine, RuntimeError> {
-    let Prepared { files, options, compute, reader, predictor, plan } = prepared;
+    let Prepared { files, options, compute, reader, predictor, sparsity, plan } = prepared;
     let mut loaded = Loaded { done: 0, total: plan.resident_bytes + kept_bytes(&plan), progress };
     let weights = dense::load(&files, &options, &compute, &plan.dense, &mut loaded)?;
     tracing::debug!(bytes = loaded.done, "dense weights are in memory");
@@ -46,7 +46,7 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
     };
     tracing::debug!(bytes = loaded.done, "loaded");
     let decoder = Decoder::new(files.architecture, compute.clone());
-    Ok(Engine { decoder, weights, neurons, file, plan, options, compute })
+    Ok(Engine { decoder, weights, neurons, file, plan, options, compute, sparsity })
 }
 
 /// Bytes of neurons that are read while loading.

@@ -11,5 +11,6 @@ mod grid;
 mod model;
 mod reference;
 mod sparse;
+mod sparsity;
 mod storage_count;
 mod twin;
