@@ -44,6 +44,17 @@ impl Config {
         self.settings.get(key).filter(|value| !value.is_null())
     }
 
+    /// The same settings, where each of these `(old, new)` keys also goes by its new name.
+    pub(crate) fn renamed(&self, keys: &[(&str, &str)]) -> Config {
+        let mut config = self.clone();
+        for &(old, new) in keys {
+            if let Some(value) = self.value(old).filter(|_| self.value(new).is_none()) {
+                config.settings.insert(new.to_owned(), value.clone());
+            }
+        }
+        config
+    }
+
     /// Whether `key` is there, even as null.
     pub(crate) fn mentions(&self, key: &str) -> bool {
         self.settings.contains_key(key)

@@ -20,13 +20,15 @@ impl Activity {
     /// When the states cannot be read.
     ///
     /// # Panics
-    /// When states and rows have different widths.
+    /// When states and rows have different widths, or the activation gives no exact zeros: every neuron is active.
     pub fn observe(
         compute: &Compute,
         deciding: &Deciding<'_>,
         states: &mut dyn States,
     ) -> Result<Activity, PredictorError> {
         assert_eq!(states.width(), deciding.width(), "states are as wide as the rows");
+        let activation = deciding.activation();
+        assert!(activation.is_sparse(), "{activation:?} gives no exact zeros");
         let (neurons, tokens) = (deciding.neurons(), states.tokens());
         let words = neurons.div_ceil(64);
         let mut bits = vec![0; words * tokens];

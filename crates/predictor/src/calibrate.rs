@@ -178,14 +178,14 @@ pub fn evaluate<G: ScoredGroup>(
 }
 
 /// Bins ascend with scores: the bits of floats do, once negative ones are mirrored.
-fn bin(score: f32) -> usize {
+pub(crate) fn bin(score: f32) -> usize {
     let bits = score.to_bits();
     let ascending = if score.is_sign_negative() { !bits } else { bits | 1 << 31 };
     (ascending >> SHIFT) as usize
 }
 
 /// The smallest score of a bin, or the smallest number where that is none.
-fn lower_edge(bin: usize) -> f32 {
+pub(crate) fn lower_edge(bin: usize) -> f32 {
     let ascending = (bin as u32) << SHIFT;
     let edge =
         f32::from_bits(if ascending >> 31 == 1 { ascending & !(1 << 31) } else { !ascending });

@@ -14,13 +14,12 @@ impl<'a> Deciding<'a> {
     /// `rows` is neurons x width, `bias` one number per neuron.
     ///
     /// # Panics
-    /// When the bias has another length, or `activation` gives no exact zeros: there is nothing to foresee.
+    /// When the bias has another length.
     pub fn new(
         rows: MatrixView<'a>,
         bias: Option<&'a [f32]>,
         activation: Activation,
     ) -> Deciding<'a> {
-        assert!(activation.is_sparse(), "{activation:?} gives no exact zeros");
         assert!(bias.is_none_or(|bias| bias.len() == rows.row_count()), "one bias per neuron");
         Deciding { rows, bias, activation }
     }
@@ -33,6 +32,11 @@ impl<'a> Deciding<'a> {
     /// Rows.
     pub fn neurons(&self) -> usize {
         self.rows.row_count()
+    }
+
+    /// What is applied to the products.
+    pub fn activation(&self) -> Activation {
+        self.activation
     }
 
     /// The rows.

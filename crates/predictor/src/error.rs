@@ -37,6 +37,20 @@ pub enum PredictorError {
         /// What is wrong with it.
         fault: BlobFault,
     },
+    /// A sparsity that a group was not calibrated for.
+    #[error("the predictor of group {group} has no threshold for sparsity {sparsity}")]
+    NoLevel {
+        /// The group.
+        group: usize,
+        /// The sparsity asked for.
+        sparsity: f32,
+    },
+    /// Groups that say different things about the whole model.
+    #[error("the predictor of group {group} tells another perplexity than those before it")]
+    LevelsDisagree {
+        /// The first group that does.
+        group: usize,
+    },
     /// The caller cannot give back the states that it collected.
     #[error("cannot read the collected states at token {token}: {cause}")]
     States {
@@ -97,6 +111,11 @@ pub enum BlobFault {
         /// Bytes there are.
         got: u64,
     },
+    /// Levels of sparsity that cannot be.
+    #[error(
+        "its levels do not ascend between 0 and 1, or hold what no threshold, share or perplexity is"
+    )]
+    Levels,
     /// A number that is infinite or none.
     #[error("number {index} of {field} is not finite")]
     NotFinite {

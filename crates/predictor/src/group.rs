@@ -86,6 +86,11 @@ impl<G: ScoredGroup> Scored<G> {
     pub fn groups(&self) -> &[Option<G>] {
         &self.groups
     }
+
+    /// The same, to move thresholds.
+    pub(crate) fn groups_mut(&mut self) -> &mut [Option<G>] {
+        &mut self.groups
+    }
 }
 
 impl<G: ScoredGroup> Predictor for Scored<G> {

@@ -4,6 +4,7 @@
 mod activity;
 mod blob;
 mod calibrate;
+mod cats;
 mod deciding;
 mod error;
 mod everything;
@@ -20,6 +21,7 @@ pub mod train;
 
 pub use activity::Activity;
 pub use calibrate::{Calibrated, Curve, calibrate, evaluate};
+pub use cats::{Cats, CatsGroup, Level, Strengths};
 pub use deciding::Deciding;
 pub use error::{BlobFault, PredictorError};
 pub use everything::Everything;

@@ -7,12 +7,13 @@ mod collect;
 mod layer;
 mod measure;
 mod states;
+mod strongest;
 mod train;
 mod work;
 
 pub use measure::load_curve;
 
-use crate::{ModelFiles, RuntimeError};
+use crate::{ModelFiles, RuntimeError, Sparsity};
 use flint_bundle::{Bundle, replace_predictors};
 use flint_kernels::{Compute, Isa};
 use std::ops::Range;
@@ -35,11 +36,16 @@ pub struct CalibrateOptions {
     pub share: f64,
     /// Share of the active neurons that each layer must find, on text it was not trained on.
     pub recall: f64,
+    /// For models whose activations are never zero: the shares of neurons to make thresholds for, ascending.
+    pub sparsities: Vec<f32>,
 }
 
 /// Tokens that are collected unless asked otherwise: a compromise, for twice as many take twice the time. (On one
 /// layer of tiny-opt, 73 k tokens predicted 2.25 neurons per active one where 32 k predicted 2.49.)
 pub const CALIBRATION_TOKENS: usize = 32_768;
+
+/// The same where only thresholds are made: nothing is trained, and a threshold needs far fewer.
+pub const THRESHOLD_TOKENS: usize = 8_192;
 
 impl CalibrateOptions {
     /// What convert does unless asked otherwise.
@@ -52,6 +58,7 @@ impl CalibrateOptions {
             // On tiny-opt, at 99 % recall, 6 % predict 2.4 neurons per active one, 8 % 1.6, 12 % 1.2.
             share: 0.08,
             recall: 0.99,
+            sparsities: Vec::new(),
         }
     }
 }
@@ -116,6 +123,8 @@ pub enum CalibrateEvent {
         /// The perplexity.
         perplexity: f64,
     },
+    /// Perplexity was measured with a share of the neurons left out.
+    Cost(Sparsity),
 }
 
 /// What the predictor of a layer does on text that it was not trained on.
@@ -147,17 +156,24 @@ impl Split {
         let (train, held_out) = (tokens * 8 / 10, tokens * 9 / 10);
         Split { train: 0..train, held_out: train..held_out, calibration: held_out..tokens }
     }
+
+    /// Half to set thresholds on, half to judge them: nothing is trained.
+    fn for_thresholds(tokens: usize) -> Split {
+        let half = tokens / 2;
+        Split { train: 0..half, held_out: half..tokens, calibration: tokens..tokens }
+    }
 }
 
 /// Fewest tokens that say anything about thresholds.
 const LEAST_TOKENS: usize = 256;
 
 /// Makes predictors for a bundle over `text` (tokens without marks around them) and stores them in it, with
-/// what they cost in quality on the part of the text that nothing was trained on.
+/// what they cost in quality on the part of the text that nothing was trained on. For a model without exact zeros
+/// they are thresholds for the sparsities asked for.
 ///
 /// # Errors
-/// When the text is too short, the model has no exact zeros to foresee, or a file cannot be read or written.
-/// The bundle is then as it was.
+/// When the text is too short, the model has no exact zeros to foresee and no sparsity was asked for (or has them
+/// and one was), or a file cannot be read or written. The bundle is then as it was.
 pub fn calibrate(
     options: &CalibrateOptions,
     text: &[u32],
@@ -165,8 +181,15 @@ pub fn calibrate(
 ) -> Result<Bundle, RuntimeError> {
     let files = ModelFiles::open(&options.bundle)?;
     let activation = files.architecture().feed_forward.activation;
-    if !activation.kernel().is_sparse() {
-        return Err(RuntimeError::NothingToPredict { activation: format!("{activation:?}") });
+    let for_thresholds = !options.sparsities.is_empty();
+    match (activation.kernel().is_sparse(), for_thresholds) {
+        (false, false) => {
+            return Err(RuntimeError::NothingToPredict { activation: format!("{activation:?}") });
+        }
+        (true, true) => {
+            return Err(RuntimeError::SparsityOfZeros { activation: format!("{activation:?}") });
+        }
+        _ => {}
     }
     files.check_tokens(text)?;
     let tokens = &text[..text.len().min(options.tokens)];
@@ -181,21 +204,41 @@ pub fn calibrate(
         disk_bytes: foreseen.disk_bytes,
         memory_bytes: foreseen.memory_bytes,
         collect_seconds: foreseen.collect_seconds,
-        train_seconds: foreseen.train_seconds,
+        train_seconds: if for_thresholds {
+            foreseen.threshold_seconds
+        } else {
+            foreseen.train_seconds
+        },
     });
     let work = WorkDirectory::open(options, &files, tokens)?;
     collect::collect(&files, &work, tokens, &compute, listen)?;
-    let split = Split::of(tokens.len());
+    let split = match for_thresholds {
+        true => Split::for_thresholds(tokens.len()),
+        false => Split::of(tokens.len()),
+    };
     let training =
         Training { options, files: &files, work: &work, split: &split, compute: &compute };
+    let bundle = match for_thresholds {
+        true => strongest::make(&training, text, listen)?,
+        false => predictors(&training, text, listen)?,
+    };
+    work.remove();
+    Ok(bundle)
+}
+
+/// Trains predictors of exact zeros and stores them.
+fn predictors(
+    training: &Training<'_>,
+    text: &[u32],
+    listen: &mut dyn FnMut(CalibrateEvent),
+) -> Result<Bundle, RuntimeError> {
+    let options = training.options;
     let made = training.run(listen)?;
     let mut calibration = training.measure(&made)?;
     let kind = train::kind_name(options.kind);
     let blobs = || made.iter().map(|layer| layer.blob.as_deref());
     replace_predictors(&options.bundle, kind, blobs(), Some(calibration.clone()))?;
-    let trained_on = split.held_out.end;
+    let trained_on = training.split.held_out.end;
     measure::perplexity(options, text, trained_on, &mut calibration, listen)?;
-    let bundle = replace_predictors(&options.bundle, kind, blobs(), Some(calibration))?;
-    work.remove();
-    Ok(bundle)
+    Ok(replace_predictors(&options.bundle, kind, blobs(), Some(calibration))?)
 }

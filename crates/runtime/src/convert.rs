@@ -15,7 +15,7 @@ pub use error::CheckpointError;
 use flint_bundle::{Bundle, BundleWriter, Overwrite, Source};
 use flint_geometry::ElementType;
 use flint_model::{Architecture, Description, Family};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Text files of a checkpoint that a bundle keeps as they are.
 const TEXTS: [&str; 6] = [
@@ -121,6 +121,14 @@ fn describe(
         tokenizer_config: tokenizer.as_deref(),
     };
     Ok(description.read()?)
+}
+
+/// What the model of a checkpoint is, without converting it.
+///
+/// # Errors
+/// When the directory is no checkpoint that can be converted.
+pub fn architecture(checkpoint: &Path) -> Result<Architecture, CheckpointError> {
+    describe(&Checkpoint::open(checkpoint)?).map(|(_, architecture)| architecture)
 }
 
 /// A checkpoint whose every tensor was found and checked, before anything is written.

@@ -9,9 +9,11 @@ use crate::feed_forward::Neurons;
 use crate::forecast::measure_disk;
 use crate::plan::{BlockLayout, Costs, DenseCosts, Plan, Widths, context, kv_bytes};
 use crate::records::RecordFile;
+use crate::sparsity;
 use crate::stats::{Effort, Stats};
 use crate::{
-    Choices, DiskRates, ForecastReport, Mode, ModelFiles, Rates, RunOptions, RuntimeError, Work,
+    Choices, DiskRates, ForecastReport, Mode, ModelFiles, Rates, RunOptions, RuntimeError,
+    Sparsity, Work,
 };
 use flint_bundle::Bundle;
 use flint_dram_cache::CacheConfig;
@@ -36,6 +38,7 @@ pub struct Engine {
     pub(crate) compute: Compute,
     pub(crate) work: Work,
     pub(crate) rates: Option<Rates>,
+    pub(crate) sparsity: Option<Sparsity>,
 }
 
 /// Everything that was decided before loading.
@@ -45,6 +48,7 @@ pub struct Prepared {
     compute: Compute,
     reader: Reader,
     predictor: Option<Box<dyn Predictor>>,
+    sparsity: Option<Sparsity>,
     plan: Plan,
     choices: Choices,
     work: Work,
@@ -65,11 +69,17 @@ impl Prepared {
         options: RunOptions,
         needed: Option<usize>,
     ) -> Result<Prepared, RuntimeError> {
-        let predictor = bundled_predictor(&files, options.mode)?;
-        Prepared::with_predictor(files, options, needed, predictor)
+        let Some(sparsity) = options.sparsity else {
+            let predictor = bundled_predictor(&files, options.mode)?;
+            return Prepared::with_predictor(files, options, needed, predictor);
+        };
+        let (predictor, sparsity) = sparsity::chosen(&files, &options, sparsity)?;
+        let predictor: Box<dyn Predictor> = Box::new(predictor);
+        let prepared = Prepared::with_predictor(files, options, needed, Some(predictor))?;
+        Ok(Prepared { sparsity: Some(sparsity), ..prepared })
     }
 
-    /// The same with a predictor of the caller's.
+    /// The same with a predictor of the caller's; `options.sparsity` is not looked at.
     ///
     /// # Errors
     /// As for [`Prepared::new`].
@@ -108,6 +118,7 @@ impl Prepared {
             compute,
             reader,
             predictor,
+            sparsity: None,
             plan,
             choices,
             work,
@@ -150,6 +161,11 @@ impl Prepared {
         &self.plan
     }
 
+    /// Which neurons are left out although they are not zero, and what that costs: only where it was asked for.
+    pub fn sparsity(&self) -> Option<&Sparsity> {
+        self.sparsity.as_ref()
+    }
+
     /// Which way reads will take.
     pub fn path(&self) -> PathReport {
         self.reader.report()
@@ -173,6 +189,11 @@ impl Engine {
     /// Where memory went.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Which neurons are left out although they are not zero, and what that costs: only where it was asked for.
+    pub fn sparsity(&self) -> Option<&Sparsity> {
+        self.sparsity.as_ref()
     }
 
     /// What the model is.
@@ -220,10 +241,12 @@ fn open_reader(path: &Path, options: &RunOptions) -> Result<Reader, RuntimeError
     Reader::open(&[path.to_owned()], reading).map_err(RuntimeError::Open)
 }
 
-/// The predictors of a bundle, where it has them and `mode` wants them.
+/// The predictors of a bundle, where it has them and `mode` wants them. Thresholds for a sparsity are none: that
+/// has to be asked for.
 ///
 /// # Errors
-/// When they cannot be read, or are of a kind that this version does not know.
+/// When they cannot be read, or are of a kind that this version does not know, or `mode` is sparse and the bundle
+/// can only leave out neurons that are not zero.
 pub fn bundled_predictor(
     files: &ModelFiles,
     mode: Option<Mode>,
@@ -231,6 +254,13 @@ pub fn bundled_predictor(
     let Some(found) = files.bundle.predictors().filter(|_| mode != Some(Mode::Exact)) else {
         return Ok(None);
     };
+    if sparsity::has_thresholds(files) {
+        if mode.is_none() {
+            return Ok(None);
+        }
+        let stored = sparsity::sparsities(files)?.iter().map(|known| known.sparsity).collect();
+        return Err(RuntimeError::SparsityNotGiven { stored });
+    }
     let groups = 0..files.bundle.shape().layers;
     let blobs = groups.map(|group| files.bundle.read_predictor(group));
     let blobs: Vec<Option<Vec<u8>>> = blobs.collect::<Result<_, _>>()?;

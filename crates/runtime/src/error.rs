@@ -225,6 +225,45 @@ pub enum RuntimeError {
     /// Sparse mode for a bundle without predictors.
     #[error("the bundle has no predictors, so it has no sparse mode: leave out --mode sparse")]
     NoPredictors,
+    /// Sparse mode for a bundle whose neurons are never zero, without saying how many to leave out.
+    #[error(
+        "no neuron of this model is ever zero, so sparse mode has a cost to choose: give --sparsity {}",
+        any_of(stored)
+    )]
+    SparsityNotGiven {
+        /// The shares that the bundle has thresholds for.
+        stored: Vec<f32>,
+    },
+    /// A share that the bundle has no thresholds for.
+    #[error(
+        "the bundle has no thresholds for --sparsity {asked}: {}; `flint convert --predictors-only --sparsity {asked}` makes some",
+        if stored.is_empty() { "it has none at all".to_owned() } else { format!("it has them for {}", any_of(stored)) }
+    )]
+    UnknownSparsity {
+        /// The share asked for.
+        asked: f32,
+        /// The shares that there are thresholds for.
+        stored: Vec<f32>,
+    },
+    /// `--sparsity` for a model whose activations have exact zeros.
+    #[error(
+        "--sparsity is not for this model: its activation {activation} gives exact zeros, and sparse mode leaves those out without it"
+    )]
+    SparsityOfZeros {
+        /// The activation.
+        activation: String,
+    },
+    /// Two requests that exclude each other.
+    #[error("--sparsity leaves neurons out and exact mode computes them all: give one of them")]
+    SparsityInExactMode,
+    /// Thresholds that cannot be chosen, because perplexity has no value with or without them.
+    #[error(
+        "perplexity is {perplexity} with this text: thresholds need one that the model can foresee"
+    )]
+    NoPerplexity {
+        /// What was measured.
+        perplexity: f64,
+    },
     /// A text too short for what was asked.
     #[error("the text has {tokens} tokens, at least {needed} are needed")]
     TextTooShort {
@@ -282,6 +321,11 @@ impl RuntimeError {
             _ => 2,
         }
     }
+}
+
+/// Shares as a list that a user can choose from.
+fn any_of(shares: &[f32]) -> String {
+    shares.iter().map(f32::to_string).collect::<Vec<_>>().join(" or ")
 }
 
 impl From<ModelError> for RuntimeError {

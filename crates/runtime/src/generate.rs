@@ -177,6 +177,7 @@ pub(crate) fn stats(
     let decode_seconds = decode.time.as_secs_f64();
     let mut stats = Stats {
         mode: plan.mode.name(),
+        sparsity: engine.sparsity().map(|chosen| chosen.sparsity),
         io_backend: path.backend,
         direct_io: path.direct,
         widened: path.widened,
@@ -232,6 +233,9 @@ fn effective_window(engine: &Engine, decode: &Phase) -> u32 {
 fn quality_cost(engine: &Engine) -> Option<f64> {
     if engine.plan().mode == Mode::Exact {
         return Some(1.0);
+    }
+    if let Some(chosen) = engine.sparsity() {
+        return Some(chosen.cost());
     }
     let measured = engine.bundle().calibration()?;
     Some(measured.perplexity_sparse? / measured.perplexity_exact?)

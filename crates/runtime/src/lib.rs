@@ -40,6 +40,7 @@ mod read_ahead;
 mod records;
 mod sample;
 mod session;
+mod sparsity;
 mod stats;
 mod step;
 mod stop;
@@ -47,8 +48,8 @@ mod teacher;
 mod text;
 
 pub use calibrate::{
-    CALIBRATION_TOKENS, CalibrateEvent, CalibrateOptions, LayerReport, PredictorKind, calibrate,
-    load_curve,
+    CALIBRATION_TOKENS, CalibrateEvent, CalibrateOptions, LayerReport, PredictorKind,
+    THRESHOLD_TOKENS, calibrate, load_curve,
 };
 pub use engine::{Engine, Prepared, Progress, bundled_predictor};
 pub use error::RuntimeError;
@@ -69,6 +70,7 @@ pub use plan::{
 };
 pub use sample::{Sampler, Sampling};
 pub use session::Session;
+pub use sparsity::{Sparsity, sparsities};
 pub use stats::{PerToken, Stats};
 pub use teacher::{Lesson, teacher_force};
 pub use text::{TextCodec, TextStream};

@@ -1,4 +1,4 @@
-//! What a caller may choose about a run. None of it changes the output but `mode` and `kv`.
+//! What a caller may choose about a run. None of it changes the output but `mode`, `sparsity` and `kv`.
 
 use crate::memory::MemoryBudget;
 use flint_dram_cache::PolicyKind;
@@ -16,6 +16,8 @@ pub struct RunOptions {
     pub threads: Option<usize>,
     /// Exact or sparse; sparse where there are predictors when `None`.
     pub mode: Option<Mode>,
+    /// Share of neurons to leave out although they are not zero: one of those that the bundle has thresholds for.
+    pub sparsity: Option<f32>,
     /// Which cached neurons make room for others, in sparse mode.
     pub policy: PolicyKind,
     /// How keys and values are kept. F16 halves the KV cache and changes results slightly.
@@ -50,6 +52,7 @@ impl Default for RunOptions {
             context: None,
             threads: None,
             mode: None,
+            sparsity: None,
             policy: PolicyKind::Window { tokens: None },
             kv: KvElement::F32,
             io: BackendChoice::Auto,

@@ -13,6 +13,10 @@ pub struct Perplexity {
     pub tokens: usize,
     /// `exact` or `sparse`.
     pub mode: &'static str,
+    /// Share of neurons that were left out although they are not zero, where that was asked for.
+    pub sparsity: Option<f32>,
+    /// What that cost when the bundle was made: perplexity over that of exact mode.
+    pub quality_cost: Option<f64>,
 }
 
 /// Measures `tokens` (a text without its marks): windows of context length, each begun with the
@@ -51,8 +55,14 @@ pub fn perplexity(
         done += window.len();
         progress(done);
     }
-    let mode = engine.plan().mode.name();
-    Ok(Perplexity { perplexity: (loss / count as f64).exp(), tokens: count, mode })
+    let chosen = engine.sparsity();
+    Ok(Perplexity {
+        perplexity: (loss / count as f64).exp(),
+        tokens: count,
+        mode: engine.plan().mode.name(),
+        sparsity: chosen.map(|chosen| chosen.sparsity),
+        quality_cost: chosen.map(crate::Sparsity::cost),
+    })
 }
 
 /// -log softmax(logits)[target], in f64: a report, not part of any output.

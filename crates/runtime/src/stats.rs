@@ -75,6 +75,8 @@ pub(crate) struct Phase {
 pub struct Stats {
     /// `exact` or `sparse`.
     pub mode: &'static str,
+    /// Share of neurons that were left out although they are not zero, where that was asked for.
+    pub sparsity: Option<f32>,
     /// `uring` or `threads`.
     pub io_backend: &'static str,
     /// Whether reads go past the page cache.

@@ -1,7 +1,8 @@
 //! Falcon (TII, 2023): parallel attention and feed-forward, query, key and value fused in one matrix.
 //!
 //! The 7B layout has one key and value head and one norm per layer; the 40B layout ("new decoder
-//! architecture") has several, interleaved with the query heads that share them, and two norms.
+//! architecture") has several, interleaved with the query heads that share them, and two norms. Checkpoints from
+//! before the family had its name call these layouts `RefinedWebModel` and `RefinedWeb`.
 
 use super::{Describe, Family};
 use crate::architecture::{
@@ -15,16 +16,28 @@ const DEFAULT_CONTEXT: usize = 2048;
 const DEFAULT_SPECIAL: u32 = 11;
 const DEFAULT_EPSILON: f32 = 1e-5;
 
+/// How the first checkpoints call themselves: the 7B layout, and the 40B one.
+const OLD_TYPES: [&str; 2] = ["RefinedWebModel", "RefinedWeb"];
+
+/// What their settings are called since.
+const OLD_KEYS: [(&str, &str); 3] = [
+    ("n_layer", "num_hidden_layers"),
+    ("n_head", "num_attention_heads"),
+    ("n_head_kv", "num_kv_heads"),
+];
+
 #[derive(Debug)]
 pub(super) struct Falcon;
 
 impl Describe for Falcon {
     fn architecture(&self, config: &Config) -> Result<Architecture, ModelError> {
+        let config = &config.renamed(&OLD_KEYS);
         config.refuse_flag("alibi", "attention with linear biases")?;
         let after_norm = "apply_residual_connection_post_layernorm";
         config.refuse_flag(after_norm, "a residual that starts after the norm")?;
         let hidden = config.size("hidden_size")?;
-        let new = config.flag_or("new_decoder_architecture", false)?;
+        let new = config.text("model_type")? == OLD_TYPES[1];
+        let new = config.flag_or("new_decoder_architecture", new)?;
         let heads = heads(config, hidden, new)?;
         let bias = config.flag_or("bias", false)?;
         let biases = Biases { into: bias, out: bias };
@@ -65,6 +78,10 @@ impl Describe for Falcon {
             begin_of_text: None,
             end_of_text: config.tokens_or("eos_token_id", &[DEFAULT_SPECIAL])?,
         })
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &OLD_TYPES
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod blobs;
 mod calibration;
+mod cats;
 mod eigen;
 mod inference;
 mod loss;

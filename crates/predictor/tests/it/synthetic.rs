@@ -60,9 +60,13 @@ impl Group {
     }
 
     pub(crate) fn deciding(&self) -> Deciding<'_> {
+        self.deciding_with(Activation::Relu)
+    }
+
+    pub(crate) fn deciding_with(&self, activation: Activation) -> Deciding<'_> {
         let rows =
             MatrixView::new(ElementType::F32, self.neurons, self.width, &self.bytes).unwrap();
-        Deciding::new(rows, Some(&self.bias), Activation::Relu)
+        Deciding::new(rows, Some(&self.bias), activation)
     }
 
     pub(crate) fn collected(&self) -> HalfStates {

@@ -164,6 +164,8 @@ pub(super) struct Forecast {
     pub(super) memory_bytes: u64,
     pub(super) collect_seconds: f64,
     pub(super) train_seconds: f64,
+    /// Instead of training, where only thresholds are made.
+    pub(super) threshold_seconds: f64,
 }
 
 /// Passes over the tokens that training one layer comes to: the regression twice (ranks, then training), each
@@ -210,6 +212,8 @@ pub(super) fn forecast(
             + tokens as f64 * neurons / 8.0) as u64,
         collect_seconds: work / rate,
         train_seconds: per_token * tokens as f64 * a.layers as f64,
+        // Once by the rows and once by their copy.
+        threshold_seconds: 2.0 * 2.0 * width * neurons / rate * tokens as f64 * a.layers as f64,
     }
 }
 

@@ -8,16 +8,19 @@ use crate::{MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, RuntimeError};
 use flint_bundle::{Calibration, GroupCalibration, LoadsPerToken};
 use flint_dram_cache::{Admission, CacheConfig, PolicyKind, SlotCache};
 use flint_geometry::{NeuronKey, NeuronSet};
-use flint_predictor::{Activity, States};
+use flint_predictor::{Activity, Predictor, States};
 
 /// Hottest neurons that are kept per layer, as a share of its neurons: what a first token finds in memory.
-const HOT_SHARE: usize = 4;
+pub(super) const HOT_SHARE: usize = 4;
 
 /// Tokens whose predicted sets are replayed for the curve of loads.
 const REPLAYED: usize = 512;
 
 /// Sizes of cache on the curve, in percent of all neurons.
 const CURVE: [u64; 12] = [2, 5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 90];
+
+/// Longest windows that perplexity is measured in: the keys and values of a model's whole context may not fit.
+const LONGEST_CONTEXT: usize = 2048;
 
 /// Most tokens that perplexity is measured on.
 const PERPLEXITY_TOKENS: usize = 50_000;
@@ -40,29 +43,35 @@ impl Training<'_> {
                 hot: activity.hottest(train, neurons / HOT_SHARE),
             });
         }
+        let blobs = made.iter().map(|layer| layer.blob.clone());
+        let kind = kind_name(self.options.kind);
+        let mut predictor = read_predictor(kind, self.files.architecture(), blobs)?;
         Ok(Calibration {
             tokens: self.split.held_out.len() as u64,
             groups,
             perplexity_exact: None,
             perplexity_sparse: None,
-            loads_per_token: self.loads(made)?,
+            loads_per_token: self.loads(&mut *predictor)?,
         })
     }
 
     /// Replays the predicted sets of consecutive tokens through caches of every size.
-    fn loads(&self, made: &[MadeLayer]) -> Result<Vec<LoadsPerToken>, RuntimeError> {
+    pub(super) fn loads(
+        &self,
+        predictor: &mut dyn Predictor,
+    ) -> Result<Vec<LoadsPerToken>, RuntimeError> {
         let neurons = self.files.architecture().feed_forward.neurons as u32;
-        load_curve(&self.predicted_sets(made)?, neurons)
+        load_curve(&self.predicted_sets(predictor)?, neurons)
     }
 
     /// For each layer, what is predicted for each replayed token.
-    fn predicted_sets(&self, made: &[MadeLayer]) -> Result<Vec<Vec<NeuronSet>>, RuntimeError> {
+    fn predicted_sets(
+        &self,
+        predictor: &mut dyn Predictor,
+    ) -> Result<Vec<Vec<NeuronSet>>, RuntimeError> {
         let architecture = self.files.architecture();
-        let blobs = made.iter().map(|layer| layer.blob.clone());
-        let kind = kind_name(self.options.kind);
-        let mut predictor = read_predictor(kind, architecture, blobs)?;
         let mut all = Vec::new();
-        for layer in 0..made.len() {
+        for layer in 0..architecture.layers {
             let mut states = collect::states(self.files, self.work, layer)?;
             let first = self.split.held_out.start;
             let count = REPLAYED.min(states.tokens() - first);
@@ -142,21 +151,12 @@ pub(super) fn perplexity(
     calibration: &mut Calibration,
     listen: &mut dyn FnMut(CalibrateEvent),
 ) -> Result<(), RuntimeError> {
-    let unseen = &text[trained_on.min(text.len())..];
-    let unseen = &unseen[..unseen.len().min(PERPLEXITY_TOKENS)];
+    let unseen = unseen(text, trained_on);
     if unseen.len() < 2 {
         return Ok(());
     }
     for mode in [Mode::Exact, Mode::Sparse] {
-        let run = RunOptions {
-            memory: MemoryBudget::Auto,
-            mode: Some(mode),
-            threads: options.threads,
-            ..RunOptions::default()
-        };
-        let files = ModelFiles::open(&options.bundle)?;
-        let mut engine = Prepared::new(files, run, None)?.load(&mut |_, _| {})?;
-        let found = crate::perplexity(&mut engine, unseen, &mut |_| {})?.perplexity;
+        let found = Measured { options, unseen }.perplexity(mode, None)?;
         let (mode, place) = match mode {
             Mode::Exact => ("exact", &mut calibration.perplexity_exact),
             Mode::Sparse => ("sparse", &mut calibration.perplexity_sparse),
@@ -165,4 +165,40 @@ pub(super) fn perplexity(
         listen(CalibrateEvent::Measured { mode, perplexity: found });
     }
     Ok(())
+}
+
+/// What of a text is measured on, when its first tokens were used.
+pub(super) fn unseen(text: &[u32], used: usize) -> &[u32] {
+    let unseen = &text[used.min(text.len())..];
+    &unseen[..unseen.len().min(PERPLEXITY_TOKENS)]
+}
+
+/// A text that the bundle of these options is measured on.
+pub(super) struct Measured<'a> {
+    pub(super) options: &'a CalibrateOptions,
+    pub(super) unseen: &'a [u32],
+}
+
+impl Measured<'_> {
+    /// Perplexity by the path of a run, with the bundle's own predictor or another.
+    pub(super) fn perplexity(
+        &self,
+        mode: Mode,
+        predictor: Option<Box<dyn Predictor>>,
+    ) -> Result<f64, RuntimeError> {
+        let run = RunOptions {
+            memory: MemoryBudget::Auto,
+            mode: Some(mode),
+            threads: self.options.threads,
+            ..RunOptions::default()
+        };
+        let files = ModelFiles::open(&self.options.bundle)?;
+        let needed = Some(LONGEST_CONTEXT);
+        let prepared = match predictor {
+            None => Prepared::new(files, run, needed)?,
+            some => Prepared::with_predictor(files, run, needed, some)?,
+        };
+        let mut engine = prepared.load(&mut |_, _| {})?;
+        Ok(crate::perplexity(&mut engine, self.unseen, &mut |_| {})?.perplexity)
+    }
 }

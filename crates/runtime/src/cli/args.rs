@@ -12,7 +12,7 @@ use std::fs;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-/// How a model is run. Only --mode and --kv change what is computed.
+/// How a model is run. Only --mode, --sparsity and --kv change what is computed.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// Tokens of context [default: what the run needs, at most what the model has]
@@ -27,6 +27,10 @@ pub(super) struct RunArgs {
     /// sparse computes predicted neurons, exact all of them [default: sparse where the bundle can]
     #[arg(long)]
     mode: Option<Mode>,
+    /// Leave out this share of the neurons of a model whose neurons are never zero, the weakest, at a cost that
+    /// `flint inspect` tells; the bundle must have thresholds for it
+    #[arg(long, value_name = "F", value_parser = sparsity)]
+    sparsity: Option<f32>,
     /// Tokens whose neurons stay cached, or auto: as long as memory lasts (with --policy window)
     #[arg(long, value_name = "K|auto", default_value = "auto", value_parser = window)]
     window: Window,
@@ -82,6 +86,7 @@ impl RunArgs {
             context: self.context,
             threads: self.threads,
             mode: self.mode,
+            sparsity: self.sparsity,
             policy,
             kv: self.kv,
             io: self.io,
@@ -187,6 +192,14 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("expected a whole number of at least 1".to_owned()),
         Ok(count) => Ok(count),
     }
+}
+
+/// A share of neurons to leave out.
+pub(super) fn sparsity(text: &str) -> Result<f32, String> {
+    let share: Option<f32> = text.parse().ok();
+    share
+        .filter(|&share| share > 0.0 && share < 1.0)
+        .ok_or_else(|| "expected a share above 0 and below 1".to_owned())
 }
 
 fn window(text: &str) -> Result<Window, String> {

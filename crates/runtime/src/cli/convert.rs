@@ -1,15 +1,17 @@
 //! `flint convert`, the same as `cargo xtask convert`.
 
-use super::args::{at_least_one, read_text};
-use super::output::{bytes, note};
+use super::args::{at_least_one, read_text, sparsity};
+use super::output::{bytes, cost, note};
 use super::progress::{advance, byte_bar, count_bar};
 use super::refuse;
 use crate::convert::{ConvertEvent, ConvertOptions};
 use crate::{
     CALIBRATION_TOKENS, CalibrateEvent, CalibrateOptions, ModelFiles, PredictorKind, RuntimeError,
+    THRESHOLD_TOKENS,
 };
 use clap::Args;
 use flint_geometry::ElementType;
+use flint_model::Architecture;
 use std::path::{Path, PathBuf};
 
 /// Public-domain stories: what predictors learn from when no other text is given.
@@ -40,9 +42,19 @@ pub struct ConvertArgs {
     /// stories]
     #[arg(long, value_name = "FILE")]
     calibrate: Option<PathBuf>,
-    /// Tokens of that text that are used
-    #[arg(long, value_name = "N", default_value_t = CALIBRATION_TOKENS, value_parser = at_least_one)]
-    calibrate_tokens: usize,
+    /// Tokens of that text that are used [default: 32768, with --sparsity 8192]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    calibrate_tokens: Option<usize>,
+    /// Shares of neurons that runs may leave out of a model whose neurons are never zero: makes a threshold for each
+    /// and measures what it costs
+    #[arg(
+        long,
+        value_name = "F[,F..]",
+        value_delimiter = ',',
+        value_parser = sparsity,
+        conflicts_with = "no_predictor"
+    )]
+    sparsity: Vec<f32>,
     /// Kind of predictor: low-rank (trained) or gate-copy (low-bit copy of the deciding rows)
     #[arg(long, value_name = "KIND", default_value = "low-rank")]
     predictor: PredictorKind,
@@ -68,15 +80,19 @@ pub fn convert(args: ConvertArgs) -> anyhow::Result<()> {
     if args.out.as_os_str().is_empty() {
         return Err(refuse("--out is empty"));
     }
+    let sparsities = sparsities(&args)?;
     // A text that cannot be read is found out before hours of work.
     let text = args.calibrate.as_deref().map(read_text).transpose()?;
     if let Some(checkpoint) = &args.checkpoint {
+        if !sparsities.is_empty() {
+            check_sparsity(&crate::convert::architecture(checkpoint)?)?;
+        }
         write_bundle(&args, checkpoint)?;
     }
     if args.no_predictor {
         return Ok(());
     }
-    make_predictors(&args, text.as_deref())
+    make_predictors(&args, text.as_deref(), sparsities)
 }
 
 fn write_bundle(args: &ConvertArgs, checkpoint: &Path) -> anyhow::Result<()> {
@@ -106,30 +122,53 @@ fn write_bundle(args: &ConvertArgs, checkpoint: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses thresholds for a model that needs none, before anything is written.
+fn check_sparsity(architecture: &Architecture) -> anyhow::Result<()> {
+    let activation = architecture.feed_forward.activation;
+    if activation.kernel().is_sparse() {
+        let activation = format!("{activation:?}");
+        return Err(RuntimeError::SparsityOfZeros { activation }.into());
+    }
+    Ok(())
+}
+
+/// The shares asked for, ascending, each once.
+fn sparsities(args: &ConvertArgs) -> anyhow::Result<Vec<f32>> {
+    const MOST: usize = 16;
+    let mut shares = args.sparsity.clone();
+    shares.sort_by(f32::total_cmp);
+    shares.dedup();
+    match shares.len() {
+        0..=MOST => Ok(shares),
+        count => Err(refuse(format!("--sparsity takes at most {MOST} shares, not {count}"))),
+    }
+}
+
 /// Trains, unless the model gives no exact zeros or has no tokenizer and no tokens were given.
-fn make_predictors(args: &ConvertArgs, text: Option<&str>) -> anyhow::Result<()> {
+fn make_predictors(
+    args: &ConvertArgs,
+    text: Option<&str>,
+    sparsities: Vec<f32>,
+) -> anyhow::Result<()> {
     let files = ModelFiles::open(&args.out)?;
     let activation = files.architecture().feed_forward.activation;
-    if !activation.kernel().is_sparse() {
-        note(&format!("{activation:?} is never zero: no predictors, the model runs in exact mode"));
+    if !activation.kernel().is_sparse() && sparsities.is_empty() {
+        note(&format!(
+            "{activation:?} is never zero: no predictors, the model runs in exact mode (--sparsity F makes thresholds)"
+        ));
         return Ok(());
     }
-    let tokens = match (files.codec()?, text) {
-        (Some(codec), Some(text)) => codec.encode(text, false)?,
-        (Some(codec), None) => {
-            note("predictors learn from public-domain stories; give --calibrate for other text");
-            codec.encode(DEFAULT_TEXT, false)?
-        }
-        (None, Some(text)) => token_ids(text)?,
-        (None, None) => {
-            note("no tokenizer, so no predictors: give token ids with --calibrate");
-            return Ok(());
-        }
+    let Some(tokens) = calibration_text(&files, text, !sparsities.is_empty())? else {
+        return Ok(());
     };
     drop(files);
     let options = CalibrateOptions {
         kind: args.predictor,
-        tokens: args.calibrate_tokens,
+        tokens: args.calibrate_tokens.unwrap_or(match sparsities.is_empty() {
+            true => CALIBRATION_TOKENS,
+            false => THRESHOLD_TOKENS,
+        }),
+        sparsities,
         ..CalibrateOptions::new(args.out.clone())
     };
     let (collecting, training) = (count_bar("layers", false), count_bar("training", false));
@@ -159,12 +198,36 @@ fn make_predictors(args: &ConvertArgs, text: Option<&str>) -> anyhow::Result<()>
             training.finish_and_clear();
             note(&format!("perplexity in {mode} mode {perplexity:.3}"));
         }
+        CalibrateEvent::Cost(found) => note(&cost(&found)),
     });
     collecting.finish_and_clear();
     training.finish_and_clear();
     let size = made?.predictors().map_or(0, flint_bundle::Predictors::bytes);
     note(&format!("{} has predictors: {}", args.out.display(), bytes(size)));
     Ok(())
+}
+
+/// The tokens to learn from; none where there is nothing to make them of, unless they are `wanted`.
+fn calibration_text(
+    files: &ModelFiles,
+    text: Option<&str>,
+    wanted: bool,
+) -> anyhow::Result<Option<Vec<u32>>> {
+    match (files.codec()?, text) {
+        (Some(codec), Some(text)) => Ok(Some(codec.encode(text, false)?)),
+        (Some(codec), None) => {
+            note("predictors learn from public-domain stories; give --calibrate for other text");
+            Ok(Some(codec.encode(DEFAULT_TEXT, false)?))
+        }
+        (None, Some(text)) => token_ids(text).map(Some),
+        (None, None) if wanted => {
+            Err(refuse("no tokenizer, so no text for --sparsity: give token ids with --calibrate"))
+        }
+        (None, None) => {
+            note("no tokenizer, so no predictors: give token ids with --calibrate");
+            Ok(None)
+        }
+    }
 }
 
 fn layer_line(report: &crate::LayerReport) -> String {

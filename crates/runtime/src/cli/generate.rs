@@ -191,6 +191,7 @@ fn summary(stats: &Stats, tokens: usize) -> String {
         (_, Some(cost)) => format!(" (perplexity {:+.2} % over exact)", (cost - 1.0) * 100.0),
         (_, None) => " (quality not measured)".to_owned(),
     };
+    let sparsity = stats.sparsity.map_or(String::new(), |share| format!(", sparsity {share}"));
     let window = match stats.policy.as_str() {
         "window" => format!(", window {}", stats.window),
         _ => String::new(),
@@ -198,7 +199,7 @@ fn summary(stats: &Stats, tokens: usize) -> String {
     let widened = if stats.widened { ", widened" } else { "" };
     format!(
         "{tokens} tokens in {seconds:.2} s, {:.2} tok/s, first token {:.0} ms, hit rate {:.1} %, \
-         {} per token, {} ({direct}{widened}), {} mode{quality}{window}, peak {}",
+         {} per token, {} ({direct}{widened}), {} mode{quality}{sparsity}{window}, peak {}",
         stats.tokens_per_second,
         stats.first_token_ms,
         stats.per_token.hit_rate * 100.0,

@@ -1,7 +1,7 @@
 //! `flint inspect`: what a bundle holds.
 
-use super::output::{bytes, say, say_json};
-use crate::ModelFiles;
+use super::output::{bytes, cost, say, say_json};
+use crate::{ModelFiles, Sparsity, sparsities};
 use clap::Args;
 use flint_bundle::{Calibration, GroupCalibration, LoadsPerToken};
 use serde_json::{Value, json};
@@ -19,10 +19,23 @@ pub(super) struct InspectArgs {
 
 pub(super) fn inspect(args: InspectArgs) -> anyhow::Result<()> {
     let files = ModelFiles::open(&args.bundle)?;
-    if args.json { say_json(&description(&files)) } else { say(&table(&files)) }
+    let sparsities = sparsities(&files)?;
+    if args.json {
+        say_json(&description(&files, &sparsities))
+    } else {
+        say(&table(&files, &sparsities))
+    }
 }
 
-fn description(files: &ModelFiles) -> Value {
+fn description(files: &ModelFiles, sparsities: &[Sparsity]) -> Value {
+    let sparsity = |known: &Sparsity| {
+        json!({
+            "sparsity": known.sparsity,
+            "perplexity": known.perplexity,
+            "perplexity_exact": known.perplexity_exact,
+            "quality_cost": known.cost(),
+        })
+    };
     let (bundle, shape) = (files.bundle(), files.bundle().shape());
     let text =
         |text: &flint_bundle::TextEntry| json!({ "name": text.name, "bytes": text.extent.len() });
@@ -43,18 +56,23 @@ fn description(files: &ModelFiles) -> Value {
         "disk_bytes": bundle.file_bytes(),
         "predictors": bundle.predictors().map(|p| p.kind.clone()),
         "predictor_bytes": bundle.predictors().map(flint_bundle::Predictors::bytes),
+        "sparsities": sparsities.iter().map(sparsity).collect::<Vec<_>>(),
         "calibration": bundle.calibration().map(calibration_json),
         "texts": bundle.texts().iter().map(text).collect::<Vec<_>>(),
         "tensors": bundle.tensors().iter().map(tensor).collect::<Vec<_>>(),
     })
 }
 
-fn table(files: &ModelFiles) -> String {
+fn table(files: &ModelFiles, sparsities: &[Sparsity]) -> String {
     let (bundle, architecture) = (files.bundle(), files.architecture());
     let (shape, source) = (bundle.shape(), bundle.source());
     let feed_forward = &architecture.feed_forward;
     let texts: Vec<&str> = bundle.texts().iter().map(|text| text.name.as_str()).collect();
-    let predictors = bundle.predictors().map_or("none: exact mode only", |p| p.kind.as_str());
+    let predictors = match bundle.predictors().map(|found| found.kind.as_str()) {
+        None => "none: exact mode only".to_owned(),
+        Some(kind) if sparsities.is_empty() => kind.to_owned(),
+        Some(kind) => format!("{kind}: exact mode unless --sparsity is given"),
+    };
     [
         format!("family       {}", source.family),
         format!("written by   {} from {}", source.converter, source.fingerprint),
@@ -87,7 +105,7 @@ fn table(files: &ModelFiles) -> String {
     ]
     .join("\n")
         + "\n"
-        + &calibration(files)
+        + &calibration(files, sparsities)
 }
 
 fn calibration_json(calibration: &Calibration) -> Value {
@@ -110,12 +128,15 @@ fn calibration_json(calibration: &Calibration) -> Value {
 }
 
 /// What the predictors do, as measured on text that they were not trained on: a table and a chart.
-fn calibration(files: &ModelFiles) -> String {
+fn calibration(files: &ModelFiles, sparsities: &[Sparsity]) -> String {
     let Some(found) = files.bundle().calibration() else { return String::new() };
     let size = files.bundle().predictors().map_or(0, flint_bundle::Predictors::bytes);
     let share = size as f64 * 100.0 / files.bundle().shape().neuron_bytes() as f64;
+    let at = sparsities.first().map_or(String::new(), |first| {
+        format!(" with sparsity {} (active: the strongest)", first.sparsity)
+    });
     let mut text = format!(
-        "\npredictors take {} ({share:.1} % of the neurons); on {} tokens not trained on:\n",
+        "\npredictors take {} ({share:.1} % of the neurons); on {} tokens not trained on{at}:\n",
         bytes(size),
         found.tokens
     );
@@ -133,6 +154,9 @@ fn calibration(files: &ModelFiles) -> String {
     if let (Some(exact), Some(sparse)) = (found.perplexity_exact, found.perplexity_sparse) {
         let cost = (sparse / exact - 1.0) * 100.0;
         text += &format!("perplexity: exact {exact:.3}, sparse {sparse:.3} ({cost:+.2} %)\n");
+    }
+    for known in sparsities {
+        text += &(cost(known) + "\n");
     }
     text + &chart(&found.loads_per_token)
 }

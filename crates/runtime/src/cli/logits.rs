@@ -2,7 +2,7 @@
 //! costs no memory.
 
 use super::args::{RunArgs, check_context};
-use super::output::say;
+use super::output::{cost, note, say};
 use crate::{ModelFiles, Session};
 use clap::Args;
 use std::fmt::Write;
@@ -32,11 +32,18 @@ pub(super) fn logits(args: LogitsArgs) -> anyhow::Result<()> {
     let needed = args.tokens.len();
     check_context(&args.run, files.architecture(), needed)?;
     let mut engine = args.run.load(files, Some(needed), args.json)?;
+    // More fields than the numbers only where something was left out that was not zero.
+    let more = engine.sparsity().map_or(String::new(), |chosen| {
+        format!(",\"sparsity\":{},\"quality_cost\":{}", chosen.sparsity, chosen.cost())
+    });
+    if let Some(chosen) = engine.sparsity().filter(|_| !args.json) {
+        note(&cost(chosen));
+    }
     let mut session = Session::new(&mut engine)?;
     if !args.all {
         let row = session.feed(&args.tokens, &mut |_| {})?;
         return if args.json {
-            say(&format!("{{\"logits\":[{}]}}\n", numbers(&row, ",")))
+            say(&format!("{{\"logits\":[{}]{more}}}\n", numbers(&row, ",")))
         } else {
             say(&(numbers(&row, " ") + "\n"))
         };
@@ -55,7 +62,7 @@ pub(super) fn logits(args: LogitsArgs) -> anyhow::Result<()> {
         }
     })?;
     said?;
-    if args.json { say("]}\n") } else { Ok(()) }
+    if args.json { say(&format!("]{more}}}\n")) } else { Ok(()) }
 }
 
 /// Shortest decimals that give the same f32 back; what is no number is null, as JSON has it.

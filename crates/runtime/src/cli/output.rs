@@ -49,3 +49,14 @@ pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
 pub(super) fn bytes(count: u64) -> String {
     indicatif::BinaryBytes(count).to_string()
 }
+
+/// What a share of neurons left out costs, for people.
+pub(super) fn cost(found: &crate::Sparsity) -> String {
+    format!(
+        "sparsity {}: perplexity {:.3}, exact {:.3} ({:+.2} %)",
+        found.sparsity,
+        found.perplexity,
+        found.perplexity_exact,
+        (found.cost() - 1.0) * 100.0
+    )
+}

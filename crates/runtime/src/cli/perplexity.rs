@@ -1,7 +1,7 @@
 //! `flint perplexity`: what a mode costs in quality.
 
 use super::args::{RunArgs, read_text};
-use super::output::{say, say_json};
+use super::output::{cost, note, say, say_json};
 use super::progress::{advance, count_bar};
 use crate::RuntimeError;
 use clap::Args;
@@ -35,6 +35,9 @@ pub(super) fn perplexity(args: PerplexityArgs) -> anyhow::Result<()> {
     let found = found?;
     if args.json {
         return say_json(&found);
+    }
+    if let Some(chosen) = engine.sparsity() {
+        note(&format!("measured when the bundle was made: {}", cost(chosen)));
     }
     let (perplexity, tokens, mode) = (found.perplexity, found.tokens, found.mode);
     say(&format!("perplexity {perplexity:.4} over {tokens} tokens, {mode} mode\n"))

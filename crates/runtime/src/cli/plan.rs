@@ -2,8 +2,8 @@
 
 use super::args::RunArgs;
 use super::forecast;
-use super::output::{bytes, say, say_json};
-use crate::{NeuronPlan, Plan, Prepared};
+use super::output::{bytes, cost, say, say_json};
+use crate::{NeuronPlan, Plan, Prepared, Sparsity};
 use clap::Args;
 use flint_flash_io::PathReport;
 use std::path::PathBuf;
@@ -24,19 +24,22 @@ pub(super) fn plan(args: PlanArgs) -> anyhow::Result<()> {
     let (files, _codec) = RunArgs::open(&args.model)?;
     let prepared = Prepared::new(files, args.run.options()?, None)?;
     let (plan, path) = (prepared.plan(), prepared.path());
+    let sparsity = prepared.sparsity();
     if args.json {
-        let mut object = json(plan, &path);
+        let mut object = json(plan, &path, sparsity);
         object["reading"] = serde_json::to_value(prepared.choices())?;
         object["rates"] = serde_json::to_value(prepared.rates())?;
         object["forecast"] = serde_json::to_value(forecast::of(&prepared))?;
         return say_json(&object);
     }
-    say(&(table(plan, &path) + &forecast::table(&prepared)))
+    say(&(table(plan, &path, sparsity) + &forecast::table(&prepared)))
 }
 
-fn json(plan: &Plan, path: &PathReport) -> serde_json::Value {
+fn json(plan: &Plan, path: &PathReport, sparsity: Option<&Sparsity>) -> serde_json::Value {
     serde_json::json!({
         "mode": plan.mode.name(),
+        "sparsity": sparsity.map(|chosen| chosen.sparsity),
+        "quality_cost": sparsity.map(Sparsity::cost),
         "context": plan.context,
         "chunk": plan.chunk,
         "weights_bytes": plan.weights_bytes,
@@ -80,9 +83,10 @@ fn neurons(plan: &Plan) -> String {
     }
 }
 
-fn table(plan: &Plan, path: &PathReport) -> String {
+fn table(plan: &Plan, path: &PathReport, sparsity: Option<&Sparsity>) -> String {
+    let left_out = sparsity.map_or(String::new(), |chosen| format!(", {}", cost(chosen)));
     let mut lines = vec![
-        format!("mode            {}", plan.mode.name()),
+        format!("mode            {}{left_out}", plan.mode.name()),
         format!("weights         {}", bytes(plan.weights_bytes)),
         format!("budget          {} (by {})", bytes(plan.budget_bytes), plan.bound),
         format!("  dense weights {}", bytes(plan.resident_bytes)),

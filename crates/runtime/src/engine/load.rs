@@ -20,7 +20,9 @@ use flint_model::Decoder;
 use std::sync::Arc;
 
 pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine, RuntimeError> {
-    let Prepared { files, options, compute, reader, predictor, plan, work, rates, .. } = prepared;
+    let Prepared {
+        files, options, compute, reader, predictor, sparsity, plan, work, rates, ..
+    } = prepared;
     let mut loaded = Loaded { done: 0, total: plan.resident_bytes + kept_bytes(&plan), progress };
     let weights = dense::load(&files, &options, &compute, &plan.dense, &mut loaded)?;
     tracing::debug!(bytes = loaded.done, "dense weights are in memory");
@@ -51,7 +53,7 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
     };
     tracing::debug!(bytes = loaded.done, "loaded");
     let decoder = Decoder::new(files.architecture, compute.clone());
-    Ok(Engine { decoder, weights, neurons, file, plan, options, compute, work, rates })
+    Ok(Engine { decoder, weights, neurons, file, plan, options, compute, work, rates, sparsity })
 }
 
 /// Bytes of neurons that are read while loading.

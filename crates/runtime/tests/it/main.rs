@@ -12,5 +12,6 @@ mod grid;
 mod model;
 mod reference;
 mod sparse;
+mod sparsity;
 mod storage_count;
 mod twin;

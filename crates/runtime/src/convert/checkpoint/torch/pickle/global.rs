@@ -9,6 +9,10 @@ pub(super) enum Global {
     RebuildTensor,
     /// `torch._utils._rebuild_parameter`.
     RebuildParameter,
+    /// `torch._tensor._rebuild_from_type_v2`: a tensor that had attributes when it was saved.
+    RebuildFromType,
+    /// `torch.Tensor`.
+    TensorClass,
     /// One of the storage classes.
     Storage(Kind),
 }
@@ -29,6 +33,8 @@ impl Global {
             ("collections", "OrderedDict") => Some(Global::OrderedDictionary),
             ("torch._utils", "_rebuild_tensor_v2") => Some(Global::RebuildTensor),
             ("torch._utils", "_rebuild_parameter") => Some(Global::RebuildParameter),
+            ("torch._tensor", "_rebuild_from_type_v2") => Some(Global::RebuildFromType),
+            ("torch", "Tensor") => Some(Global::TensorClass),
             ("torch", storage) => kind(storage).map(Global::Storage),
             _ => None,
         }

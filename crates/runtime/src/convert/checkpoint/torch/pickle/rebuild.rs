@@ -40,20 +40,19 @@ impl Machine<'_> {
         };
         match (what, &arguments[..]) {
             (Global::OrderedDictionary, []) => self.push_dictionary(),
+            (Global::RebuildTensor, arguments) => self.push_tensor(arguments),
+            // Wrapped once: how to build it, its class, the arguments; then attributes, which are not of use here.
             (
-                Global::RebuildTensor,
+                Global::RebuildFromType,
                 &[
-                    Value::Storage(storage),
-                    Value::Int(first),
-                    Value::Tuple(dims),
-                    Value::Tuple(strides),
+                    Value::Global(Global::RebuildTensor),
+                    Value::Global(Global::TensorClass),
+                    Value::Tuple(inner),
                     ..,
                 ],
             ) => {
-                let tensor = self.rebuild(storage, first, dims, strides)?;
-                self.tensors.push(tensor);
-                self.push(Value::Tensor(self.tensors.len() - 1));
-                Ok(())
+                let arguments = self.tuples[inner].clone();
+                self.push_tensor(&arguments)
             }
             (Global::RebuildParameter, &[tensor @ Value::Tensor(_), ..]) => {
                 self.push(tensor);
@@ -61,6 +60,26 @@ impl Machine<'_> {
             }
             _ => Err(self.malformed("arguments that fit what is to be built")),
         }
+    }
+
+    fn push_tensor(&mut self, arguments: &[Value]) -> Result<(), PickleError> {
+        let &[
+            Value::Storage(storage),
+            Value::Int(first),
+            Value::Tuple(dims),
+            Value::Tuple(strides),
+            ..,
+        ] = arguments
+        else {
+            return Err(self.malformed("arguments that fit what is to be built"));
+        };
+        if arguments.len() > MOST_ARGUMENTS {
+            return Err(self.malformed("a tuple of at most 8 arguments"));
+        }
+        let tensor = self.rebuild(storage, first, dims, strides)?;
+        self.tensors.push(tensor);
+        self.push(Value::Tensor(self.tensors.len() - 1));
+        Ok(())
     }
 
     fn rebuild(

@@ -91,6 +91,43 @@ fn metadata_parameters_and_other_values_are_passed_over() {
     assert_eq!(names, ["w"]);
 }
 
+/// A tensor that had attributes when it was saved: wrapped with its class and what they were.
+fn wrapped(how: (&str, &str), class: (&str, &str)) -> Program {
+    Program::new()
+        .code(b"}(")
+        .text("w")
+        .global("torch._tensor", "_rebuild_from_type_v2")
+        .code(b"(")
+        .global(how.0, how.1)
+        .global(class.0, class.1)
+        .code(b"((")
+        .text("storage")
+        .global("torch", "FloatStorage")
+        .text("3")
+        .text("cpu")
+        .int(6)
+        .code(b"tQ")
+        .int(1)
+        .ints(&[2, 3])
+        .ints(&[3, 1])
+        .code(b"\x89")
+        .global("collections", "OrderedDict")
+        .code(b")Rt}tRu.")
+}
+
+#[test]
+fn a_tensor_with_attributes_is_a_tensor() {
+    let (how, class) = (("torch._utils", "_rebuild_tensor_v2"), ("torch", "Tensor"));
+    let read = wrapped(how, class).read().unwrap();
+    let storage = Storage { kind: Kind { name: "F32", bytes: 4 }, key: "3".to_owned() };
+    let expected = Tensor { storage, first: 1, dims: vec![2, 3], strides: vec![3, 1] };
+    assert_eq!(read, [("w".to_owned(), expected)]);
+    // Neither another class nor a wrapping in a wrapping.
+    assert!(wrapped(how, ("torch", "FloatStorage")).read().is_err());
+    let again = ("torch._tensor", "_rebuild_from_type_v2");
+    assert!(wrapped(again, class).read().is_err());
+}
+
 #[test]
 fn every_cut_of_a_pickle_is_an_error() {
     let whole = one_tensor().0;
