@@ -4,6 +4,7 @@ use std::path::Path;
 
 mod machine;
 pub mod measure;
+pub mod synth;
 pub mod tidy;
 pub mod trace;
 pub mod train_layer;

@@ -4,6 +4,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use xtask::synth::cli;
 
 /// The chores of the workspace.
 #[derive(Debug, Parser)]
@@ -19,6 +20,19 @@ enum Task {
     Convert(runtime::cli::ConvertArgs),
     /// Measure decoding at several memory budgets: the table of the README.
     Measure(xtask::measure::MeasureArgs),
+    /// Write a bundle of a published shape with made-up weights that behave as published.
+    ///
+    /// The weights are random, but shaped: a power law of hot neurons, rows that are low rank plus noise, a text
+    /// whose neighbouring tokens are alike. Each layer is tuned on the states that the layers before it give, so
+    /// that activity, recall and over-prediction of the predictor and loads per token are those of the model that
+    /// the shape is named after. There is no tokenizer: run it with `--tokens`, on the ids that
+    /// `cargo xtask synth-tokens` prints, and check it with `cargo xtask synth-report`.
+    /// docs/synthetic-models.md says how and why.
+    Synth(xtask::synth::SynthArgs),
+    /// Run a synthetic bundle and hold its statistics against the published ones; fails when they are off.
+    SynthReport(xtask::synth::ReportArgs),
+    /// Print the tokens that a synthetic bundle is run on.
+    SynthTokens(xtask::synth::TokensArgs),
     /// Check layering, sizes, headers, file names and the list of unsafe files.
     Tidy,
     /// Time and memory of training the predictor of one layer of a given size.
@@ -42,6 +56,9 @@ fn main() -> ExitCode {
             println!("{lines}");
             ExitCode::SUCCESS
         }),
+        Task::Synth(args) => return cli::status(cli::synth(&args)),
+        Task::SynthReport(args) => return cli::status(cli::report(&args)),
+        Task::SynthTokens(args) => return cli::status(cli::tokens(&args)),
         Task::Tidy => tidy(),
         Task::Trace(args) => return runtime::cli::status(trace(&args)),
     };

@@ -10,6 +10,8 @@ mod states;
 mod train;
 mod work;
 
+pub use measure::load_curve;
+
 use crate::{ModelFiles, RuntimeError};
 use flint_bundle::{Bundle, replace_predictors};
 use flint_kernels::{Compute, Isa};

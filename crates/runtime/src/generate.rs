@@ -156,7 +156,13 @@ impl<'a> Text<'a> {
     }
 }
 
-fn stats(session: &Session<'_>, prefill: &Phase, decode: &Phase, first_token_ms: f64) -> Stats {
+/// What both phases of a run on `session` cost.
+pub(crate) fn stats(
+    session: &Session<'_>,
+    prefill: &Phase,
+    decode: &Phase,
+    first_token_ms: f64,
+) -> Stats {
     let engine = session.engine();
     let (plan, path, shape) = (engine.plan(), engine.path(), engine.bundle().shape());
     let neurons_total = u64::from(shape.layers) * u64::from(shape.neurons);

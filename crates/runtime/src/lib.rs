@@ -42,10 +42,12 @@ mod session;
 mod stats;
 mod step;
 mod stop;
+mod teacher;
 mod text;
 
 pub use calibrate::{
     CALIBRATION_TOKENS, CalibrateEvent, CalibrateOptions, LayerReport, PredictorKind, calibrate,
+    load_curve,
 };
 pub use engine::{Engine, Prepared, Progress, bundled_predictor};
 pub use error::RuntimeError;
@@ -64,4 +66,5 @@ pub use plan::{
 pub use sample::{Sampler, Sampling};
 pub use session::Session;
 pub use stats::{PerToken, Stats};
+pub use teacher::{Lesson, teacher_force};
 pub use text::{TextCodec, TextStream};

@@ -1,5 +1,7 @@
 //! The chores, run over this very workspace.
 
+mod synth;
+
 #[test]
 fn the_workspace_is_tidy() {
     let findings = xtask::tidy::tidy(xtask::workspace_root()).unwrap();

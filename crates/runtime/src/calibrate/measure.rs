@@ -51,20 +51,8 @@ impl Training<'_> {
 
     /// Replays the predicted sets of consecutive tokens through caches of every size.
     fn loads(&self, made: &[MadeLayer]) -> Result<Vec<LoadsPerToken>, RuntimeError> {
-        let sets = self.predicted_sets(made)?;
         let neurons = self.files.architecture().feed_forward.neurons as u32;
-        let config = CacheConfig {
-            groups: vec![neurons; made.len()],
-            slot_bytes: 1,
-            policy: PolicyKind::default(),
-        };
-        let all = made.len() as u64 * u64::from(neurons);
-        let point = |percent: u64| {
-            let slots = (all * percent / 100).max(1);
-            let mut cache = SlotCache::new(&config, config.bytes_for(slots as u32))?;
-            Ok(LoadsPerToken { slots, loads: loads_per_token(&mut cache, &sets)? })
-        };
-        CURVE.into_iter().map(point).collect()
+        load_curve(&self.predicted_sets(made)?, neurons)
     }
 
     /// For each layer, what is predicted for each replayed token.
@@ -90,6 +78,29 @@ impl Training<'_> {
         }
         Ok(all)
     }
+}
+
+/// The curve that a bundle stores: what caches of every size load of consecutive tokens. `sets` holds, for each
+/// layer of `neurons` neurons, what each token needs.
+///
+/// # Errors
+/// When the cache refuses its sizes.
+pub fn load_curve(
+    sets: &[Vec<NeuronSet>],
+    neurons: u32,
+) -> Result<Vec<LoadsPerToken>, RuntimeError> {
+    let config = CacheConfig {
+        groups: vec![neurons; sets.len()],
+        slot_bytes: 1,
+        policy: PolicyKind::default(),
+    };
+    let all = sets.len() as u64 * u64::from(neurons);
+    let point = |percent: u64| {
+        let slots = (all * percent / 100).max(1);
+        let mut cache = SlotCache::new(&config, config.bytes_for(slots as u32))?;
+        Ok(LoadsPerToken { slots, loads: loads_per_token(&mut cache, sets)? })
+    };
+    CURVE.into_iter().map(point).collect()
 }
 
 /// Loads per token of the second half of the tokens; the first half fills the cache. `sets` holds, for each

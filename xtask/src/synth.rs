@@ -1,0 +1,62 @@
+//! Bundles of true size with made-up weights that behave as published: `cargo xtask synth` and its report.
+//!
+//! docs/synthetic-models.md says how and why.
+
+mod attention;
+pub mod cli;
+mod dense;
+mod language;
+mod mixing;
+mod neurons;
+mod normal;
+mod random;
+mod recipe;
+mod report;
+mod scale;
+mod shapes;
+mod tuning;
+mod write;
+
+pub use recipe::teacher_forced_tokens;
+pub use report::{Check, ReportArgs, SynthReport, report};
+pub use scale::Scale;
+pub use shapes::{SHAPES, Shape};
+pub use write::{SynthEvent, synth};
+
+use std::path::PathBuf;
+
+/// What to make.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SynthArgs {
+    /// opt-6.7b, falcon-7b, persimmon-8b, phi-2 or llama-2-7b (as ProSparse left it)
+    pub shape: Shape,
+    /// Directory of the bundle
+    #[arg(long, value_name = "DIR.flint")]
+    pub out: PathBuf,
+    /// Share of the true size, as 0.1 or 1/8: fewer layers of the true width, and once two are left a narrower
+    /// width; the vocabulary shrinks too
+    #[arg(long, default_value = "1")]
+    pub scale: Scale,
+    /// Start of every random number: the same seed gives the same bytes
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Replace a bundle that is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// The tokens of the text that a synthetic bundle is run on.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TokensArgs {
+    /// The bundle
+    #[arg(value_name = "DIR.flint")]
+    pub bundle: PathBuf,
+    /// How many
+    #[arg(short, long, default_value_t = 64)]
+    pub number: usize,
+}
+
+/// What the request or its input did wrong, in one line: exit status 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);

@@ -1,0 +1,370 @@
+//! The neurons of a layer and the predictor from their factors, tuned on the states that the layers before gave.
+
+use super::dense::ADDED;
+use super::language::{BLOCK, Language, Parts};
+use super::mixing::Mixing;
+use super::random::{Purpose, Random, Row, in_rows};
+use super::shapes::{LayerTarget, Published};
+use super::tuning::{Aim, Gains, Sample, bars, heat, threshold, tune};
+use flint_bundle::GroupCalibration;
+use flint_geometry::NeuronSet;
+use flint_kernels::{
+    Activation, Compute, ElementType, MatrixView, RecordLayout, accumulate_down, activate, matmul,
+};
+use flint_model::Architecture;
+use flint_predictor::train::Factors;
+use flint_predictor::{LowRankGroup, Score, ScoredGroup};
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use rand_chacha::rand_core::RngCore;
+
+/// Neurons that gains are tuned on; they stand for all, for heat is in random order.
+const SAMPLED: usize = 2048;
+/// Rank of the rows of a layer that has no predictor, at most.
+const UNPREDICTED_RANK: usize = 160;
+/// One of this many neurons is kept on the list of hot ones: as many as calibration keeps.
+const HOT: usize = 4;
+
+/// Makes layers.
+pub(super) struct NeuronMaker<'a> {
+    pub(super) random: &'a Random,
+    pub(super) mixing: &'a Mixing,
+    pub(super) language: &'a Language<'a>,
+    pub(super) architecture: &'a Architecture,
+    pub(super) published: Published,
+    pub(super) compute: &'a Compute,
+    pub(super) layout: RecordLayout,
+}
+
+/// A layer.
+pub(super) struct LayerNeurons {
+    /// Where the architecture has such biases.
+    pub(super) up_bias: Option<Vec<f32>>,
+    /// At the stride of the layout.
+    pub(super) records: Vec<u8>,
+    /// The predictor as stored.
+    pub(super) blob: Option<Vec<u8>>,
+    /// What it does on the tuning text.
+    pub(super) found: GroupCalibration,
+    /// What it predicts for each token of the tuning text.
+    pub(super) predicted: Vec<NeuronSet>,
+    /// What the layer adds to each state, without the bias of the down projection, which is zero.
+    pub(super) output: Vec<f32>,
+}
+
+/// The low-rank part of a layer's rows.
+struct LowRank {
+    /// Numbers of a meaning that the rows look at: half of the topic, half of the token's own part.
+    numbers: Vec<usize>,
+    /// neurons x rank, deviation so that either half gives one.
+    outer: Vec<f32>,
+}
+
+impl NeuronMaker<'_> {
+    /// Makes `layer` for the states that its rows will multiply, tokens x width.
+    ///
+    /// # Errors
+    /// When sizes do not agree.
+    pub(super) fn make(
+        &self,
+        layer: usize,
+        target: &LayerTarget,
+        states: &[f32],
+    ) -> anyhow::Result<LayerNeurons> {
+        let width = self.mixing.width();
+        let neurons = self.architecture.feed_forward.neurons;
+        let meanings = self.meanings(states);
+        let rank = target.rank.unwrap_or(UNPREDICTED_RANK.min(width / 4)) / (2 * BLOCK) * 2 * BLOCK;
+        let low_rank = self.low_rank(layer, rank.max(2 * BLOCK));
+        let heat = heat(self.random, layer, neurons, target.activity, self.published.hot_share);
+        let bars = bars(&heat);
+        let sample = self.sample(layer, &low_rank, &heat, &bars, states, &meanings)?;
+        let tuned = tune(&sample, &self.aim(target));
+        let on = match self.architecture.feed_forward.activation.kernel() {
+            Activation::FatRelu(threshold) => threshold,
+            _ => 0.0,
+        };
+        let bias: Vec<f32> = bars.iter().map(|bar| on - bar - tuned.shift).collect();
+        let common = mean(meanings.chunks_exact(width).map(|meaning| meaning[0]));
+        let mut records = self.rows(layer, &low_rank, tuned.gains, &bias, common);
+        let up_bias = self.architecture.feed_forward.biases.into.then(|| bias.clone());
+        let acts = self.activations(&records, up_bias.as_deref(), states);
+        let output = self.down(layer, &mut records, &acts, states.len());
+        let active = active_sets(&acts, neurons);
+        let predictor = target.rank.map(|_| {
+            let bias = bias.iter().map(|bias| bias - on).collect();
+            self.predictor(&low_rank, tuned.gains, bias, states, &active)
+        });
+        let predicted = match &predictor {
+            Some((_, predicted)) => predicted.clone(),
+            None => vec![NeuronSet::full(neurons as u32); active.len()],
+        };
+        let blob = predictor.map(|(group, _)| group.to_bytes());
+        let found = calibration(&predicted, &active, neurons);
+        Ok(LayerNeurons { up_bias, records, blob, found, predicted, output })
+    }
+
+    fn aim(&self, target: &LayerTarget) -> Aim {
+        Aim {
+            over_prediction: self.published.over_prediction,
+            recall: self.published.recall,
+            window: self.published.window as usize,
+            load: target.rank.map(|_| target.load),
+        }
+    }
+
+    /// What the states mean.
+    fn meanings(&self, states: &[f32]) -> Vec<f32> {
+        let mut meanings = states.to_vec();
+        in_rows(&mut meanings, self.mixing.width(), self.compute.threads(), |_, meanings| {
+            let mut spare = Vec::new();
+            for meaning in meanings.chunks_exact_mut(self.mixing.width()) {
+                self.mixing.separate(meaning, &mut spare);
+            }
+        });
+        meanings
+    }
+
+    fn low_rank(&self, layer: usize, rank: usize) -> LowRank {
+        let parts = self.language.parts;
+        let blocks = rank / (2 * BLOCK);
+        let topic = self.blocks(layer, 0, blocks).into_iter().map(Parts::topic);
+        let own = self.blocks(layer, 1, blocks).into_iter().map(|block| parts.own(block));
+        let numbers: Vec<usize> = topic.chain(own).flat_map(|first| first..first + BLOCK).collect();
+        let rank = numbers.len();
+        let scale = 1.0 / (rank as f32 / 2.0).sqrt();
+        let mut outer = vec![0.0; self.architecture.feed_forward.neurons * rank];
+        in_rows(&mut outer, rank, self.compute.threads(), |first, rows| {
+            for (index, row) in (first..).zip(rows.chunks_exact_mut(rank)) {
+                self.random.normals(Row { purpose: Purpose::Factor, part: layer, index }, row);
+                row.iter_mut().for_each(|x| *x *= scale);
+            }
+        });
+        LowRank { numbers, outer }
+    }
+
+    /// Some of the blocks, ascending.
+    fn blocks(&self, layer: usize, index: usize, count: usize) -> Vec<usize> {
+        let mut bits = self.random.stream(Row { purpose: Purpose::Subspace, part: layer, index });
+        let all = 0..self.language.parts.blocks;
+        let mut keyed: Vec<(u64, usize)> = all.map(|block| (bits.next_u64(), block)).collect();
+        keyed.sort_unstable();
+        let mut chosen: Vec<usize> =
+            keyed.into_iter().take(count).map(|(_, block)| block).collect();
+        chosen.sort_unstable();
+        chosen
+    }
+
+    /// What the parts of the first neurons' rows give.
+    fn sample(
+        &self,
+        layer: usize,
+        low_rank: &LowRank,
+        heat: &[f64],
+        bars: &[f32],
+        states: &[f32],
+        meanings: &[f32],
+    ) -> anyhow::Result<Sample> {
+        let (width, rank) = (self.mixing.width(), low_rank.numbers.len());
+        let neurons = SAMPLED.min(bars.len());
+        let part = |half: usize| {
+            let columns = half * rank / 2..(half + 1) * rank / 2;
+            let rows = low_rank.outer.chunks_exact(rank).take(neurons);
+            let rows = rows.flat_map(|row| row[columns.clone()].iter().copied()).collect();
+            let numbers = &low_rank.numbers[columns.clone()];
+            let seen = meanings.chunks_exact(width);
+            let seen: Vec<f32> =
+                seen.flat_map(|meaning| numbers.iter().map(|&number| meaning[number])).collect();
+            self.product(rows, rank / 2, &seen)
+        };
+        let mut noise = vec![0.0; neurons * width];
+        in_rows(&mut noise, width, self.compute.threads(), |first, rows| {
+            for (index, row) in (first..).zip(rows.chunks_exact_mut(width)) {
+                self.noise(layer, index, row);
+            }
+        });
+        Ok(Sample {
+            topic: part(0)?,
+            own: part(1)?,
+            noise: self.product(noise, width, states)?,
+            bars: bars[..neurons].to_vec(),
+            activity: heat[..neurons].iter().sum::<f64>() / neurons as f64,
+        })
+    }
+
+    /// The noise of a neuron's row, of deviation one over all of it.
+    fn noise(&self, layer: usize, index: usize, row: &mut [f32]) {
+        self.random.normals(Row { purpose: Purpose::Noise, part: layer, index }, row);
+        let scale = 1.0 / (row.len() as f32).sqrt();
+        row.iter_mut().for_each(|x| *x *= scale);
+    }
+
+    /// tokens x rows, for rows of `columns` numbers and as many numbers of each token.
+    fn product(&self, rows: Vec<f32>, columns: usize, seen: &[f32]) -> anyhow::Result<Vec<f32>> {
+        let count = rows.len() / columns;
+        let bytes: Vec<u8> = rows.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let view = MatrixView::new(ElementType::F32, count, columns, &bytes)?;
+        let mut out = vec![0.0; seen.len() / columns * count];
+        matmul(self.compute, view, seen, None, &mut out);
+        Ok(out)
+    }
+
+    /// Records with the rows that decide (and up, in gated layers) in place and empty down columns.
+    fn rows(
+        &self,
+        layer: usize,
+        low_rank: &LowRank,
+        gains: Gains,
+        bias: &[f32],
+        common: f32,
+    ) -> Vec<u8> {
+        let (width, rank) = (self.mixing.width(), low_rank.numbers.len());
+        let deciding = self.layout.gate().unwrap_or(self.layout.up());
+        let up = self.random.coded(1.0 / (width as f32).sqrt());
+        let stride = self.layout.stride() as usize;
+        let mut records = vec![0; bias.len() * stride];
+        in_rows(&mut records, stride, self.compute.threads(), |first, records| {
+            let (mut row, mut noise) = (vec![0.0; width], vec![0.0; width]);
+            let (mut coded, mut spare) = (vec![f16::ZERO; width], Vec::new());
+            for (index, record) in (first..).zip(records.chunks_exact_mut(stride)) {
+                row.fill(0.0);
+                let outer = &low_rank.outer[index * rank..][..rank];
+                for (column, (&number, outer)) in low_rank.numbers.iter().zip(outer).enumerate() {
+                    row[number] = gains.low_rank(column, rank) * outer;
+                }
+                if !self.architecture.feed_forward.biases.into {
+                    row[0] = bias[index] / common;
+                }
+                self.mixing.mix(&mut row, &mut spare);
+                self.noise(layer, index, &mut noise);
+                row.iter_mut().zip(&noise).for_each(|(x, noise)| *x += gains.noise * noise);
+                coded.convert_from_f32_slice(&row);
+                for (bytes, number) in
+                    record[deciding.clone()].as_chunks_mut::<2>().0.iter_mut().zip(&coded)
+                {
+                    *bytes = number.to_le_bytes();
+                }
+                if self.layout.is_gated() {
+                    let row = Row { purpose: Purpose::Up, part: layer, index };
+                    self.random.coded_row(row, &up, &mut record[self.layout.up()]);
+                }
+            }
+        });
+        records
+    }
+
+    fn payloads<'r>(&self, records: &'r [u8]) -> Vec<&'r [u8]> {
+        let payload = self.layout.payload_bytes();
+        records.chunks_exact(self.layout.stride() as usize).map(|r| &r[..payload]).collect()
+    }
+
+    /// The true activations, tokens x neurons.
+    fn activations(&self, records: &[u8], up_bias: Option<&[f32]>, states: &[f32]) -> Vec<f32> {
+        let tokens = states.len() / self.mixing.width();
+        let mut acts = vec![0.0; tokens * self.architecture.feed_forward.neurons];
+        let activation = self.architecture.feed_forward.activation.kernel();
+        let (layout, records) = (&self.layout, self.payloads(records));
+        activate(self.compute, layout, activation, &records, None, up_bias, states, &mut acts);
+        acts
+    }
+
+    /// Fills in the down columns, as large as makes the layer add what it should; returns what it adds.
+    fn down(&self, layer: usize, records: &mut [u8], acts: &[f32], numbers: usize) -> Vec<f32> {
+        let tokens = numbers / self.mixing.width();
+        let squares = acts.iter().map(|act| f64::from(act * act)).sum::<f64>() / tokens as f64;
+        let normals = self.random.coded(ADDED / (squares.max(1e-6) as f32).sqrt());
+        let stride = self.layout.stride() as usize;
+        in_rows(records, stride, self.compute.threads(), |first, records| {
+            for (index, record) in (first..).zip(records.chunks_exact_mut(stride)) {
+                let row = Row { purpose: Purpose::Down, part: layer, index };
+                self.random.coded_row(row, &normals, &mut record[self.layout.down()]);
+            }
+        });
+        let mut output = vec![0.0; numbers];
+        accumulate_down(self.compute, &self.layout, &self.payloads(records), acts, &mut output);
+        output
+    }
+
+    /// The predictor that the factors are, with the threshold that finds as many active neurons as asked, and
+    /// what it predicts.
+    fn predictor(
+        &self,
+        low_rank: &LowRank,
+        gains: Gains,
+        bias: Vec<f32>,
+        states: &[f32],
+        active: &[NeuronSet],
+    ) -> (LowRankGroup, Vec<NeuronSet>) {
+        let (width, rank) = (self.mixing.width(), low_rank.numbers.len());
+        let (mut inner, mut spare) = (vec![0.0; rank * width], Vec::new());
+        for (row, &number) in inner.chunks_exact_mut(width).zip(&low_rank.numbers) {
+            row[number] = 1.0;
+            self.mixing.mix(row, &mut spare);
+        }
+        let outer = low_rank.outer.iter().enumerate();
+        let outer = outer.map(|(at, x)| gains.low_rank(at % rank, rank) * x).collect();
+        let neurons = bias.len();
+        let mut group = LowRankGroup::quantise(&Factors::new(rank, inner, outer, bias));
+        let tokens = active.len();
+        let mut scores = vec![0.0; neurons * tokens];
+        group.scores(self.compute, states, &mut scores);
+        let at = |token: usize, neuron: u32| scores[neuron as usize * tokens + token];
+        let each = active.iter().enumerate();
+        let mut hit: Vec<f32> = each
+            .flat_map(|(token, set)| set.iter().map(move |n| (token, n)))
+            .map(|(t, n)| at(t, n))
+            .collect();
+        group.set_threshold(threshold(&mut hit, self.published.recall));
+        let reach = |token: usize| {
+            collect((0..neurons as u32).filter(|&n| at(token, n) >= group.threshold()))
+        };
+        let predicted = (0..tokens).map(reach).collect();
+        (group, predicted)
+    }
+}
+
+impl Gains {
+    /// The gain of a column of the low-rank part: first the topic, then the token's own part.
+    fn low_rank(self, column: usize, rank: usize) -> f32 {
+        if column < rank / 2 { self.topic } else { self.own }
+    }
+}
+
+fn active_sets(acts: &[f32], neurons: usize) -> Vec<NeuronSet> {
+    let set = |acts: &[f32]| {
+        let active = (0u32..).zip(acts).filter(|(_, act)| **act != 0.0);
+        collect(active.map(|(neuron, _)| neuron))
+    };
+    acts.chunks_exact(neurons).map(set).collect()
+}
+
+/// A set from neurons in ascending order.
+fn collect(neurons: impl Iterator<Item = u32>) -> NeuronSet {
+    let mut set = NeuronSet::new();
+    neurons.for_each(|neuron| set.push(neuron));
+    set
+}
+
+fn calibration(predicted: &[NeuronSet], active: &[NeuronSet], neurons: usize) -> GroupCalibration {
+    let (mut score, mut counts) = (Score::default(), vec![0u32; neurons]);
+    for (predicted, active) in predicted.iter().zip(active) {
+        score.add(predicted, active);
+        active.iter().for_each(|neuron| counts[neuron as usize] += 1);
+    }
+    let mut hot: Vec<u32> = (0..neurons as u32).filter(|&n| counts[n as usize] > 0).collect();
+    hot.sort_by_key(|&neuron| std::cmp::Reverse(counts[neuron as usize]));
+    hot.truncate(neurons / HOT);
+    let tokens = active.len().max(1) as f64;
+    GroupCalibration {
+        active_mean: (score.active as f64 / tokens) as f32,
+        predicted_mean: (score.predicted as f64 / tokens) as f32,
+        recall: score.recall() as f32,
+        precision: score.precision() as f32,
+        hot,
+    }
+}
+
+fn mean(numbers: impl Iterator<Item = f32>) -> f32 {
+    let (sum, count) = numbers.fold((0.0, 0.0), |(sum, count), x| (sum + x, count + 1.0));
+    sum / f32::max(count, 1.0)
+}

@@ -1,0 +1,209 @@
+//! What a synthetic bundle really does, run on its text by the path that generation takes, against what it was
+//! tuned to. A statistic that is more than 15 % off makes results of that bundle void.
+
+mod recorder;
+mod truth;
+
+use super::recipe::{Recipe, teacher_forced_tokens};
+use super::shapes::Model;
+use anyhow::Context;
+use flint_dram_cache::PolicyKind;
+use flint_kernels::{Compute, Isa};
+use flint_predictor::Score;
+use recorder::{Heard, Recorder};
+use runtime::{
+    Lesson, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, bundled_predictor,
+    teacher_force,
+};
+use std::fmt;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+/// What to run.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ReportArgs {
+    /// The bundle
+    #[arg(value_name = "DIR.flint")]
+    pub bundle: PathBuf,
+    /// Tokens that are counted
+    #[arg(long, default_value_t = 96, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub tokens: u32,
+    /// Memory budget of the run
+    #[arg(long, default_value = "auto")]
+    pub memory: MemoryBudget,
+}
+
+/// Tokens of the prompt.
+const PROMPT: usize = 8;
+/// Tokens that fill the window before others are counted.
+const WARM_UP: usize = 24;
+/// One of so many counted tokens is also computed exactly, with every neuron.
+const EXACT_EVERY: usize = 4;
+/// The share that a statistic may be off.
+const TOLERANCE: f64 = 0.15;
+
+/// One statistic against its target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// What it is.
+    pub name: String,
+    /// What the weights were made for.
+    pub target: f64,
+    /// What the run gave.
+    pub measured: f64,
+    /// Whether both are shares, shown in percent.
+    share: bool,
+}
+
+impl Check {
+    /// How far off, as a share of the target.
+    pub fn off(&self) -> f64 {
+        self.measured / self.target - 1.0
+    }
+
+    /// Whether it is near enough.
+    pub fn passes(&self) -> bool {
+        self.off().abs() <= TOLERANCE
+    }
+}
+
+/// The result.
+#[derive(Debug, Clone)]
+pub struct SynthReport {
+    /// What was run.
+    pub header: String,
+    /// Every statistic.
+    pub checks: Vec<Check>,
+    /// What the run cost.
+    pub stats: Stats,
+}
+
+impl SynthReport {
+    /// Whether every statistic is near enough.
+    pub fn passes(&self) -> bool {
+        self.checks.iter().all(Check::passes)
+    }
+}
+
+/// Runs a synthetic bundle and measures it.
+///
+/// # Errors
+/// When it is no synthetic bundle, or the run fails.
+pub fn report(args: &ReportArgs) -> anyhow::Result<SynthReport> {
+    let files = ModelFiles::open(&args.bundle)?;
+    let recipe = Recipe::of(files.bundle())?;
+    let model = Model::new(recipe.shape, recipe.scale)?;
+    let published = recipe.shape.published();
+    let predictor = bundled_predictor(&files, None)?.context("the bundle has no predictors")?;
+    let skipped = PROMPT + WARM_UP;
+    let heard = Heard::new(model.layers.len(), skipped, EXACT_EVERY);
+    let recorder = Box::new(Recorder::new(predictor, heard.clone()));
+    let counted = args.tokens as usize;
+    let text = teacher_forced_tokens(&args.bundle, skipped + counted)?;
+    let options = RunOptions {
+        memory: args.memory,
+        mode: Some(Mode::Sparse),
+        policy: PolicyKind::Window { tokens: NonZeroU32::new(published.window) },
+        ..RunOptions::default()
+    };
+    let prepared = Prepared::with_predictor(files, options, Some(text.len()), Some(recorder))?;
+    let mut engine = prepared.load(&mut |_, _| {})?;
+    let lesson = Lesson {
+        prompt: text[..PROMPT].to_vec(),
+        warm_up: text[PROMPT..skipped].to_vec(),
+        tokens: text[skipped..].to_vec(),
+    };
+    let stats = teacher_force(&mut engine, &lesson, &mut |_| {})?;
+    drop(engine);
+
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let compute = Compute::new(Isa::best(), threads)?;
+    let files = ModelFiles::open(&args.bundle)?;
+    let layers = heard.take();
+    let scores = layers.iter().enumerate();
+    let scores = scores.map(|(layer, sampled)| truth::score(&files, layer, sampled, &compute));
+    let scores: Vec<Score> = scores.collect::<anyhow::Result<_>>()?;
+    let sampled = counted.div_ceil(EXACT_EVERY);
+    Ok(SynthReport {
+        header: header(&recipe, &model, &stats, sampled),
+        checks: checks(&model, &scores, &stats, sampled),
+        stats,
+    })
+}
+
+fn header(recipe: &Recipe, model: &Model, stats: &Stats, sampled: usize) -> String {
+    let (architecture, seed) = (&model.architecture, recipe.seed);
+    format!(
+        "{} at scale {}, seed {seed}: {} layers of {} neurons, width {}; {} tokens decoded one by one in {} mode \
+         with a window of {} tokens, {sampled} of them also computed exactly",
+        recipe.shape.name(),
+        recipe.scale,
+        architecture.layers,
+        architecture.feed_forward.neurons,
+        architecture.hidden,
+        stats.decode_tokens,
+        stats.mode,
+        stats.window,
+    )
+}
+
+fn checks(model: &Model, scores: &[Score], stats: &Stats, sampled: usize) -> Vec<Check> {
+    let published = model.shape.published();
+    let neurons = model.architecture.feed_forward.neurons as f64 * sampled as f64;
+    let activity = |score: &Score| score.active as f64 / neurons;
+    let share = |name: &str, target: f64, measured: f64| Check {
+        name: name.to_owned(),
+        target,
+        measured,
+        share: true,
+    };
+    // Layers that are read whole predict nothing.
+    let predicting = model.layers.iter().zip(scores).filter(|(layer, _)| layer.rank.is_some());
+    let sum = predicting.fold(Score::default(), |sum, (_, score)| Score {
+        predicted: sum.predicted + score.predicted,
+        active: sum.active + score.active,
+        hit: sum.hit + score.hit,
+    });
+    let mean = scores.iter().map(activity).sum::<f64>() / scores.len() as f64;
+    let loaded = stats.per_token.neurons_loaded / stats.per_token.neurons_total;
+    let mut checks = vec![
+        share("activity, mean", model.activity(), mean),
+        share("recall", published.recall, sum.recall()),
+        Check {
+            name: "predicted per active".to_owned(),
+            target: published.over_prediction,
+            measured: sum.predicted_per_active(),
+            share: false,
+        },
+        share(&format!("load at window {}", published.window), model.load(), loaded),
+    ];
+    let layers = model.layers.iter().zip(scores).enumerate();
+    checks.extend(layers.map(|(layer, (target, score))| {
+        share(&format!("activity, layer {}", layer + 1), target.activity, activity(score))
+    }));
+    checks
+}
+
+impl fmt::Display for SynthReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n", self.header)?;
+        writeln!(f, "| statistic | target | measured | off | |\n|---|---|---|---|---|")?;
+        for check in &self.checks {
+            let number = |number: f64| match check.share {
+                true => format!("{:.2} %", 100.0 * number),
+                false => format!("{number:.2}"),
+            };
+            let (target, measured) = (number(check.target), number(check.measured));
+            let verdict = if check.passes() { "pass" } else { "void" };
+            let (name, off) = (&check.name, 100.0 * check.off());
+            writeln!(f, "| {name} | {target} | {measured} | {off:+.1} % | {verdict} |")?;
+        }
+        let verdict = match self.passes() {
+            true => "pass: every statistic is within 15 % of its target",
+            false => {
+                "void: a statistic is more than 15 % off, so results of this bundle say nothing"
+            }
+        };
+        write!(f, "\n{verdict}")
+    }
+}

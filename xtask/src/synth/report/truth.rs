@@ -1,0 +1,93 @@
+//! Which neurons were truly active: every row of a layer, read from the bundle, times the states of the run.
+
+use super::recorder::Sampled;
+use anyhow::Context;
+use flint_geometry::NeuronSet;
+use flint_kernels::{Compute, MatrixView};
+use flint_predictor::{Activity, Deciding, Score, States};
+use runtime::ModelFiles;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// Neurons whose records are read at a time.
+const PIECE: usize = 1024;
+
+/// Scores what was predicted in a layer against the truth.
+///
+/// # Errors
+/// When the bundle cannot be read.
+pub(super) fn score(
+    files: &ModelFiles,
+    layer: usize,
+    sampled: &Sampled,
+    compute: &Compute,
+) -> anyhow::Result<Score> {
+    let layout = files.bundle().shape().record;
+    let feed_forward = &files.architecture().feed_forward;
+    let rows = deciding_rows(files, layer)?;
+    let view = MatrixView::new(layout.element(), feed_forward.neurons, layout.width(), &rows)?;
+    let bias = bias(files, layer)?;
+    let activation = feed_forward.activation.kernel();
+    let deciding = Deciding::new(view, bias.as_deref(), activation);
+    let mut states = InMemory { width: layout.width(), numbers: &sampled.states };
+    let activity = Activity::observe(compute, &deciding, &mut states)?;
+    let mut score = Score::default();
+    for (token, predicted) in sampled.predicted.iter().enumerate() {
+        let active =
+            (0..feed_forward.neurons as u32).filter(|&n| activity.is_active(token, n as usize));
+        score.add(predicted, &NeuronSet::from_unsorted(active.collect()));
+    }
+    Ok(score)
+}
+
+/// The gate rows, or else the up rows, one after the other.
+fn deciding_rows(files: &ModelFiles, layer: usize) -> anyhow::Result<Vec<u8>> {
+    let (bundle, layout) = (files.bundle(), files.bundle().shape().record);
+    let row = layout.gate().unwrap_or(layout.up());
+    let path = bundle.neurons_path();
+    let fail = || format!("cannot read {}", path.display());
+    let file = File::open(&path).with_context(fail)?;
+    let extent = bundle.groups()[layer].extent();
+    let stride = layout.stride() as usize;
+    let mut piece = vec![0; PIECE * stride];
+    let mut rows = Vec::with_capacity(extent.len() as usize / stride * row.len());
+    let end = extent.offset() + extent.len();
+    for offset in (extent.offset()..end).step_by(piece.len()) {
+        let piece = &mut piece[..((end - offset) as usize).min(PIECE * stride)];
+        file.read_exact_at(piece, offset).with_context(fail)?;
+        rows.extend(piece.chunks_exact(stride).flat_map(|record| &record[row.clone()]));
+    }
+    Ok(rows)
+}
+
+fn bias(files: &ModelFiles, layer: usize) -> anyhow::Result<Option<Vec<f32>>> {
+    let (bundle, layer) = (files.bundle(), layer as u32);
+    let gated = bundle.shape().record.is_gated();
+    let entry = if gated { bundle.gate_bias(layer) } else { bundle.up_bias(layer) };
+    let Some(entry) = entry else { return Ok(None) };
+    let mut bytes = vec![0; entry.extent.len() as usize];
+    bundle.read_tensor_into(entry, &mut bytes)?;
+    Ok(Some(bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()))
+}
+
+/// The states of the run, as they were.
+struct InMemory<'a> {
+    width: usize,
+    numbers: &'a [f32],
+}
+
+impl States for InMemory<'_> {
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn tokens(&self) -> usize {
+        self.numbers.len() / self.width
+    }
+
+    fn read(&mut self, first: usize, out: &mut [f32]) -> io::Result<()> {
+        out.copy_from_slice(&self.numbers[first * self.width..][..out.len()]);
+        Ok(())
+    }
+}
