@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+pub mod ci;
 mod machine;
 pub mod measure;
 pub mod tidy;

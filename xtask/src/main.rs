@@ -15,6 +15,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Run all checks; `deep` those that take long, too: fuzzing, miri, sanitizer, dependencies.
+    Ci(xtask::ci::CiArgs),
     /// Turn a HuggingFace checkpoint into a bundle.
     Convert(runtime::cli::ConvertArgs),
     /// Measure decoding at several memory budgets: the table of the README.
@@ -34,6 +36,9 @@ fn main() -> ExitCode {
     };
     let result = match arguments.task {
         Task::Convert(args) => return runtime::cli::status(runtime::cli::convert(args)),
+        Task::Ci(args) => {
+            xtask::ci::ci(&args, &mut |line| eprintln!("{line}")).map(|()| ExitCode::SUCCESS)
+        }
         Task::Measure(args) => xtask::measure::measure(&args).map(|table| {
             println!("{table}");
             ExitCode::SUCCESS

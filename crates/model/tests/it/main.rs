@@ -4,3 +4,4 @@
 mod describe;
 mod refuse;
 mod sources;
+mod stored;
