@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+pub mod ci;
 pub mod fio;
 mod machine;
 pub mod measure;

@@ -16,6 +16,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Run all checks; `deep` those that take long, too: fuzzing, miri, sanitizer, dependencies.
+    Ci(xtask::ci::CiArgs),
     /// Turn a HuggingFace checkpoint into a bundle.
     Convert(runtime::cli::ConvertArgs),
     /// Compare reading with fio's io_uring engine, in paired slices.
@@ -52,6 +54,9 @@ fn main() -> ExitCode {
     };
     let result = match arguments.task {
         Task::Convert(args) => return runtime::cli::status(runtime::cli::convert(args)),
+        Task::Ci(args) => {
+            xtask::ci::ci(&args, &mut |line| eprintln!("{line}")).map(|()| ExitCode::SUCCESS)
+        }
         Task::Fio(args) => xtask::fio::fio(&args).map(|lines| {
             println!("{lines}");
             ExitCode::SUCCESS

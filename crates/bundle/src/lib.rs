@@ -23,7 +23,7 @@ pub use error::{BundleError, Part};
 pub use fault::{Counted, ManifestFault, Named};
 pub use group::Group;
 pub use layout::SECTION;
-pub use manifest::FORMAT_VERSION;
+pub use manifest::{FORMAT_VERSION, check_payload};
 pub use predictors::{PredictorEntry, Predictors};
 pub use replace::replace_predictors;
 pub use role::Role;

@@ -288,11 +288,10 @@ impl Architecture {
     /// # Errors
     /// When the text is something else, or describes what cannot be computed.
     pub fn from_json(text: &str) -> Result<Architecture, ModelError> {
-        let read: Architecture = serde_json::from_str(text).map_err(|e| ModelError::NotJson {
-            file: "the stored architecture",
-            cause: e.to_string(),
-        })?;
-        check(&read)?;
+        const FILE: &str = "the stored architecture";
+        let read: Architecture = serde_json::from_str(text)
+            .map_err(|e| ModelError::NotJson { file: FILE, cause: e.to_string() })?;
+        check(FILE, &read)?;
         Ok(read)
     }
 }

@@ -1,14 +1,32 @@
 //! What must hold of an architecture before anything is computed from its numbers: the text in a bundle
 //! may come from a stranger.
+//!
+//! Attacks that end here, each with a test in `tests/it/stored.rs`: sizes of zero, sizes whose product wraps, more
+//! key heads than heads, positions past their table, norms and rotary angles that are infinite or none, other
+//! types, nesting without end.
 
 use crate::config::{LARGEST, MOST_LAYERS};
 use crate::{Architecture, ModelError, NormKind, RotaryScale};
 
-/// The name of the text in errors.
-const FILE: &str = "the stored architecture";
+/// Most numbers of keys, for all layers and the whole context.
+const MOST_KEYS: usize = 1 << 56;
 
-/// Checks every number that sizes, indices or divisors are made of.
-pub(crate) fn check(a: &Architecture) -> Result<(), ModelError> {
+/// Checks every number that sizes, indices or divisors are made of. `file` is where they are from.
+pub(crate) fn check(file: &'static str, a: &Architecture) -> Result<(), ModelError> {
+    numbers(a).map_err(|wrong| {
+        let Wrong { key, expected, got } = wrong;
+        ModelError::BadValue { file, key, expected, got }
+    })
+}
+
+/// A number that cannot be computed with.
+struct Wrong {
+    key: String,
+    expected: String,
+    got: String,
+}
+
+fn numbers(a: &Architecture) -> Result<(), Wrong> {
     let attention = &a.attention;
     let largest = LARGEST as usize;
     size("vocabulary", a.vocabulary, largest)?;
@@ -26,6 +44,11 @@ pub(crate) fn check(a: &Architecture) -> Result<(), ModelError> {
         "a multiple of attention.kv_heads",
         attention.heads,
     )?;
+    // What a KV cache would take is computed in 64 bits, and added to what all else takes.
+    let numbers = [a.layers, a.context, attention.kv_heads, attention.head_dim];
+    let product = numbers.iter().try_fold(1usize, |all, &size| all.checked_mul(size));
+    let fits = product.is_some_and(|product| product <= MOST_KEYS);
+    hold("context", fits, "a KV cache of at most 2^56 numbers", a.context)?;
     if let Some(window) = attention.window {
         size("attention.window", window, largest)?;
     }
@@ -43,7 +66,7 @@ pub(crate) fn check(a: &Architecture) -> Result<(), ModelError> {
     hold("head.scale", a.head.scale.is_finite(), "finite", a.head.scale)
 }
 
-fn rotary(a: &Architecture) -> Result<(), ModelError> {
+fn rotary(a: &Architecture) -> Result<(), Wrong> {
     let Some(rotary) = &a.attention.rotary else { return Ok(()) };
     size("rotary.dims", rotary.dims, a.attention.head_dim)?;
     hold("rotary.dims", rotary.dims.is_multiple_of(2), "even", rotary.dims)?;
@@ -64,28 +87,19 @@ fn rotary(a: &Architecture) -> Result<(), ModelError> {
     }
 }
 
-fn norm(key: &str, kind: NormKind) -> Result<(), ModelError> {
+fn norm(key: &str, kind: NormKind) -> Result<(), Wrong> {
     let (NormKind::Layer { epsilon, .. } | NormKind::Rms { epsilon }) = kind;
     hold(key, epsilon.is_finite() && epsilon >= 0.0, "a finite epsilon", epsilon)
 }
 
-fn size(key: &str, value: usize, most: usize) -> Result<(), ModelError> {
+fn size(key: &str, value: usize, most: usize) -> Result<(), Wrong> {
     hold(key, (1..=most).contains(&value), &format!("from 1 to {most}"), value)
 }
 
-fn hold(
-    key: &str,
-    holds: bool,
-    expected: &str,
-    got: impl std::fmt::Display,
-) -> Result<(), ModelError> {
+fn hold(key: &str, holds: bool, expected: &str, got: impl std::fmt::Display) -> Result<(), Wrong> {
     if holds {
         return Ok(());
     }
-    Err(ModelError::BadValue {
-        file: FILE,
-        key: key.to_owned(),
-        expected: expected.to_owned(),
-        got: got.to_string(),
-    })
+    let (key, expected, got) = (key.to_owned(), expected.to_owned(), got.to_string());
+    Err(Wrong { key, expected, got })
 }

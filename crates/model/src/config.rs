@@ -1,4 +1,9 @@
 //! Typed access to `config.json`: every setting is checked where it is read, and named when it is wrong.
+//!
+//! Attacks that end here, each with a test in `tests/it/refuse.rs` or in the runtime's `tests/it/hostile/texts.rs`: sizes
+//! of zero, below zero, or near 2^64, numbers that are infinite or none, values of other types, texts of
+//! megabytes in a value, no object at all, not UTF-8, nesting without end, names that come twice. The size of
+//! the file is the reader's business: at most a megabyte comes here.
 
 mod activation;
 mod heads;
@@ -150,7 +155,16 @@ impl Config {
 
     /// What a norm adds before its root.
     pub(crate) fn epsilon_or(&self, key: &str, default: f32) -> Result<f32, ModelError> {
-        Ok(self.number_or_absent(key)?.map_or(default, |number| number as f32))
+        if self.value(key).is_none() { Ok(default) } else { self.short(key) }
+    }
+
+    /// A number above zero that 32 bits hold.
+    fn short(&self, key: &str) -> Result<f32, ModelError> {
+        let number = self.number(key)?;
+        match number as f32 {
+            short if short.is_finite() => Ok(short),
+            _ => Err(self.bad(key, "a number of 32 bits", &number.into())),
+        }
     }
 
     /// One token id, where there is one.

@@ -9,6 +9,7 @@ mod phi;
 mod qwen2;
 mod qwen3;
 
+use crate::check::check;
 use crate::config::Config;
 use crate::habits;
 use crate::{Architecture, ModelError, NeuronSources, Role, Source};
@@ -110,6 +111,8 @@ impl Description<'_> {
         config.refuse("quantization_config", "a quantised checkpoint")?;
         let mut architecture = family.architecture(&config)?;
         habits::apply(&mut architecture, &config, generation.as_ref(), tokenizer.as_ref())?;
+        // What a bundle would be refused for is refused before one is written.
+        check("config.json", &architecture)?;
         Ok((family, architecture))
     }
 }

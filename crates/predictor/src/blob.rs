@@ -9,6 +9,10 @@
 //! 20  threshold   f32
 //! 24  lists       of f32 (all finite) and bytes, without padding
 //! ```
+//! Attacks that end here, each with a test in `tests/it/blobs.rs`: sizes near 2^32 whose product wraps, a length that
+//! is not what they ask for, another kind or version, scales, biases and thresholds that are infinite or
+//! none, bytes cut or changed anywhere. How long a blob may be at all is checked before it is read.
+//!
 //! Everything is little-endian. Sizes are checked against the model, the length against the sizes, and
 //! only then is anything allocated.
 

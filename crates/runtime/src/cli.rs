@@ -66,6 +66,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     start_logging();
     std::panic::set_hook(Box::new(output::complain_of_bug));
     let ran = std::panic::catch_unwind(AssertUnwindSafe(|| run_command(arguments)));
+    tracing::debug!(peak_rss_bytes = crate::process_memory().peak, "ends");
     ran.unwrap_or(ExitCode::FAILURE)
 }
 

@@ -9,7 +9,7 @@ mod space;
 mod target;
 mod tokenizer;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, parsers};
 pub use error::CheckpointError;
 
 use flint_bundle::{Bundle, BundleWriter, Overwrite, Source};

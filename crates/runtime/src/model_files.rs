@@ -1,8 +1,10 @@
 //! A bundle together with what its architecture text says: open and checked, nothing loaded.
 
+use crate::text::LARGEST_TOKENIZER;
 use crate::{RuntimeError, TextCodec};
-use flint_bundle::Bundle;
+use flint_bundle::{Bundle, PredictorEntry};
 use flint_model::{Architecture, ModelError};
+use flint_predictor::{GateCopyGroup, LowRankGroup};
 use std::path::Path;
 
 /// Name under which a bundle keeps its tokenizer.
@@ -31,6 +33,7 @@ impl ModelFiles {
             return Err(RuntimeError::ShapeConflict { path: path.to_path_buf() });
         }
         check_tensors(&bundle, &architecture)?;
+        check_predictors(&bundle)?;
         for (layer, group) in bundle.groups().iter().enumerate() {
             if (0..group.neurons()).any(|position| group.neuron_at(position) != position) {
                 return Err(RuntimeError::UnknownOrder { layer });
@@ -54,8 +57,13 @@ impl ModelFiles {
     /// # Errors
     /// When it cannot be read or parsed.
     pub fn codec(&self) -> Result<Option<TextCodec>, RuntimeError> {
-        if !self.bundle.texts().iter().any(|text| text.name == TOKENIZER) {
+        let Some(text) = self.bundle.texts().iter().find(|text| text.name == TOKENIZER) else {
             return Ok(None);
+        };
+        let size = text.extent.len();
+        if size > LARGEST_TOKENIZER {
+            let cause = format!("it has {size} bytes, at most {LARGEST_TOKENIZER} are read");
+            return Err(RuntimeError::BadTokenizer { cause });
         }
         TextCodec::parse(&self.bundle.read_text(TOKENIZER)?).map(Some)
     }
@@ -101,4 +109,25 @@ fn check_tensors(bundle: &Bundle, architecture: &Architecture) -> Result<(), Run
         count if count == specs.len() => Ok(()),
         count => Err(RuntimeError::TensorCount { expected: specs.len(), got: count }),
     }
+}
+
+/// Predictors are read whole, before anything is planned: none may be longer than the longest of any kind.
+fn check_predictors(bundle: &Bundle) -> Result<(), RuntimeError> {
+    /// Room for the header of a predictor.
+    const HEADER: u64 = 64;
+    let shape = bundle.shape();
+    let (width, neurons) = (shape.record.width(), shape.neurons as usize);
+    let low_rank = LowRankGroup::bytes_of(width, neurons, width.min(neurons));
+    let most = low_rank.max(GateCopyGroup::bytes_of(width, neurons, 4)) + HEADER;
+    let entries = bundle.predictors().map_or(&[][..], |found| &found.groups);
+    for (layer, entry) in entries.iter().enumerate() {
+        if let PredictorEntry::Blob { extent, .. } = entry
+            && extent.len() > most
+        {
+            let len = extent.len();
+            let cause = format!("that of layer {layer} has {len} bytes, at most {most} are read");
+            return Err(RuntimeError::WrongPredictors { cause });
+        }
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@
 //!
 //! - a manifest file of many gigabytes, or a payload length that is not what follows the header;
 //! - list counts and text lengths near 2^64 (items grow one by one, texts borrow from the payload);
+//! - lists of items that are smaller in the payload than in memory, by the million (`at_most.rs`);
 //! - texts that are not UTF-8, options, bools and enumerations with values that do not exist;
 //! - bytes after the last field;
 //! - offsets and lengths whose sum passes 2^64, sections outside their file, sections that overlap,
@@ -17,7 +18,9 @@
 //! - names that are empty, very long, hold control characters, or occur twice;
 //! - text names that are paths (`../x`, `/x`, `a\b`): none is ever opened, whoever unpacks them
 //!   might;
-//! - data files outside the bundle: their names are made here from role and suffix, never read.
+//! - data files outside the bundle: their names are made here from role and suffix, never read; a data file that
+//!   is a link is followed, a loop of links or a pipe is an error;
+//! - calibration numbers that are infinite or none: they are shown, nothing is computed from them.
 
 mod lists;
 mod names;

@@ -4,11 +4,13 @@
 //! bincode with fixed-size little-endian integers: a list is a u64 count and its items, a string a
 //! u64 length and UTF-8, an option one byte 0 or 1 and then the value, a bool one byte, an
 //! enumeration a u32. Texts borrow from the payload, so a length that claims more than there is
-//! fails before anything is allocated for it.
+//! fails before anything is allocated for it; lists of more than numbers have a limit
+//! (`at_most.rs`).
 
 mod from_contents;
 
 use super::MAX_MANIFEST;
+use super::at_most::{self, at_most};
 use crate::ManifestFault;
 use bincode::config::{self, Configuration, Fixint, Limit, LittleEndian};
 use serde::{Deserialize, Serialize};
@@ -26,8 +28,11 @@ pub(super) struct ManifestV1<'a> {
     pub(super) dense_file: FileV1,
     pub(super) neurons_file: FileV1,
     pub(super) texts_file: FileV1,
+    #[serde(borrow, deserialize_with = "at_most::<{ at_most::TENSORS }, _, _>")]
     pub(super) tensors: Vec<TensorV1<'a>>,
+    #[serde(deserialize_with = "at_most::<{ at_most::LAYERS }, _, _>")]
     pub(super) groups: Vec<GroupV1>,
+    #[serde(borrow, deserialize_with = "at_most::<{ at_most::TEXTS }, _, _>")]
     pub(super) texts: Vec<TextV1<'a>>,
     pub(super) predictors: Option<PredictorsV1<'a>>,
     pub(super) calibration: Option<CalibrationV1>,
@@ -78,6 +83,7 @@ pub(super) struct SectionV1 {
 pub(super) struct TensorV1<'a> {
     pub(super) name: &'a str,
     pub(super) element: ElementV1,
+    #[serde(deserialize_with = "at_most::<{ at_most::SIZES }, _, _>")]
     pub(super) dims: Vec<u64>,
     pub(super) section: SectionV1,
 }
@@ -103,15 +109,18 @@ pub(super) struct PredictorsV1<'a> {
     pub(super) file: FileV1,
     pub(super) kind: &'a str,
     /// No section: every neuron of the group is computed.
+    #[serde(deserialize_with = "at_most::<{ at_most::LAYERS }, _, _>")]
     pub(super) groups: Vec<Option<SectionV1>>,
 }
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct CalibrationV1 {
     pub(super) tokens: u64,
+    #[serde(deserialize_with = "at_most::<{ at_most::LAYERS }, _, _>")]
     pub(super) groups: Vec<GroupCalibrationV1>,
     pub(super) perplexity_exact: Option<f64>,
     pub(super) perplexity_sparse: Option<f64>,
+    #[serde(deserialize_with = "at_most::<{ at_most::POINTS }, _, _>")]
     pub(super) loads_per_token: Vec<LoadsV1>,
 }
 

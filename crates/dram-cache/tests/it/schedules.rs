@@ -1,4 +1,4 @@
-//! Random schedules: the cache does what the twin does, step by step.
+//! Random schedules: the cache does what the twin does, step by step. The fuzz target of the cache uses this file too.
 
 use crate::twin::{Split, Twin};
 use crate::{cache, key, set};
@@ -14,7 +14,7 @@ const GROUPS: u32 = 5;
 const NEURONS: u32 = 150;
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(crate) enum Step {
     Admit {
         group: u32,
         needed: BTreeSet<u32>,
@@ -43,7 +43,7 @@ enum Step {
     Clear,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     // Few hot neurons and many cold ones.
     let neuron = prop_oneof![3 => 0..12u32, 1 => 60..68u32, 1 => 0..NEURONS];
     let some = || proptest::collection::btree_set(neuron.clone(), 0..14);
@@ -64,7 +64,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn policy() -> impl Strategy<Value = PolicyKind> {
+pub(crate) fn policy() -> impl Strategy<Value = PolicyKind> {
     prop_oneof![
         (0..6u32).prop_map(|k| PolicyKind::Window { tokens: NonZeroU32::new(k) }),
         (1..40u8).prop_map(|h| PolicyKind::Frequency { half_life: NonZeroU8::new(h).unwrap() }),
@@ -190,6 +190,19 @@ impl Pair {
     }
 }
 
+/// Takes a cache and its twin through `steps`.
+pub(crate) fn replay(policy: PolicyKind, slots: u32, steps: &[Step]) {
+    let mut pair = Pair {
+        cache: cache(&[NEURONS; GROUPS as usize], slots, policy),
+        twin: Twin::new(GROUPS, slots as usize, policy),
+        out: Admission::new(),
+        under_way: vec![],
+        lost: vec![],
+        mark: 0,
+    };
+    steps.iter().for_each(|step| pair.step(step));
+}
+
 proptest! {
     #[test]
     fn the_cache_agrees_with_its_twin(
@@ -197,16 +210,6 @@ proptest! {
         slots in 1..60u32,
         steps in proptest::collection::vec(step(), 1..120),
     ) {
-        let mut pair = Pair {
-            cache: cache(&[NEURONS; GROUPS as usize], slots, policy),
-            twin: Twin::new(GROUPS, slots as usize, policy),
-            out: Admission::new(),
-            under_way: vec![],
-            lost: vec![],
-            mark: 0,
-        };
-        for step in &steps {
-            pair.step(step);
-        }
+        replay(policy, slots, &steps);
     }
 }

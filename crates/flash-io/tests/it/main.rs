@@ -6,5 +6,6 @@ mod conformance;
 mod device;
 mod files;
 mod merge;
+mod merge_twin;
 mod probe;
 mod simulated;

@@ -1,5 +1,6 @@
 //! The plan of device reads, against a slow twin and against what it promises.
 
+use crate::merge_twin::naive;
 use flint_flash_io::{FileId, MergePolicy, Run, Want, merge};
 use flint_geometry::Extent;
 use proptest::prelude::*;
@@ -11,38 +12,6 @@ fn want(file: u32, offset: u64, len: u64) -> Want {
 fn plan(wants: &[Want], policy: MergePolicy) -> Vec<Run> {
     let mut runs = Vec::new();
     merge(wants, policy, &mut runs);
-    runs
-}
-
-/// Whether `wants` may be one device read, straight from the rules.
-fn allowed(wants: &[Want], policy: MergePolicy) -> bool {
-    let pairs = || wants.windows(2).map(|pair| (pair[0], pair[1]));
-    let apart = pairs().all(|(a, b)| a.file == b.file && a.extent.end() <= b.extent.offset());
-    if wants.len() == 1 || !apart {
-        return wants.len() == 1;
-    }
-    let gaps: Vec<u64> = pairs().map(|(a, b)| b.extent.offset() - a.extent.end()).collect();
-    let bytes = wants[wants.len() - 1].extent.end() - wants[0].extent.offset();
-    let places = wants.len() + gaps.iter().filter(|&&gap| gap > 0).count();
-    gaps.iter().all(|&gap| gap <= policy.max_gap_bytes)
-        && bytes <= policy.max_request_bytes
-        && places <= 1024
-}
-
-/// From each start, the longest run that is allowed, found by trying all.
-fn naive(wants: &[Want], policy: MergePolicy) -> Vec<Run> {
-    let mut runs = Vec::new();
-    let mut start = 0;
-    while start < wants.len() {
-        let end = (start + 1..=wants.len())
-            .rev()
-            .find(|&end| allowed(&wants[start..end], policy))
-            .unwrap();
-        let from = wants[start].extent.offset();
-        let extent = Extent::new(from, wants[end - 1].extent.end() - from).unwrap();
-        runs.push(Run { records: start..end, extent });
-        start = end;
-    }
     runs
 }
 

@@ -17,7 +17,7 @@ impl Config {
         Ok(match name {
             "relu" => ActivationKind::Relu,
             "relu2" => ActivationKind::SquaredRelu,
-            "fatrelu" => ActivationKind::FatRelu(self.number(THRESHOLD)? as f32),
+            "fatrelu" => ActivationKind::FatRelu(self.short(THRESHOLD)?),
             "silu" | "swish" => ActivationKind::Silu,
             "gelu" | "gelu_python" => ActivationKind::Gelu,
             // Three ways to write down the same approximation.

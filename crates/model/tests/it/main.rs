@@ -5,3 +5,4 @@ mod describe;
 mod published;
 mod refuse;
 mod sources;
+mod stored;

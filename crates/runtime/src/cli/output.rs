@@ -25,12 +25,16 @@ pub(super) fn note(line: &str) {
 
 /// One line for an error.
 pub(super) fn complain(error: &anyhow::Error) {
-    let line = format!("{error}").replace(['\n', '\r'], " ");
+    // Names from files may hold line ends, and codes that a terminal obeys.
+    let line = format!("{error}").replace(char::is_control, " ");
     note(&format!("flint: {line}"));
 }
 
 /// One line for a bug of ours, instead of a panic message.
 pub(super) fn complain_of_bug(panic: &PanicHookInfo<'_>) {
+    if crate::text::panics_are_errors() {
+        return;
+    }
     let payload = panic.payload();
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));

@@ -2,8 +2,11 @@
 
 mod header;
 mod index;
+pub(super) mod json;
+pub mod parsers;
 mod picked;
 mod safetensors;
+mod text;
 mod torch;
 
 pub(super) use picked::Picked;
@@ -11,12 +14,12 @@ pub(super) use picked::Picked;
 use super::CheckpointError;
 use flint_model::Source;
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Largest text file that is read whole: the largest tokenizers take tens of megabytes.
-const LARGEST_TEXT: u64 = 256 << 20;
+/// Most tensors of a checkpoint: dense models have a few thousand.
+const MOST_TENSORS: usize = 1 << 16;
 
 /// An open checkpoint. Headers are read and checked; tensors are read on demand.
 #[derive(Debug)]
@@ -53,7 +56,7 @@ impl Checkpoint {
     /// When it is none, or a header is wrong.
     pub fn open(dir: &Path) -> Result<Checkpoint, CheckpointError> {
         let missing = |missing| CheckpointError::NotACheckpoint { dir: dir.to_owned(), missing };
-        let config = read_text(&dir.join("config.json"))?.ok_or_else(|| missing("config.json"))?;
+        let config = text::read(&dir.join("config.json"))?.ok_or_else(|| missing("config.json"))?;
         let names =
             index::shards(dir)?.ok_or_else(|| missing("model.safetensors or pytorch_model.bin"))?;
         let mut checkpoint =
@@ -65,11 +68,15 @@ impl Checkpoint {
     }
 
     fn add_shard(&mut self, path: PathBuf) -> Result<(), CheckpointError> {
-        let file = File::open(&path).map_err(|cause| read_error(&path, cause))?;
+        let file = text::open_regular(&path)?;
         let header = match path.extension().is_some_and(|extension| extension == "bin") {
             true => torch::read_header(&path, &file)?,
             false => safetensors::read_header(&path, &file)?,
         };
+        if self.tensors.len() + header.tensors.len() > MOST_TENSORS {
+            let problem = format!("is one file too many: at most {MOST_TENSORS} tensors are read");
+            return Err(CheckpointError::BadFile { path, problem });
+        }
         for tensor in header.tensors {
             let stored = Stored {
                 name: tensor.name.clone(),
@@ -79,7 +86,7 @@ impl Checkpoint {
                 offset: tensor.offset,
             };
             if self.tensors.insert(tensor.name.clone(), stored).is_some() {
-                let problem = format!("tensor '{}' is also in another file", tensor.name);
+                let problem = format!("tensor '{}' is there twice", tensor.name);
                 return Err(CheckpointError::BadFile { path, problem });
             }
         }
@@ -97,7 +104,7 @@ impl Checkpoint {
     /// # Errors
     /// When it cannot be read.
     pub fn text(&self, name: &str) -> Result<Option<Vec<u8>>, CheckpointError> {
-        read_text(&self.dir.join(name))
+        text::read(&self.dir.join(name))
     }
 
     /// An error about the file `name` of the checkpoint.
@@ -126,20 +133,6 @@ impl Checkpoint {
         })?;
         Picked::new(&self.shards[stored.shard], stored, source.rows.as_ref(), dims)
     }
-}
-
-/// Reads a text file; `None` when it is not there.
-fn read_text(path: &Path) -> Result<Option<Vec<u8>>, CheckpointError> {
-    let size = match fs::metadata(path) {
-        Ok(found) => found.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(cause) => return Err(read_error(path, cause)),
-    };
-    if size > LARGEST_TEXT {
-        let problem = format!("{size} bytes are too many for a text file");
-        return Err(CheckpointError::BadFile { path: path.to_owned(), problem });
-    }
-    fs::read(path).map(Some).map_err(|cause| read_error(path, cause))
 }
 
 fn read_error(path: &Path, cause: io::Error) -> CheckpointError {

@@ -85,6 +85,22 @@ pub enum CheckpointError {
         /// The type asked for.
         element: ElementType,
     },
+    /// A weight is infinite or no number at all.
+    #[error(
+        "tensor '{name}' in {} holds {value} at number {index}: a damaged or unfinished checkpoint, \
+         download it again",
+        path.display()
+    )]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor.
+        name: String,
+        /// Which number of the tensor, in row-major order.
+        index: u64,
+        /// What it is.
+        value: f32,
+    },
     /// The bundle would be written into the checkpoint.
     #[error("{} is the checkpoint itself: give --out another directory", path.display())]
     IntoCheckpoint {

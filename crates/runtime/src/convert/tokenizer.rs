@@ -1,4 +1,9 @@
 //! The tokenizer of a checkpoint as the text of `tokenizer.json`, whichever form it is published in.
+//!
+//! Attacks that end here, each with a test in `tests/it/hostile/tokenizers.rs`: vocabularies and lists of merges
+//! of millions, pieces that are there twice, merges that make tens of gigabytes out of a small model, ids near
+//! 2^32, lengths near 2^64, other types, nesting without end, texts that are not UTF-8, a `tokenizer.json` that
+//! makes its library panic or that would pad each text to terabytes.
 
 mod byte_level;
 mod protobuf;
@@ -9,7 +14,9 @@ use super::{Checkpoint, CheckpointError};
 use serde_json::{Value, json};
 use settings::Settings;
 use std::collections::HashMap;
-use tokenizers::Tokenizer;
+
+/// Most pieces of a vocabulary: the largest have two thirds of it. What is kept of each takes a few hundred bytes.
+const MOST_PIECES: usize = 3 << 17;
 
 /// The vocabulary, and what a form puts into `tokenizer.json`.
 struct Parts {
@@ -31,6 +38,8 @@ pub(super) fn json(
     begin: Option<u32>,
 ) -> Result<Option<Vec<u8>>, CheckpointError> {
     if let Some(text) = checkpoint.text("tokenizer.json")? {
+        // What does not parse is found out now, not when the bundle is used.
+        crate::text::read(&text).map_err(|problem| checkpoint.bad("tokenizer.json", problem))?;
         return Ok(Some(text));
     }
     let (name, parts, settings) = if let Some(text) = checkpoint.text(byte_level::VOCABULARY)? {
@@ -44,6 +53,19 @@ pub(super) fn json(
         return Ok(None);
     };
     build(parts, &settings, begin).map(Some).map_err(|problem| checkpoint.bad(name, problem))
+}
+
+/// Bytes of the `tokenizer.json` of a SentencePiece model; for [`super::parsers`].
+pub(super) fn from_sentencepiece(model: &[u8]) -> Result<usize, String> {
+    build(sentencepiece::parts(model)?, &Settings::default(), None).map(|text| text.len())
+}
+
+/// Bytes of the `tokenizer.json` of a vocabulary and its merges; for [`super::parsers`].
+pub(super) fn from_byte_level(vocabulary: &[u8], merges: &[u8]) -> Result<usize, String> {
+    let ids = byte_level::vocabulary(vocabulary)?;
+    let merges = byte_level::merges(merges, ids.len())?;
+    let parts = byte_level::assemble(ids, &merges, false);
+    build(parts, &Settings::default(), None).map(|text| text.len())
 }
 
 /// Puts the parts together and lets the library read them.
@@ -76,7 +98,7 @@ fn build(parts: Parts, settings: &Settings, begin: Option<u32>) -> Result<Vec<u8
         "model": parts.model,
     });
     let text = serde_json::to_vec(&text).map_err(|error| error.to_string())?;
-    let built = Tokenizer::from_bytes(&text).map_err(|error| error.to_string())?;
+    let built = crate::text::read(&text)?;
     // The library numbers tokens that are in no vocabulary itself.
     for token in &added {
         let got = built.token_to_id(&token.content);

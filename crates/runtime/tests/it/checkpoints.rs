@@ -3,7 +3,7 @@
 mod layout;
 mod memory;
 mod pytorch;
-mod pytorch_file;
+pub(crate) mod pytorch_file;
 mod tokenizers;
 
 use runtime::convert::{CheckpointError, ConvertOptions, convert};
@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 /// Copies the files of a directory into another.
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), to.join(entry.file_name())).unwrap();

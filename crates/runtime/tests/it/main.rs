@@ -9,6 +9,7 @@ mod convert;
 mod device;
 mod families;
 mod grid;
+mod hostile;
 mod model;
 mod reference;
 mod sparse;

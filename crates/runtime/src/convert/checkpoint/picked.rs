@@ -1,5 +1,6 @@
 //! Some rows of a stored tensor, as one tensor: fused projections are taken apart by their rows.
 
+use super::super::recode::{not_finite, number_bytes};
 use super::{CheckpointError, Shard, Stored, read_error};
 use flint_geometry::ElementType;
 use flint_model::Rows;
@@ -92,10 +93,24 @@ impl<'a> Picked<'a> {
                 let offset = self.stored.offset + (first * self.row_bytes) as u64;
                 let read = self.shard.file.read_exact_at(&mut into[start..], offset);
                 read.map_err(|cause| read_error(&self.shard.path, cause))?;
+                self.check_finite(first, &into[start..])?;
             }
             before += range.len();
         }
         Ok(())
+    }
+
+    /// Refuses infinite numbers and those that are none, in rows from `first` on: each would spoil every result
+    /// that it takes part in.
+    fn check_finite(&self, first: usize, bytes: &[u8]) -> Result<(), CheckpointError> {
+        let Some((at, value)) = not_finite(self.element, bytes) else { return Ok(()) };
+        let columns = self.row_bytes / number_bytes(self.element);
+        Err(CheckpointError::NotFinite {
+            path: self.shard.path.clone(),
+            name: self.stored.name.clone(),
+            index: (first * columns + at) as u64,
+            value,
+        })
     }
 }
 

@@ -4,26 +4,38 @@
 //! and refuses what it does not know. Storages are stored uncompressed, so tensors are read in place.
 
 mod archive;
+mod directory;
 mod pickle;
 
 use super::header::{Header, HeaderTensor};
 use super::{CheckpointError, read_error};
 use archive::Archive;
+use directory::ReadAt;
 use pickle::Tensor;
 use std::fs::File;
 use std::path::Path;
 
 /// Reads and checks what the file at `path` says of its tensors.
 pub(super) fn read_header(path: &Path, file: &File) -> Result<Header, CheckpointError> {
-    let bad = |problem: String| CheckpointError::BadFile { path: path.to_owned(), problem };
     let size = file.metadata().map_err(|cause| read_error(path, cause))?.len();
-    let archive = Archive::open(file, size).map_err(|error| bad(error.to_string()))?;
-    let program = archive.program(file).map_err(|cause| read_error(path, cause))?;
-    let entries = pickle::read(&program).map_err(|error| bad(error.to_string()))?;
+    parse(file, size).map_err(|problem| CheckpointError::BadFile { path: path.to_owned(), problem })
+}
+
+/// Reads and checks what a file of `size` bytes says of its tensors.
+pub(super) fn parse<R: ReadAt + ?Sized>(file: &R, size: u64) -> Result<Header, String> {
+    let archive = Archive::open(file, size).map_err(|error| error.to_string())?;
+    let program = archive.program(file).map_err(|cause| format!("cannot be read: {cause}"))?;
+    let entries = pickle::read(&program).map_err(|error| error.to_string())?;
     let located = entries.into_iter().map(|(name, tensor)| {
-        locate(&archive, name, &tensor).map_err(|problem| bad(problem.to_string()))
+        locate(&archive, name, &tensor).map_err(|problem| problem.to_string())
     });
     Ok(Header { tensors: located.collect::<Result<_, _>>()?, crc: archive.checksum(&program) })
+}
+
+/// How many plain tensors a pickle describes; for [`super::parsers`].
+pub(super) fn describe(program: &[u8]) -> Result<usize, String> {
+    let tensors = pickle::read(program).map_err(|error| error.to_string())?;
+    Ok(tensors.iter().filter(|(_, tensor)| tensor.is_contiguous()).count())
 }
 
 /// A tensor that is not where the pickle says.
@@ -44,7 +56,7 @@ fn locate(archive: &Archive, name: String, tensor: &Tensor) -> Result<HeaderTens
         fits.then_some(held.start + first)
     });
     let Some(offset) = place else {
-        return Err(Misplaced { name, storage: tensor.storage.key.clone() });
+        return Err(Misplaced { name, storage: tensor.storage.key.to_string() });
     };
     let kind = match tensor.is_contiguous() {
         true => tensor.storage.kind.name.to_owned(),

@@ -3,18 +3,19 @@
 //! SentencePiece merges the neighbours that make the piece of the highest score. Written as a list of merges,
 //! the same happens when merges come in the order of the scores of what they make.
 
-use super::Parts;
 use super::protobuf::{Field, Fields, Malformed};
+use super::{MOST_PIECES, Parts};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
 pub(super) const MODEL: &str = "tokenizer.model";
 
-/// Most pieces: the largest vocabularies have a quarter of it.
-const MOST_PIECES: usize = 1 << 20;
-
 /// Longest piece that is made by merging, in bytes: each of its splits is looked for.
 const LONGEST_MERGED: usize = 256;
+
+/// Most merges for each piece: published vocabularies have about two, but all parts of one long text, as pieces,
+/// would have hundreds.
+const MOST_MERGES: usize = 4;
 
 /// What stands for a space inside pieces.
 const SPACE: &str = "\u{2581}";
@@ -51,7 +52,7 @@ pub(super) fn parts(model: &[u8]) -> Result<Parts, String> {
         read(model).map_err(|Malformed| "is no SentencePiece model".to_owned())?;
     traits.check()?;
     if pieces.len() > MOST_PIECES {
-        return Err(format!("has {} pieces, at most {MOST_PIECES} are read", pieces.len()));
+        return Err(format!("has more than {MOST_PIECES} pieces"));
     }
     let mut ids = HashMap::new();
     for (piece, id) in pieces.iter().zip(0..) {
@@ -59,6 +60,7 @@ pub(super) fn parts(model: &[u8]) -> Result<Parts, String> {
             return Err(format!("has the piece '{}' twice", piece.text));
         }
     }
+    let merges = merges(&pieces, &ids)?;
     let unknown = pieces.iter().find(|piece| piece.kind == UNKNOWN).map(|piece| piece.text);
     let to_mark = json!({ "type": "Replace", "pattern": { "String": " " }, "content": SPACE });
     let from_mark = json!({ "type": "Replace", "pattern": { "String": SPACE }, "content": " " });
@@ -74,7 +76,7 @@ pub(super) fn parts(model: &[u8]) -> Result<Parts, String> {
         pre_tokenizer: Value::Null,
         decoder: json!({ "type": "Sequence", "decoders": decoders }),
         model: json!({ "type": "BPE", "unk_token": unknown, "fuse_unk": true,
-            "byte_fallback": traits.byte_fallback, "vocab": ids, "merges": merges(&pieces, &ids) }),
+            "byte_fallback": traits.byte_fallback, "vocab": ids, "merges": merges }),
         ids,
     })
 }
@@ -113,6 +115,8 @@ fn read(model: &[u8]) -> Result<(Vec<Piece<'_>>, Traits), Malformed> {
     };
     for field in Fields::of(model) {
         match field? {
+            // One too many is enough to refuse them.
+            (1, Field::Bytes(_)) if pieces.len() > MOST_PIECES => break,
             (1, Field::Bytes(message)) => pieces.push(piece(message)?),
             (2, Field::Bytes(message)) => traits.read_trainer(message)?,
             (3, Field::Bytes(message)) => traits.read_normalizer(message)?,
@@ -168,7 +172,10 @@ impl Traits {
 }
 
 /// Every pair of pieces that makes a piece, the one of the highest score first.
-fn merges<'a>(pieces: &[Piece<'a>], ids: &HashMap<String, u32>) -> Vec<(&'a str, &'a str)> {
+fn merges<'a>(
+    pieces: &[Piece<'a>],
+    ids: &HashMap<String, u32>,
+) -> Result<Vec<(&'a str, &'a str)>, String> {
     let mut scored = Vec::new();
     for piece in pieces {
         if piece.kind != NORMAL || piece.text.len() > LONGEST_MERGED {
@@ -179,11 +186,14 @@ fn merges<'a>(pieces: &[Piece<'a>], ids: &HashMap<String, u32>) -> Vec<(&'a str,
             .filter_map(|(left, right)| Some((*ids.get(left)?, *ids.get(right)?, (left, right))))
             .collect();
         known.sort_unstable_by_key(|&(left, right, _)| (left, right));
+        if scored.len() + known.len() > MOST_MERGES * pieces.len() {
+            return Err(format!("has more than {MOST_MERGES} merges for each piece"));
+        }
         scored.extend(known.into_iter().map(|(_, _, pair)| (piece.score, pair)));
     }
     // A stable sort: among equal scores the earlier piece goes first.
     scored.sort_by(|(left, _), (right, _)| right.total_cmp(left));
-    scored.into_iter().map(|(_, pair)| pair).collect()
+    Ok(scored.into_iter().map(|(_, pair)| pair).collect())
 }
 
 #[cfg(test)]
@@ -214,6 +224,6 @@ mod tests {
             piece("ba", -1.0),
         ];
         let ids = pieces.iter().zip(0..).map(|(piece, id)| (piece.text.to_owned(), id)).collect();
-        assert_eq!(merges(&pieces, &ids), [("b", "a"), ("a", "b"), ("ab", "b")]);
+        assert_eq!(merges(&pieces, &ids).unwrap(), [("b", "a"), ("a", "b"), ("ab", "b")]);
     }
 }

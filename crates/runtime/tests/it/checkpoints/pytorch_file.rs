@@ -8,20 +8,20 @@ use zip::{CompressionMethod, ZipWriter};
 
 /// A tensor with a storage of its own.
 #[derive(Debug, Clone)]
-pub(super) struct TorchTensor {
-    pub(super) name: String,
+pub(crate) struct TorchTensor {
+    pub(crate) name: String,
     /// Name of the storage class, `HalfStorage` for one.
-    pub(super) class: &'static str,
-    pub(super) dims: Vec<usize>,
-    pub(super) strides: Vec<usize>,
+    pub(crate) class: &'static str,
+    pub(crate) dims: Vec<usize>,
+    pub(crate) strides: Vec<usize>,
     /// Number of the storage that the tensor starts with.
-    pub(super) first: usize,
-    pub(super) bytes: Vec<u8>,
+    pub(crate) first: usize,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl TorchTensor {
     /// A tensor whose numbers follow one another.
-    pub(super) fn plain(
+    pub(crate) fn plain(
         name: &str,
         class: &'static str,
         dims: &[usize],
@@ -35,10 +35,10 @@ impl TorchTensor {
 
 /// What a file is to be like, apart from its tensors.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Manner {
-    pub(super) byte_order: Option<&'static str>,
+pub(crate) struct Manner {
+    pub(crate) byte_order: Option<&'static str>,
     /// Name of the function that makes tensors.
-    pub(super) rebuild: &'static str,
+    pub(crate) rebuild: &'static str,
 }
 
 impl Default for Manner {
@@ -48,7 +48,7 @@ impl Default for Manner {
 }
 
 /// Writes a file as PyTorch does.
-pub(super) fn write(path: &Path, tensors: &[TorchTensor], manner: Manner) {
+pub(crate) fn write(path: &Path, tensors: &[TorchTensor], manner: Manner) {
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let mut zip = ZipWriter::new(File::create(path).unwrap());
     let mut entry = |name: String, bytes: &[u8]| {
@@ -66,7 +66,8 @@ pub(super) fn write(path: &Path, tensors: &[TorchTensor], manner: Manner) {
     zip.finish().unwrap();
 }
 
-fn pickle(tensors: &[TorchTensor], manner: Manner) -> Vec<u8> {
+/// The pickle of such a file.
+pub(crate) fn pickle(tensors: &[TorchTensor], manner: Manner) -> Vec<u8> {
     let mut out = vec![0x80, 2];
     out.extend(b"ccollections\nOrderedDict\n)R(");
     for (key, tensor) in tensors.iter().enumerate() {

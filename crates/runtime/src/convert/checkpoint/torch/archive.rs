@@ -1,17 +1,19 @@
-//! The zip archive: where the pickle and the storages lie in the file.
+//! The archive of a PyTorch file: where the pickle and the storages lie in the file.
+//!
+//! Attacks that end here or in `directory.rs`, each with a test in `tests/it/hostile/pytorch.rs`: claims of 2^64
+//! entries, of a directory of terabytes or outside the file; names that are paths (nothing is ever unpacked),
+//! not UTF-8, thousands of bytes long, or there twice; entries past the end, compressed or encrypted
+//! (unpacked, a megabyte could become a terabyte); no pickle, two of them, or one of gigabytes; two
+//! directories of which readers would see different ones. Entries that share bytes are harmless: they are only
+//! read, and the disk that a bundle takes is checked before it is written.
 
+use super::directory::{self, Entry, ReadAt};
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use zip::{CompressionMethod, ZipArchive};
 
 /// Largest pickle that is read: a checkpoint of a thousand tensors takes a tenth of a megabyte.
 const LARGEST_PROGRAM: u64 = 16 << 20;
-
-/// Most entries: one for each tensor, and a few more.
-const MOST_ENTRIES: usize = 1 << 18;
 
 /// First bytes of a zip archive.
 const MAGIC: [u8; 4] = *b"PK\x03\x04";
@@ -27,13 +29,17 @@ pub(super) enum ArchiveError {
     )]
     NotZip,
     #[error("is not a whole zip archive ({0}): download it again")]
-    Damaged(#[from] zip::result::ZipError),
+    Damaged(&'static str),
     #[error("cannot be read: {0}")]
     Read(#[from] io::Error),
     #[error("holds no data.pkl: it is not a PyTorch file")]
     NoProgram,
-    #[error("holds {got} entries, at most {MOST_ENTRIES} are read")]
-    TooMany { got: usize },
+    #[error("holds more than one data.pkl: it is not a PyTorch file")]
+    TwoPrograms,
+    #[error("has its entry '{entry}' twice")]
+    Twice { entry: String },
+    #[error("holds {got} entries, at most {} are read", directory::MOST_ENTRIES)]
+    TooMany { got: u64 },
     #[error("its data.pkl has {got} bytes, at most {LARGEST_PROGRAM} are read")]
     LargeProgram { got: u64 },
     #[error("its entry '{entry}' is compressed or encrypted: PyTorch stores plain bytes")]
@@ -55,44 +61,38 @@ pub(super) struct Archive {
 
 impl Archive {
     /// Reads the directory of `file`, which has `size` bytes.
-    pub(super) fn open(file: &File, size: u64) -> Result<Archive, ArchiveError> {
+    pub(super) fn open<R: ReadAt + ?Sized>(file: &R, size: u64) -> Result<Archive, ArchiveError> {
         let mut magic = [0; MAGIC.len()];
         file.read_exact_at(&mut magic, 0).map_err(|_| ArchiveError::NotZip)?;
         if magic != MAGIC {
             return Err(ArchiveError::NotZip);
         }
-        let mut reader = BufReader::new(file);
-        reader.seek(SeekFrom::Start(0))?;
-        let mut zip = ZipArchive::new(reader)?;
-        if zip.len() > MOST_ENTRIES {
-            return Err(ArchiveError::TooMany { got: zip.len() });
-        }
-        let mut entries = HashMap::new();
+        let mut places = HashMap::new();
         let mut entries_crc = 0;
-        for index in 0..zip.len() {
-            let (name, place, crc) = entry(&mut zip, index, size)?;
+        for Entry { name, place, crc } in directory::entries(file, size)? {
             entries_crc = crc32c::crc32c_append(entries_crc, &crc.to_le_bytes());
-            entries.insert(name, place);
+            if places.contains_key(&name) {
+                return Err(ArchiveError::Twice { entry: name });
+            }
+            places.insert(name, place);
         }
-        let name = entries.keys().find(|name| name.ends_with(&format!("/{PROGRAM}")));
-        let name = name.ok_or(ArchiveError::NoProgram)?;
-        let root = name[..name.len() - PROGRAM.len()].to_owned();
-        let program = entries.remove(&format!("{root}{PROGRAM}")).ok_or(ArchiveError::NoProgram)?;
+        let root = root(&places)?;
+        let program = places.remove(&format!("{root}{PROGRAM}")).ok_or(ArchiveError::NoProgram)?;
         if program.end - program.start > LARGEST_PROGRAM {
             return Err(ArchiveError::LargeProgram { got: program.end - program.start });
         }
-        if let Some(place) = entries.get(&format!("{root}{BYTE_ORDER}")) {
+        if let Some(place) = places.get(&format!("{root}{BYTE_ORDER}")) {
             check_byte_order(file, place)?;
         }
         let data = format!("{root}data/");
-        let storages = entries.into_iter().filter_map(|(name, place)| {
+        let storages = places.into_iter().filter_map(|(name, place)| {
             name.strip_prefix(&data).map(|key| (key.to_owned(), place))
         });
         Ok(Archive { program, storages: storages.collect(), entries_crc })
     }
 
     /// The pickle.
-    pub(super) fn program(&self, file: &File) -> io::Result<Vec<u8>> {
+    pub(super) fn program<R: ReadAt + ?Sized>(&self, file: &R) -> io::Result<Vec<u8>> {
         // The length was checked.
         let mut bytes = vec![0; (self.program.end - self.program.start) as usize];
         file.read_exact_at(&mut bytes, self.program.start)?;
@@ -110,25 +110,19 @@ impl Archive {
     }
 }
 
-/// Name, bytes in the file and checksum of an entry, which has to be stored as it is.
-fn entry<R: Read + Seek>(
-    zip: &mut ZipArchive<R>,
-    index: usize,
-    size: u64,
-) -> Result<(String, Range<u64>, u32), ArchiveError> {
-    let found = zip.by_index_raw(index)?;
-    let entry = found.name()?.into_owned();
-    if found.compression() != CompressionMethod::Stored || found.encrypted() {
-        return Err(ArchiveError::NotPlain { entry });
-    }
-    let place = found.data_start().and_then(|start| Some(start..start.checked_add(found.size())?));
-    match place {
-        Some(place) if place.end <= size => Ok((entry, place, found.crc32())),
-        _ => Err(ArchiveError::CutShort { entry }),
+/// The directory of the archive that holds the pickle, with its slash.
+fn root(places: &HashMap<String, Range<u64>>) -> Result<String, ArchiveError> {
+    let mut roots = places.keys().filter_map(|name| {
+        name.strip_suffix(PROGRAM).filter(|root| root.ends_with('/')).map(str::to_owned)
+    });
+    let root = roots.next().ok_or(ArchiveError::NoProgram)?;
+    match roots.next() {
+        None => Ok(root),
+        Some(_) => Err(ArchiveError::TwoPrograms),
     }
 }
 
-fn check_byte_order(file: &File, place: &Range<u64>) -> Result<(), ArchiveError> {
+fn check_byte_order<R: ReadAt + ?Sized>(file: &R, place: &Range<u64>) -> Result<(), ArchiveError> {
     const LITTLE: &[u8] = b"little";
     let mut order = [0; LITTLE.len()];
     if place.end - place.start != LITTLE.len() as u64 {

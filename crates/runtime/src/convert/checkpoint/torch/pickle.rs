@@ -1,8 +1,9 @@
 //! Reads the pickle of a state dictionary: a whitelist of instructions and names, nothing is executed.
 //!
-//! Attacks that end here: names of functions other than those that rebuild tensors, instructions that call
-//! or build anything else, lengths past the end, stacks and memos without end, nesting (nothing recurses:
-//! containers live in lists and are named by their index), numbers that wrap.
+//! Attacks that end here, each with a test in `pickle/tests.rs`: names of functions other than those that rebuild
+//! tensors, instructions that call or build anything else, lengths past the end, stacks and memos without end,
+//! nesting (nothing recurses: containers live in lists and are named by their index), numbers that wrap, one
+//! long name used again and again, a tensor that is there twice, texts that are not UTF-8.
 
 mod global;
 mod machine;
@@ -12,6 +13,8 @@ mod value;
 pub(super) use global::Kind;
 
 use machine::Machine;
+use std::collections::HashSet;
+use std::sync::Arc;
 use value::Value;
 
 /// Some numbers of a storage, seen as a tensor.
@@ -29,7 +32,8 @@ pub(super) struct Tensor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Storage {
     pub(super) kind: Kind,
-    pub(super) key: String,
+    /// Shared by the tensors of the storage: a pickle may name one again and again.
+    pub(super) key: Arc<str>,
 }
 
 /// Why a pickle is not that of a state dictionary.
@@ -45,6 +49,8 @@ pub(super) enum PickleError {
     Malformed { at: usize, expected: &'static str },
     #[error("its pickle describes more than {most} things by byte {at}")]
     TooMuch { at: usize, most: usize },
+    #[error("its pickle has tensor '{name}' twice")]
+    Twice { name: String },
 }
 
 impl Tensor {
@@ -66,10 +72,15 @@ pub(super) fn read(program: &[u8]) -> Result<Vec<(String, Tensor)>, PickleError>
     let Value::Dictionary(index) = machine.run()? else {
         return Err(machine.malformed("a dictionary of tensors"));
     };
-    let mut named = Vec::new();
+    let (mut named, mut seen) = (Vec::new(), HashSet::new());
     for (key, value) in machine.dictionary(index) {
         if let (&Value::Text(text), &Value::Tensor(index)) = (key, value) {
-            named.push((machine.name(text)?, machine.tensor(index).clone()));
+            let name = machine.name(text)?;
+            // Distinct names are distinct bytes of the pickle, so copies of them are no longer than it is.
+            if !seen.insert(name) {
+                return Err(PickleError::Twice { name: name.to_owned() });
+            }
+            named.push((name.to_owned(), machine.tensor(index).clone()));
         }
     }
     Ok(named)

@@ -6,8 +6,8 @@ use super::{PickleError, Storage, Tensor};
 use std::collections::HashMap;
 
 /// Most values that are pushed in all, and most things under marks or in the memo: real files stay under a
-/// twentieth. Everything that is kept was pushed once, so this bounds memory.
-const MOST: usize = 1 << 20;
+/// quarter. Everything that is kept was pushed once, so this bounds memory.
+const MOST: usize = 1 << 18;
 
 /// Where a pickle is being read.
 pub(super) struct Machine<'a> {

@@ -11,10 +11,13 @@ const MOST_DIMENSIONS: usize = 8;
 /// Nothing on the list takes more.
 const MOST_ARGUMENTS: usize = 8;
 
-/// Longest name of a storage or a tensor: each is copied, and a pickle may use one again and again.
+/// Longest name of a tensor, in bytes.
 const LONGEST_NAME: u32 = 512;
 
-impl Machine<'_> {
+/// Longest name of a storage, in bytes: PyTorch numbers them. Each use copies it.
+const LONGEST_KEY: u32 = 64;
+
+impl<'a> Machine<'a> {
     /// A storage, by the name under which the archive keeps it.
     pub(super) fn persistent(&mut self) -> Result<(), PickleError> {
         let items = self.pop_tuple()?;
@@ -26,7 +29,10 @@ impl Machine<'_> {
         if self.text(what)? != "storage" {
             return Err(self.malformed("a storage"));
         }
-        let key = self.name(key)?;
+        if key.len > LONGEST_KEY {
+            return Err(self.malformed("a storage of a short name"));
+        }
+        let key = self.text(key)?.into();
         self.storages.push(Storage { kind, key });
         self.push(Value::Storage(self.storages.len() - 1));
         Ok(())
@@ -120,11 +126,11 @@ impl Machine<'_> {
         }
     }
 
-    /// The name of a storage or a tensor.
-    pub(super) fn name(&self, text: Text) -> Result<String, PickleError> {
+    /// The name of a tensor.
+    pub(super) fn name(&self, text: Text) -> Result<&'a str, PickleError> {
         if text.len > LONGEST_NAME {
             return Err(self.malformed("a name of at most 512 bytes"));
         }
-        Ok(self.text(text)?.to_owned())
+        self.text(text)
     }
 }

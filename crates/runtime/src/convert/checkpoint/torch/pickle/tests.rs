@@ -64,7 +64,7 @@ fn one_tensor() -> Program {
 fn a_state_dictionary_gives_its_tensors() {
     let read = one_tensor().read().unwrap();
     let kind = Kind { name: "F16", bytes: 2 };
-    let storage = Storage { kind, key: "7".to_owned() };
+    let storage = Storage { kind, key: "7".into() };
     let expected = Tensor { storage, first: 1, dims: vec![2, 3], strides: vec![3, 1] };
     assert_eq!(read, [("w".to_owned(), expected)]);
 }
@@ -184,7 +184,7 @@ fn a_pickle_that_pushes_without_end_is_stopped() {
 
 #[test]
 fn nesting_does_not_recurse() {
-    let deep = Program::new().code(b"N").code(&b"\x85".repeat(500_000)).code(b".");
+    let deep = Program::new().code(b"N").code(&b"\x85".repeat(200_000)).code(b".");
     assert!(matches!(deep.read(), Err(PickleError::Malformed { .. })));
 }
 
@@ -192,6 +192,28 @@ fn nesting_does_not_recurse() {
 fn one_long_name_cannot_be_copied_again_and_again() {
     let long = Program::new().code(b"}(").text(&"n".repeat(600)).tensor(0, &[1], &[1]).code(b"u.");
     assert!(matches!(long.read(), Err(PickleError::Malformed { .. })));
+}
+
+#[test]
+fn a_storage_of_a_long_name_is_refused() {
+    let storage = Program::new().code(b"((").text("storage").global("torch", "HalfStorage");
+    let long = storage.text(&"7".repeat(65)).code(b"tQ.");
+    assert!(matches!(long.read(), Err(PickleError::Malformed { .. })));
+}
+
+#[test]
+fn a_tensor_that_is_there_twice_is_refused() {
+    let once = Program::new().code(b"}(").text("w").tensor(0, &[1], &[1]);
+    let twice = once.text("w").tensor(1, &[1], &[1]).code(b"u.");
+    assert_eq!(twice.read(), Err(PickleError::Twice { name: "w".to_owned() }));
+}
+
+#[test]
+fn texts_that_are_not_utf_8_are_refused() {
+    let name = Program::new().code(b"}X\x01\0\0\0\xff").tensor(0, &[1], &[1]).code(b"s.");
+    assert!(matches!(name.read(), Err(PickleError::Malformed { .. })));
+    let global = Program::new().code(b"c\xff\nload\n.");
+    assert!(matches!(global.read(), Err(PickleError::Malformed { .. })));
 }
 
 #[test]
@@ -217,7 +239,7 @@ fn a_pickle_of_something_else_is_none_of_tensors() {
 fn only_whole_strides_are_contiguous() {
     let tensor = |dims: &[u64], strides: &[u64]| {
         let kind = Kind { name: "F32", bytes: 4 };
-        let storage = Storage { kind, key: "0".to_owned() };
+        let storage = Storage { kind, key: "0".into() };
         Tensor { storage, first: 0, dims: dims.to_vec(), strides: strides.to_vec() }
     };
     assert!(tensor(&[2, 3], &[3, 1]).is_contiguous());

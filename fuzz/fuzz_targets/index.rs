@@ -1,0 +1,6 @@
+//! The index of a sharded checkpoint.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = runtime::convert::parsers::index(bytes);
+});

@@ -1,0 +1,9 @@
+//! `tokenizer.model`, made into a `tokenizer.json`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use runtime::convert::parsers::sentencepiece;
+
+fuzz_target!(init: flint_fuzz::panics_unwind(), |bytes: &[u8]| {
+    flint_fuzz::no_panic(|| drop(sentencepiece(bytes)));
+});

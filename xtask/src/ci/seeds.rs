@@ -1,0 +1,166 @@
+//! First inputs for the fuzz targets, made of the fixtures, beside those in fuzz/seeds.
+
+use super::read;
+use anyhow::Context;
+use flint_predictor::train::Factors;
+use flint_predictor::{LowRankGroup, ScoredGroup};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Bytes of a manifest before its payload.
+const MANIFEST_HEADER: usize = 32;
+
+/// Writes the seeds of `target` to `corpus`.
+pub(super) fn write(root: &Path, target: &str, corpus: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(corpus).with_context(|| format!("cannot make {}", corpus.display()))?;
+    let kept = files(&root.join("fuzz/seeds").join(target), |_| true)?;
+    let mut seeds = kept.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    seeds.extend(of_fixtures(root, target)?);
+    for (number, seed) in seeds.iter().enumerate() {
+        fs::write(corpus.join(format!("seed-{number}")), seed)?;
+    }
+    Ok(())
+}
+
+fn of_fixtures(root: &Path, target: &str) -> anyhow::Result<Vec<Vec<u8>>> {
+    let fixtures = root.join("fixtures");
+    let named = |name: &'static str| all(&fixtures, move |path| path.ends_with(name));
+    match target {
+        "manifest" => {
+            let shipped = fixtures.join("tiny-opt.flint/manifest.bin");
+            let first = root.join("crates/bundle/tests/fixtures/v1.flint/manifest.bin");
+            let payload = |path: PathBuf| Ok(read(&path)?.split_off(MANIFEST_HEADER));
+            [shipped, first].into_iter().map(payload).collect()
+        }
+        "architecture" => {
+            let bundle = flint_bundle(&fixtures)?;
+            Ok(vec![bundle.into_bytes()])
+        }
+        "safetensors" => named("model.safetensors")?.iter().map(|path| header(path)).collect(),
+        "index" => all(&fixtures, |path| path.to_string_lossy().ends_with(".index.json"))?
+            .iter()
+            .map(|path| read(path))
+            .collect(),
+        "config" => named("config.json")?.iter().map(|path| settings(path)).collect(),
+        "pytorch" => torch(&fixtures),
+        "pickle" => Ok(torch(&fixtures)?.iter().filter_map(|file| program(file)).collect()),
+        "sentencepiece" => named("tokenizer.model")?.iter().map(|path| read(path)).collect(),
+        "byte_level" => named("vocab.json")?
+            .iter()
+            .map(|path| {
+                Ok([read(path)?, vec![0], read(&path.with_file_name("merges.txt"))?].concat())
+            })
+            .collect(),
+        "predictor" => Ok(vec![predictor()]),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Files below `directory` that are `wanted`.
+fn all(directory: &Path, wanted: impl Fn(&Path) -> bool + Copy) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = files(directory, wanted)?;
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path, wanted)?);
+            for inner in fs::read_dir(&path)? {
+                let inner = inner?.path();
+                if inner.is_dir() {
+                    found.extend(files(&inner, wanted)?);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Files in `directory` that are `wanted`, by name; none where there is no such directory.
+fn files(directory: &Path, wanted: impl Fn(&Path) -> bool) -> anyhow::Result<Vec<PathBuf>> {
+    let Ok(entries) = fs::read_dir(directory) else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_file() && wanted(&path) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The architecture that the shipped bundle holds.
+fn flint_bundle(fixtures: &Path) -> anyhow::Result<String> {
+    let files = runtime::ModelFiles::open(&fixtures.join("tiny-opt.flint"))?;
+    Ok(files.architecture().to_json())
+}
+
+/// The header of a safetensors file, without its length.
+fn header(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let file = read(path)?;
+    let (length, rest) = file.split_first_chunk::<8>().context("no header")?;
+    let header = rest.get(..u64::from_le_bytes(*length) as usize).context("no header")?;
+    Ok(header.to_vec())
+}
+
+/// A configuration and the files beside it.
+fn settings(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut seed = read(path)?;
+    for name in ["generation_config.json", "tokenizer_config.json"] {
+        seed.push(0);
+        seed.extend(fs::read(path.with_file_name(name)).unwrap_or_else(|_| b"{}".to_vec()));
+    }
+    Ok(seed)
+}
+
+fn torch(fixtures: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
+    let bin = |path: &Path| path.extension().is_some_and(|extension| extension == "bin");
+    files(&fixtures.join("pytorch-bin"), bin)?.iter().map(|path| read(path)).collect()
+}
+
+/// The pickle in an archive: from its header's mark to the end of the program, or near it.
+fn program(file: &[u8]) -> Option<Vec<u8>> {
+    let find = |what: &[u8], from: usize| {
+        file[from..].windows(what.len()).position(|bytes| bytes == what).map(|at| from + at)
+    };
+    let start = find(b"\x80\x02}", 0).or_else(|| find(b"\x80\x02c", 0))?;
+    let end = find(b"PK", start)?;
+    Some(file[start..end].to_vec())
+}
+
+/// A small low-rank predictor, with its kind and sizes before it.
+fn predictor() -> Vec<u8> {
+    let (width, neurons, rank) = (6u8, 9u8, 2usize);
+    let numbers = |count: usize| (0..count).map(|n| n as f32 / 7.0 - 1.0).collect::<Vec<f32>>();
+    let (w, n) = (usize::from(width), usize::from(neurons));
+    let factors = Factors::new(rank, numbers(rank * w), numbers(n * rank), numbers(n));
+    [vec![0, width, neurons], LowRankGroup::quantise(&factors).to_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_parser_has_seeds() {
+        let root = crate::workspace_root();
+        for target in [
+            "manifest",
+            "architecture",
+            "safetensors",
+            "index",
+            "config",
+            "pytorch",
+            "pickle",
+            "sentencepiece",
+            "byte_level",
+            "predictor",
+            "tokenizer",
+        ] {
+            let corpus = std::env::temp_dir().join(format!("flint-seeds-{}", std::process::id()));
+            write(root, target, &corpus).unwrap();
+            let seeds = files(&corpus, |path| fs::metadata(path).unwrap().len() > 0).unwrap();
+            fs::remove_dir_all(&corpus).unwrap();
+            assert!(!seeds.is_empty(), "{target}");
+        }
+    }
+}
