@@ -119,7 +119,7 @@ fn wrapped(how: (&str, &str), class: (&str, &str)) -> Program {
 fn a_tensor_with_attributes_is_a_tensor() {
     let (how, class) = (("torch._utils", "_rebuild_tensor_v2"), ("torch", "Tensor"));
     let read = wrapped(how, class).read().unwrap();
-    let storage = Storage { kind: Kind { name: "F32", bytes: 4 }, key: "3".to_owned() };
+    let storage = Storage { kind: Kind { name: "F32", bytes: 4 }, key: "3".into() };
     let expected = Tensor { storage, first: 1, dims: vec![2, 3], strides: vec![3, 1] };
     assert_eq!(read, [("w".to_owned(), expected)]);
     // Neither another class nor a wrapping in a wrapping.
