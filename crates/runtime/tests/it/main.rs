@@ -12,4 +12,5 @@ mod model;
 mod reference;
 mod sparse;
 mod storage_count;
+mod teacher;
 mod twin;
