@@ -308,17 +308,19 @@ impl NeuronMaker<'_> {
         let tokens = active.len();
         let mut scores = vec![0.0; neurons * tokens];
         group.scores(self.compute, states, &mut scores);
-        let at = |token: usize, neuron: u32| scores[neuron as usize * tokens + token];
-        let each = active.iter().enumerate();
-        let mut hit: Vec<f32> = each
-            .flat_map(|(token, set)| set.iter().map(move |n| (token, n)))
-            .map(|(t, n)| at(t, n))
-            .collect();
+        let mut hit = Vec::new();
+        for (token, set) in active.iter().enumerate() {
+            hit.extend(set.iter().map(|neuron| scores[neuron as usize * tokens + token]));
+        }
         group.set_threshold(threshold(&mut hit, self.published.recall));
-        let reach = |token: usize| {
-            collect((0..neurons as u32).filter(|&n| at(token, n) >= group.threshold()))
-        };
-        let predicted = (0..tokens).map(reach).collect();
+        let mut predicted = vec![NeuronSet::new(); tokens];
+        for (neuron, scores) in (0u32..).zip(scores.chunks_exact(tokens)) {
+            for (set, &score) in predicted.iter_mut().zip(scores) {
+                if score >= group.threshold() {
+                    set.push(neuron);
+                }
+            }
+        }
         (group, predicted)
     }
 }
@@ -332,17 +334,12 @@ impl Gains {
 
 fn active_sets(acts: &[f32], neurons: usize) -> Vec<NeuronSet> {
     let set = |acts: &[f32]| {
+        let mut set = NeuronSet::new();
         let active = (0u32..).zip(acts).filter(|(_, act)| **act != 0.0);
-        collect(active.map(|(neuron, _)| neuron))
+        active.for_each(|(neuron, _)| set.push(neuron));
+        set
     };
     acts.chunks_exact(neurons).map(set).collect()
-}
-
-/// A set from neurons in ascending order.
-fn collect(neurons: impl Iterator<Item = u32>) -> NeuronSet {
-    let mut set = NeuronSet::new();
-    neurons.for_each(|neuron| set.push(neuron));
-    set
 }
 
 fn calibration(predicted: &[NeuronSet], active: &[NeuronSet], neurons: usize) -> GroupCalibration {

@@ -15,4 +15,5 @@ mod reference;
 mod sparse;
 mod sparsity;
 mod storage_count;
+mod teacher;
 mod twin;
