@@ -9,6 +9,7 @@ use std::ptr::NonNull;
 pub const PAGE: usize = 4096;
 
 /// Mappings from this size on ask for huge pages: fewer TLB misses, fewer pages to pin per read.
+#[cfg(all(target_os = "linux", not(miri)))]
 const HUGE: usize = 2 << 20;
 
 /// The system did not hand out the memory that was asked for.
