@@ -2,11 +2,18 @@
 
 use std::path::Path;
 
+pub mod compare;
+pub mod gguf;
 mod machine;
 pub mod measure;
 pub mod tidy;
 pub mod trace;
 pub mod train_layer;
+
+/// What the request or its input did wrong, in one line: exit status 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
 
 /// The directory of the workspace that this was built in.
 pub fn workspace_root() -> &'static Path {
