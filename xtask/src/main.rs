@@ -18,10 +18,14 @@ struct Arguments {
 enum Task {
     /// Run all checks; `deep` those that take long, too: fuzzing, miri, sanitizer, dependencies.
     Ci(xtask::ci::CiArgs),
+    /// Run Flint and a peer in equal memory, interleaved, and compare speed, reads and memory.
+    Compare(xtask::compare::CompareArgs),
     /// Turn a HuggingFace checkpoint into a bundle.
     Convert(runtime::cli::ConvertArgs),
     /// Compare reading with fio's io_uring engine, in paired slices.
     Fio(xtask::fio::FioArgs),
+    /// Write a GGUF file of random weights in the shape of a model, for peers.
+    Gguf(xtask::gguf::GgufArgs),
     /// Measure decoding at several memory budgets: the table of the README.
     Measure(xtask::measure::MeasureArgs),
     /// Measure what each part of the method is worth on models of the paper's sizes: its tables, on this machine.
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         Err(error) => return runtime::cli::usage(&error),
     };
     let result = match arguments.task {
+        Task::Compare(args) => return status(compare(&args)),
         Task::Convert(args) => return runtime::cli::status(runtime::cli::convert(args)),
         Task::Ci(args) => {
             xtask::ci::ci(&args, &mut |line| eprintln!("{line}")).map(|()| ExitCode::SUCCESS)
@@ -61,6 +66,7 @@ fn main() -> ExitCode {
             println!("{lines}");
             ExitCode::SUCCESS
         }),
+        Task::Gguf(args) => return status(gguf(&args)),
         Task::Measure(args) => xtask::measure::measure(&args).map(|table| {
             println!("{table}");
             ExitCode::SUCCESS
@@ -83,6 +89,49 @@ fn main() -> ExitCode {
         eprintln!("xtask: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// A request that is wrong has exit status 2, in one line; the runtime knows its own.
+fn status(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Err(error) if error.is::<xtask::Refused>() => {
+            eprintln!("xtask: {error}");
+            ExitCode::from(2)
+        }
+        Err(error) if error.is::<runtime::RuntimeError>() => runtime::cli::status(Err(error)),
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+        Ok(()) => ExitCode::SUCCESS,
+    }
+}
+
+/// The tables go to stdout, progress to stderr.
+fn compare(args: &xtask::compare::CompareArgs) -> anyhow::Result<()> {
+    let text = xtask::compare::compare(args, &mut |line| eprintln!("{line}"))?;
+    println!("{text}");
+    Ok(())
+}
+
+/// Says what it takes, then how far it is.
+fn gguf(args: &xtask::gguf::GgufArgs) -> anyhow::Result<()> {
+    use xtask::gguf::GgufEvent;
+    let bar = indicatif::ProgressBar::new(0).with_style(indicatif::ProgressStyle::with_template(
+        "writing [{bar:30}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left",
+    )?);
+    let length = xtask::gguf::gguf(args, &mut |event| match event {
+        GgufEvent::Need { what, bytes, free } => {
+            let free =
+                free.map_or_else(String::new, |free| format!("; {:.2} GB free", free as f64 / 1e9));
+            bar.set_length(bytes);
+            eprintln!("{what}: {:.2} GB{free}", bytes as f64 / 1e9);
+        }
+        GgufEvent::Written { done, .. } => bar.set_position(done),
+    })?;
+    bar.finish_and_clear();
+    eprintln!("wrote {length} bytes");
+    Ok(())
 }
 
 /// One line per finding.

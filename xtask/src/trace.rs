@@ -108,7 +108,7 @@ fn header(args: &TraceArgs, run: &Run, commit: &str) -> Vec<String> {
     ]
 }
 
-fn file_name(text: &str) -> Result<String, String> {
+pub(crate) fn file_name(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if text.is_empty() || !text.chars().all(plain) {
         return Err("expected letters, digits, '-', '_' and '.'".to_owned());

@@ -19,14 +19,14 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("flint-model", &[LEAVES, &["flint-kernels"]]),
     ("runtime", &[LEAVES, MIDDLE, ON_KERNELS]),
     ("flint-fixtures", &[&["flint-bundle", "flint-geometry"]]),
-    ("xtask", &[LEAVES, MIDDLE, ON_KERNELS, &["runtime"]]),
+    ("xtask", &[LEAVES, MIDDLE, ON_KERNELS, &["runtime", FIXTURES]]),
     (BENCHES, &[]),
 ];
 
 /// The package that may depend on anything.
 const BENCHES: &str = "flint-benches";
 
-/// The package whose models and texts any test may use.
+/// The package whose models, texts and control groups any test may use.
 const FIXTURES: &str = "flint-fixtures";
 
 /// Finds dependencies that point up or sideways, and packages that the table does not know.

@@ -1,6 +1,9 @@
-//! The chores, run over this very workspace.
+//! The chores: run over this very workspace, and over small files and commands.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
+mod compare;
+mod gguf;
 mod synth;
 
 #[test]
