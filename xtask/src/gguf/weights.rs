@@ -89,7 +89,9 @@ mod tests {
             assert!(mean.abs() < 1e-3, "{mean}");
             let ideal = 1.0 / 1024f32.sqrt();
             assert!(size > ideal / 2.0 && size < ideal * 2.0, "{size}");
-            assert!(numbers.windows(2).filter(|pair| pair[0] == pair[1]).count() < 2000);
+            // Of bf16 there are few different numbers, so neighbours are equal now and then.
+            let equal = numbers.windows(2).filter(|pair| pair[0] == pair[1]).count();
+            assert!(equal * 50 < numbers.len(), "{equal} of {}", numbers.len());
         }
     }
 

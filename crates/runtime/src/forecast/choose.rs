@@ -46,7 +46,8 @@ impl Choices {
             ));
         }
         let depth = options.depth.or(measured.map(|disk| disk.depth));
-        let gap = measured.map(|disk| disk.gap_worth_reading(record).min(LARGEST_GAP * record as u64));
+        let gap =
+            measured.map(|disk| disk.gap_worth_reading(record).min(LARGEST_GAP * record as u64));
         let choices = Choices {
             depth: depth.unwrap_or(unmeasured.max_requests),
             max_gap_bytes: options.max_gap.or(gap).unwrap_or(unmeasured.merge.max_gap_bytes),
