@@ -10,7 +10,7 @@ mod states;
 mod train;
 mod work;
 
-use crate::{ModelFiles, RuntimeError};
+use crate::{Halt, ModelFiles, RuntimeError};
 use flint_bundle::{Bundle, replace_predictors};
 use flint_kernels::{Compute, Isa};
 use std::ops::Range;
@@ -33,6 +33,8 @@ pub struct CalibrateOptions {
     pub share: f64,
     /// Share of the active neurons that each layer must find, on text it was not trained on.
     pub recall: f64,
+    /// Ends it early when asked: what was collected and trained until then stays for the next time.
+    pub halt: Halt,
 }
 
 /// Tokens that are collected unless asked otherwise: a compromise, for twice as many take twice the time. (On one
@@ -50,6 +52,7 @@ impl CalibrateOptions {
             // On tiny-opt, at 99 % recall, 6 % predict 2.4 neurons per active one, 8 % 1.6, 12 % 1.2.
             share: 0.08,
             recall: 0.99,
+            halt: Halt::default(),
         }
     }
 }
@@ -182,7 +185,7 @@ pub fn calibrate(
         train_seconds: foreseen.train_seconds,
     });
     let work = WorkDirectory::open(options, &files, tokens)?;
-    collect::collect(&files, &work, tokens, &compute, listen)?;
+    collect::collect(&files, &work, tokens, &compute, &options.halt, listen)?;
     let split = Split::of(tokens.len());
     let training =
         Training { options, files: &files, work: &work, split: &split, compute: &compute };
@@ -190,10 +193,23 @@ pub fn calibrate(
     let mut calibration = training.measure(&made)?;
     let kind = train::kind_name(options.kind);
     let blobs = || made.iter().map(|layer| layer.blob.as_deref());
+    still_the_same(&files)?;
     replace_predictors(&options.bundle, kind, blobs(), Some(calibration.clone()))?;
     let trained_on = split.held_out.end;
     measure::perplexity(options, text, trained_on, &mut calibration, listen)?;
+    still_the_same(&files)?;
     let bundle = replace_predictors(&options.bundle, kind, blobs(), Some(calibration))?;
     work.remove();
     Ok(bundle)
+}
+
+/// Refuses to give predictors to a bundle whose weights somebody replaced meanwhile: the name of a data file
+/// belongs to its contents.
+fn still_the_same(files: &ModelFiles) -> Result<(), RuntimeError> {
+    let now = ModelFiles::open(files.bundle().dir())?;
+    let data = |files: &ModelFiles| [files.bundle().neurons_path(), files.bundle().dense_path()];
+    if data(&now) == data(files) {
+        return Ok(());
+    }
+    Err(RuntimeError::BundleReplaced { path: files.bundle().dir().to_owned() })
 }

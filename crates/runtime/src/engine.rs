@@ -6,9 +6,10 @@ pub(crate) use load::read_bias;
 
 use crate::dense::DenseWeights;
 use crate::feed_forward::Neurons;
+use crate::memory::warnings;
 use crate::plan::{BlockLayout, Costs, DenseCosts, Plan, Widths, context, kv_bytes};
 use crate::records::RecordFile;
-use crate::stats::Effort;
+use crate::stats::{Effort, Setting};
 use crate::{Mode, ModelFiles, RunOptions, RuntimeError};
 use flint_bundle::Bundle;
 use flint_dram_cache::CacheConfig;
@@ -102,6 +103,17 @@ impl Prepared {
         &self.files
     }
 
+    /// What may break the memory limit, in sentences for the user.
+    pub fn warnings(&self) -> Vec<String> {
+        warnings(self.plan.whole_process_bytes())
+    }
+
+    /// What is known of the statistics already.
+    pub(crate) fn setting(&self) -> Setting {
+        let Prepared { files, options, compute, plan, .. } = self;
+        Setting::new(plan, self.path(), files.bundle(), options, compute)
+    }
+
     /// Loads what the plan keeps in memory.
     ///
     /// # Errors
@@ -130,6 +142,11 @@ impl Engine {
     /// The open bundle.
     pub fn bundle(&self) -> &Bundle {
         self.file.bundle()
+    }
+
+    /// What is known of the statistics before the first token.
+    pub(crate) fn setting(&self) -> Setting {
+        Setting::new(&self.plan, self.path(), self.bundle(), &self.options, &self.compute)
     }
 
     /// What was done so far.

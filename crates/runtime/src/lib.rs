@@ -30,6 +30,8 @@ mod engine;
 mod error;
 mod feed_forward;
 mod generate;
+mod halt;
+mod live;
 mod memory;
 mod model_files;
 mod options;
@@ -49,7 +51,9 @@ pub use calibrate::{
 };
 pub use engine::{Engine, Prepared, Progress, bundled_predictor};
 pub use error::RuntimeError;
-pub use generate::{Event, Finish, Generated, Request, generate};
+pub use generate::{Event, Finish, Generated, Request, generate, generate_live};
+pub use halt::Halt;
+pub use live::Live;
 pub use memory::{
     Allowance, BadBudget, MemoryBudget, ProcessMemory, allowance, process_memory,
     storage_bytes_read,

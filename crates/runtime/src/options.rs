@@ -1,5 +1,6 @@
 //! What a caller may choose about a run. None of it changes the output but `mode` and `kv`.
 
+use crate::Halt;
 use crate::memory::MemoryBudget;
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::BackendChoice;
@@ -30,6 +31,8 @@ pub struct RunOptions {
     pub chunk: usize,
     /// SIMD path; the best of this CPU when `None`.
     pub isa: Option<Isa>,
+    /// Ends the run early when it is asked to.
+    pub halt: Halt,
 }
 
 impl Default for RunOptions {
@@ -47,6 +50,7 @@ impl Default for RunOptions {
             // Past 64 tokens a block read once is shared by enough of them that reading no longer counts.
             chunk: 64,
             isa: None,
+            halt: Halt::default(),
         }
     }
 }

@@ -20,10 +20,11 @@ pub(crate) fn step(
     tokens: &[u32],
 ) -> Result<Tensor, RuntimeError> {
     let first_position = cache.len();
-    let Engine { decoder, weights, neurons, .. } = engine;
+    let Engine { decoder, weights, neurons, options, .. } = engine;
     let mut pass = Pass { weights, feed_forward: neurons, cache, first_position };
     let mut hidden = decoder.embed(&mut pass, tokens)?;
     for layer in 0..decoder.architecture().layers {
+        options.halt.check()?;
         hidden = decoder.layer(&mut pass, layer, hidden).map_err(|error| RuntimeError::InPass {
             layer,
             position: first_position,

@@ -141,11 +141,14 @@ pub(super) fn perplexity(
             memory: MemoryBudget::Auto,
             mode: Some(mode),
             threads: options.threads,
+            halt: options.halt.clone(),
             ..RunOptions::default()
         };
         let files = ModelFiles::open(&options.bundle)?;
         let mut engine = Prepared::new(files, run, None)?.load(&mut |_, _| {})?;
         let found = crate::perplexity(&mut engine, unseen, &mut |_| {})?.perplexity;
+        // Half a measurement is none.
+        options.halt.check()?;
         let (mode, place) = match mode {
             Mode::Exact => ("exact", &mut calibration.perplexity_exact),
             Mode::Sparse => ("sparse", &mut calibration.perplexity_sparse),

@@ -2,7 +2,7 @@
 
 use super::args::RunArgs;
 use super::output::{bytes, say, say_json};
-use crate::{NeuronPlan, Plan, Prepared};
+use crate::{Halt, NeuronPlan, Plan, Prepared};
 use clap::Args;
 use flint_flash_io::PathReport;
 use std::path::PathBuf;
@@ -21,12 +21,17 @@ pub(super) struct PlanArgs {
 
 pub(super) fn plan(args: PlanArgs) -> anyhow::Result<()> {
     let (files, _codec) = RunArgs::open(&args.model)?;
-    let prepared = Prepared::new(files, args.run.options()?, None)?;
+    let prepared = Prepared::new(files, args.run.options(Halt::default())?, None)?;
     let (plan, path) = (prepared.plan(), prepared.path());
-    if args.json { say_json(&json(plan, &path)) } else { say(&table(plan, &path)) }
+    let warnings = prepared.warnings();
+    if args.json {
+        say_json(&json(plan, &path, &warnings))
+    } else {
+        say(&table(plan, &path, &warnings))
+    }
 }
 
-fn json(plan: &Plan, path: &PathReport) -> serde_json::Value {
+fn json(plan: &Plan, path: &PathReport, warnings: &[String]) -> serde_json::Value {
     serde_json::json!({
         "mode": plan.mode.name(),
         "context": plan.context,
@@ -47,6 +52,7 @@ fn json(plan: &Plan, path: &PathReport) -> serde_json::Value {
         "direct_io": path.direct,
         "widened": path.widened,
         "io_reasons": path.reasons,
+        "memory_warnings": warnings,
     })
 }
 
@@ -72,7 +78,7 @@ fn neurons(plan: &Plan) -> String {
     }
 }
 
-fn table(plan: &Plan, path: &PathReport) -> String {
+fn table(plan: &Plan, path: &PathReport, warnings: &[String]) -> String {
     let mut lines = vec![
         format!("mode            {}", plan.mode.name()),
         format!("weights         {}", bytes(plan.weights_bytes)),
@@ -93,5 +99,6 @@ fn table(plan: &Plan, path: &PathReport) -> String {
         ),
     ];
     lines.extend(path.reasons.iter().map(|reason| format!("                {reason}")));
+    lines.extend(warnings.iter().map(|warning| format!("warning         {warning}")));
     lines.join("\n") + "\n"
 }
