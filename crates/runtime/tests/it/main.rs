@@ -11,6 +11,7 @@ mod families;
 mod grid;
 mod growth;
 mod manners;
+mod memory_group;
 mod model;
 mod program;
 mod reference;

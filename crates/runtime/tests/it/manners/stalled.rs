@@ -1,7 +1,7 @@
 //! A device that stops answering: a block device whose control group allows one byte a second from then on.
 
 use super::SOON;
-use crate::program::{ended, signal, wait_until};
+use crate::program::{ended, signal, skipped, wait_until};
 use flint_fixtures::tiny_opt_bundle;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -25,7 +25,7 @@ impl Throttle {
         let throttle = Throttle { directory, device: device.to_owned() };
         let made = fs::create_dir(&throttle.directory).and_then(|()| throttle.limit(0));
         if let Err(error) = made {
-            eprintln!("skipped: no block device can be throttled here ({error})");
+            skipped(format_args!("no block device can be throttled here ({error})"));
             return None;
         }
         Some(throttle)
