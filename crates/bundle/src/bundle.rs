@@ -32,7 +32,11 @@ impl Bundle {
     /// # Errors
     /// When it is no bundle, of a newer format version, damaged, or when the system refuses.
     pub fn open(dir: &Path) -> Result<Bundle, BundleError> {
-        let contents = manifest::read(dir)?;
+        Bundle::of(dir, manifest::read(dir)?)
+    }
+
+    /// The bundle that `contents` describe, whether or not its manifest is there yet.
+    pub(crate) fn of(dir: &Path, contents: Contents) -> Result<Bundle, BundleError> {
         contents.files().try_for_each(|file| check_file(&file.path(dir), file))?;
         let names = contents.tensors.iter().map(|tensor| tensor.name.clone());
         let by_name = names.zip(0..).collect();

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum BundleError {
     /// The system refused a file operation.
-    #[error("{}: cannot {action}: {cause}", .path.display())]
+    #[error("{}: cannot {action}: {cause}{}", .path.display(), advice(.cause))]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -201,5 +201,21 @@ impl fmt::Display for Part {
             Part::Predictor { group } => write!(f, "the predictor of group {group}"),
             Part::Text(name) => write!(f, "text file {name:?}"),
         }
+    }
+}
+
+/// What to do about the refusals that a user can do something about.
+fn advice(cause: &io::Error) -> &'static str {
+    use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded};
+    use io::ErrorKind::{ReadOnlyFilesystem, StorageFull};
+    match cause.kind() {
+        // EMFILE and ENFILE have no kind of their own.
+        _ if matches!(cause.raw_os_error(), Some(23 | 24)) => {
+            ": raise the limit on open files (ulimit -n)"
+        }
+        StorageFull | QuotaExceeded => ": make room on that disk, or choose another directory",
+        FileTooLarge => ": raise the limit on the size of files (ulimit -f)",
+        PermissionDenied | ReadOnlyFilesystem => ": choose a directory that can be written to",
+        _ => "",
     }
 }

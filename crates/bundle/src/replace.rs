@@ -35,5 +35,5 @@ pub fn replace_predictors<B: AsRef<[u8]>>(
     contents.predictors_file = Some(file.finish()?);
     contents.predictors = Some(Predictors { kind: kind.to_owned(), groups });
     contents.calibration = calibration;
-    commit(&directory, &contents, vec![file])
+    commit(&directory, &contents, vec![file], None)
 }

@@ -8,6 +8,7 @@ mod records;
 mod section_file;
 mod tensors;
 
+use commit::Progress;
 pub(crate) use commit::commit;
 pub(crate) use directory::Directory;
 pub(crate) use section_file::SectionFile;
@@ -120,6 +121,26 @@ impl BundleWriter {
     /// # Panics
     /// When a tensor or a group is not finished.
     pub fn commit(self) -> Result<Bundle, BundleError> {
+        self.complete(None)
+    }
+
+    /// The same, but reads every byte back and checks it before the bundle is complete: a disk that
+    /// does not keep what it was given costs no bundle that was there before. `progress` is told
+    /// the bytes done and the bytes there are.
+    ///
+    /// # Errors
+    /// As for [`BundleWriter::commit`], and when something that was read back differs.
+    ///
+    /// # Panics
+    /// When a tensor or a group is not finished.
+    pub fn commit_verified(
+        self,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Bundle, BundleError> {
+        self.complete(Some(progress))
+    }
+
+    fn complete(self, verified: Option<Progress<'_>>) -> Result<Bundle, BundleError> {
         assert!(self.open_tensor.is_none(), "a tensor is not finished");
         assert!(self.open_group.is_none(), "a group is not finished");
         let mut files = vec![self.dense_file, self.neurons_file, self.texts_file];
@@ -140,7 +161,7 @@ impl BundleWriter {
             predictors: None,
             calibration: None,
         };
-        commit(&self.directory, &contents, files)
+        commit(&self.directory, &contents, files, verified)
     }
 
     fn check(&self, found: Result<(), ManifestFault>) -> Result<(), BundleError> {

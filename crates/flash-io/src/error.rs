@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file cannot be opened for reading.
-    #[error("{}: cannot open for reading: {cause}", path.display())]
+    #[error("{}: cannot open for reading: {cause}{}", path.display(), advice(cause))]
     Open {
         /// The file.
         path: PathBuf,
@@ -96,4 +96,12 @@ pub enum ReadError {
         /// What the system said.
         cause: io::Error,
     },
+}
+
+/// What to do about a refusal that a user can do something about.
+fn advice(cause: &io::Error) -> &'static str {
+    match cause.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => ": raise the limit on open files (ulimit -n)",
+        _ => "",
+    }
 }

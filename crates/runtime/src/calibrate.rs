@@ -13,7 +13,7 @@ mod work;
 
 pub use measure::load_curve;
 
-use crate::{ModelFiles, RuntimeError, Sparsity};
+use crate::{Halt, ModelFiles, RuntimeError, Sparsity};
 use flint_bundle::{Bundle, replace_predictors};
 use flint_kernels::{Compute, Isa};
 use std::ops::Range;
@@ -38,6 +38,8 @@ pub struct CalibrateOptions {
     pub recall: f64,
     /// For models whose activations are never zero: the shares of neurons to make thresholds for, ascending.
     pub sparsities: Vec<f32>,
+    /// Ends it early when asked: what was collected and trained until then stays for the next time.
+    pub halt: Halt,
 }
 
 /// Tokens that are collected unless asked otherwise: a compromise, for twice as many take twice the time. (On one
@@ -59,6 +61,7 @@ impl CalibrateOptions {
             share: 0.08,
             recall: 0.99,
             sparsities: Vec::new(),
+            halt: Halt::default(),
         }
     }
 }
@@ -211,7 +214,7 @@ pub fn calibrate(
         },
     });
     let work = WorkDirectory::open(options, &files, tokens)?;
-    collect::collect(&files, &work, tokens, &compute, listen)?;
+    collect::collect(&files, &work, tokens, &compute, &options.halt, listen)?;
     let split = match for_thresholds {
         true => Split::for_thresholds(tokens.len()),
         false => Split::of(tokens.len()),
@@ -237,8 +240,21 @@ fn predictors(
     let mut calibration = training.measure(&made)?;
     let kind = train::kind_name(options.kind);
     let blobs = || made.iter().map(|layer| layer.blob.as_deref());
+    still_the_same(training.files)?;
     replace_predictors(&options.bundle, kind, blobs(), Some(calibration.clone()))?;
     let trained_on = training.split.held_out.end;
     measure::perplexity(options, text, trained_on, &mut calibration, listen)?;
+    still_the_same(training.files)?;
     Ok(replace_predictors(&options.bundle, kind, blobs(), Some(calibration))?)
+}
+
+/// Refuses to give predictors to a bundle whose weights somebody replaced meanwhile: the name of a data file
+/// belongs to its contents.
+fn still_the_same(files: &ModelFiles) -> Result<(), RuntimeError> {
+    let now = ModelFiles::open(files.bundle().dir())?;
+    let data = |files: &ModelFiles| [files.bundle().neurons_path(), files.bundle().dense_path()];
+    if data(&now) == data(files) {
+        return Ok(());
+    }
+    Err(RuntimeError::BundleReplaced { path: files.bundle().dir().to_owned() })
 }

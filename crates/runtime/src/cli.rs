@@ -5,6 +5,7 @@ mod convert;
 mod forecast;
 mod generate;
 mod inspect;
+mod interrupt;
 mod logits;
 mod output;
 mod perplexity;
@@ -112,8 +113,7 @@ fn exit_status(error: &anyhow::Error) -> u8 {
 /// Help goes to stdout; a mistake becomes one line.
 pub fn usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let printed = error.print();
-        return ExitCode::from(u8::from(printed.is_err()));
+        return status(output::say(&error.render().to_string()));
     }
     let text = error.to_string();
     let said = text.lines().map(str::trim).take_while(|line| !line.is_empty());

@@ -12,6 +12,7 @@ mod tokenizer;
 pub use checkpoint::{Checkpoint, parsers};
 pub use error::CheckpointError;
 
+use crate::Halt;
 use flint_bundle::{Bundle, BundleWriter, Overwrite, Source};
 use flint_geometry::ElementType;
 use flint_model::{Architecture, Description, Family};
@@ -61,7 +62,7 @@ pub enum ConvertEvent {
         /// In all, estimated.
         total: u64,
     },
-    /// Bytes of the finished bundle that were read back and checked.
+    /// Bytes of the new bundle that were read back and checked.
     Verified {
         /// So far.
         done: u64,
@@ -70,13 +71,25 @@ pub enum ConvertEvent {
     },
 }
 
-/// Converts, then reads everything back and checks it.
+/// Converts, and reads everything back before the bundle is complete.
 ///
 /// # Errors
 /// When the checkpoint is not one that can be converted, there is no room, or writing fails. No bundle is
 /// left then but one that was there before.
 pub fn convert(
     options: &ConvertOptions,
+    listen: &mut dyn FnMut(ConvertEvent),
+) -> Result<Bundle, CheckpointError> {
+    convert_until(options, &Halt::default(), listen)
+}
+
+/// The same, and ends early when `halt` asks for it: then nothing is left but what was there before.
+///
+/// # Errors
+/// As for [`convert`], and when it was halted.
+pub fn convert_until(
+    options: &ConvertOptions,
+    halt: &Halt,
     listen: &mut dyn FnMut(ConvertEvent),
 ) -> Result<Bundle, CheckpointError> {
     let checkpoint = Checkpoint::open(&options.checkpoint)?;
@@ -102,11 +115,11 @@ pub fn convert(
     let mut writer = BundleWriter::create(&options.out, overwrite, shape, source, description)?;
     let mut written = |writer: &BundleWriter| {
         listen(ConvertEvent::Written { done: writer.bytes_written(), total: disk_bytes });
+        if halt.requested() { Err(CheckpointError::Halted) } else { Ok(()) }
     };
     plan.write(&mut writer, &mut written)?;
-    let bundle = writer.commit()?;
-    bundle.verify(&mut |done, total| listen(ConvertEvent::Verified { done, total }))?;
-    Ok(bundle)
+    let verified = &mut |done, total| listen(ConvertEvent::Verified { done, total });
+    Ok(writer.commit_verified(verified)?)
 }
 
 /// What the texts of a checkpoint say of its model.
@@ -145,8 +158,8 @@ struct Conversion {
     tokenizer: Option<Vec<u8>>,
 }
 
-/// Hears after each piece that was written.
-type Written<'a> = &'a mut dyn FnMut(&BundleWriter);
+/// Hears after each piece that was written, and may end the work.
+type Written<'a> = &'a mut dyn FnMut(&BundleWriter) -> Result<(), CheckpointError>;
 
 impl Conversion {
     fn plan(

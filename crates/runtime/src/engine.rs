@@ -7,10 +7,11 @@ pub(crate) use load::read_bias;
 use crate::dense::DenseWeights;
 use crate::feed_forward::Neurons;
 use crate::forecast::measure_disk;
+use crate::memory::warnings;
 use crate::plan::{BlockLayout, Costs, DenseCosts, Plan, Widths, context, kv_bytes};
 use crate::records::RecordFile;
 use crate::sparsity;
-use crate::stats::{Effort, Stats};
+use crate::stats::{Effort, Setting, Stats};
 use crate::{
     Choices, DiskRates, ForecastReport, Mode, ModelFiles, Rates, RunOptions, RuntimeError,
     Sparsity, Work,
@@ -176,6 +177,17 @@ impl Prepared {
         &self.files
     }
 
+    /// What may break the memory limit, in sentences for the user.
+    pub fn warnings(&self) -> Vec<String> {
+        warnings(self.plan.whole_process_bytes())
+    }
+
+    /// What is known of the statistics already.
+    pub(crate) fn setting(&self) -> Setting {
+        let Prepared { files, options, compute, plan, .. } = self;
+        Setting::new(plan, self.path(), files.bundle(), options, compute)
+    }
+
     /// Loads what the plan keeps in memory.
     ///
     /// # Errors
@@ -216,6 +228,12 @@ impl Engine {
         let before = self.rates.as_ref().filter(|_| stats.decode_tokens > 0)?;
         let after = self.weights.bandwidth(&self.compute);
         Some(ForecastReport::of(&self.work, before, after, stats))
+    }
+
+    /// What is known of the statistics before the first token.
+    pub(crate) fn setting(&self) -> Setting {
+        let (plan, chosen) = (&self.plan, self.sparsity.as_ref());
+        Setting::new(plan, self.path(), self.bundle(), &self.options, &self.compute, chosen)
     }
 
     /// What was done so far.

@@ -291,6 +291,26 @@ pub enum RuntimeError {
         /// What the system said.
         cause: io::Error,
     },
+    /// Somebody else makes predictors for the same bundle.
+    #[error(
+        "{}: another process makes predictors for this bundle: wait for it to end", path.display()
+    )]
+    WorkBusy {
+        /// The work directory.
+        path: PathBuf,
+    },
+    /// A bundle that was converted anew while predictors were made for it.
+    #[error(
+        "{} was replaced while its predictors were made: make them again with `flint convert --predictors-only`",
+        path.display()
+    )]
+    BundleReplaced {
+        /// The bundle.
+        path: PathBuf,
+    },
+    /// The run was asked to end early.
+    #[error("stopped before the end, as asked")]
+    Halted,
     /// A file that cannot be read.
     #[error("cannot read {}: {cause}", path.display())]
     File {
@@ -311,6 +331,7 @@ impl RuntimeError {
             | RuntimeError::Cache(_)
             | RuntimeError::Memory(_)
             | RuntimeError::Work { .. }
+            | RuntimeError::Halted
             | RuntimeError::Kernel(
                 KernelError::KvCacheTooLarge { .. } | KernelError::Threads { .. },
             )

@@ -1,12 +1,10 @@
 //! Generation: from a prompt to text, with the reason it ended and what it cost.
 
 use crate::engine::Engine;
-use crate::memory::process_memory;
 use crate::sample::{Sampler, Sampling};
-use crate::stats::{PerToken, Phase, Stats, milliseconds};
+use crate::stats::{Phases, Stats};
 use crate::stop::StopText;
-use crate::{Mode, NeuronPlan, RuntimeError, Session, TextCodec, TextStream};
-use flint_dram_cache::PolicyKind;
+use crate::{Live, RuntimeError, Session, TextCodec, TextStream};
 use serde::Serialize;
 use std::ops::ControlFlow;
 
@@ -63,7 +61,7 @@ pub enum Event<'a> {
     Text(&'a str),
 }
 
-/// Generates. `listen` may end it early.
+/// Generates. `listen` may end it early; so may [`RunOptions::halt`](crate::RunOptions), even inside a token.
 ///
 /// # Errors
 /// When the prompt is empty or too long for the planned context, or a read fails.
@@ -73,57 +71,86 @@ pub fn generate(
     request: &Request,
     listen: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Generated, RuntimeError> {
+    generate_live(engine, codec, request, &Live::default(), listen)
+}
+
+/// The same, and shows in `live` how far it is.
+///
+/// # Errors
+/// As for [`generate`].
+pub fn generate_live(
+    engine: &mut Engine,
+    codec: Option<&TextCodec>,
+    request: &Request,
+    live: &Live,
+    listen: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+) -> Result<Generated, RuntimeError> {
     if request.prompt.is_empty() {
         return Err(RuntimeError::EmptyPrompt);
     }
+    let setting = engine.setting();
+    live.begin(setting.clone(), &request.prompt);
     let ends =
         if request.ignore_end { Vec::new() } else { engine.architecture().end_of_text.clone() };
     let mut session = Session::new(engine)?;
     let mut sampler = Sampler::new(request.sampling);
     let mut text = Text::new(codec, request)?;
     let mut tokens = Vec::new();
+    let mut phases = Phases::default();
 
     let start = session.mark();
-    let mut ended = false;
-    let mut logits = session.feed(&request.prompt, &mut |fed| {
-        ended |= listen(Event::Prompt(fed)).is_break();
-    })?;
-    let prefill = session.since(&start, request.prompt.len() as u64);
-    let mut first_token = prefill.time;
+    let (mut fed, mut ended) = (0, false);
+    let mut logits = unless_halted(session.feed(&request.prompt, &mut |now| {
+        fed = now;
+        ended |= listen(Event::Prompt(now)).is_break();
+    }))?;
+    phases.prefill = session.since(&start, fed as u64);
+    phases.first_token = phases.prefill.time;
+    live.fed(phases);
     let mut decode_mark = session.mark();
     let finish = loop {
-        if ended {
-            break Finish::Stop;
-        }
+        let Some(row) = logits.as_ref().filter(|_| !ended) else { break Finish::Stop };
         if tokens.len() == request.max_tokens {
             break Finish::Length;
         }
-        let token = sampler.choose(&logits);
+        let token = sampler.choose(row);
         if tokens.is_empty() {
-            first_token = session.since(&start, 0).time;
+            phases.first_token = session.glance(&start, 0).time;
             decode_mark = session.mark();
         }
         tokens.push(token);
+        phases.decode = session.glance(&decode_mark, tokens.len() as u64 - 1);
         if ends.contains(&token) {
+            live.token(token, "", phases);
             break Finish::Stop;
         }
         let (new, stopped) = text.push(token)?;
+        live.token(token, &new, phases);
         ended = listen(Event::Token(token, &new)).is_break() || stopped;
         if !ended && tokens.len() < request.max_tokens {
             if session.room() == 0 {
                 break Finish::Context;
             }
-            logits = session.feed(&[token], &mut |_| {})?;
+            logits = unless_halted(session.feed(&[token], &mut |_| {}))?;
         }
     };
-    let decode = session.since(&decode_mark, (tokens.len() as u64).saturating_sub(1));
-    let stats = stats(&session, &prefill, &decode, milliseconds(first_token));
+    phases.decode.storage_bytes = session.since(&decode_mark, 0).storage_bytes;
     let rest = text.finish();
     if !ended && !rest.is_empty() {
         // Nothing follows, so nothing is left to end.
         let _ = listen(Event::Text(&rest));
     }
+    let mut stats = setting.stats(&phases);
+    stats.forecast = session.engine().forecast_report(&stats);
     Ok(Generated { text: text.shown, tokens, prompt_tokens: request.prompt.clone(), finish, stats })
+}
+
+/// `None` when the run was asked to halt.
+fn unless_halted<T>(result: Result<T, RuntimeError>) -> Result<Option<T>, RuntimeError> {
+    match result {
+        Err(RuntimeError::Halted) => Ok(None),
+        other => other.map(Some),
+    }
 }
 
 /// The text so far, and what of it was shown.
@@ -154,89 +181,4 @@ impl<'a> Text<'a> {
         self.shown += &rest;
         rest
     }
-}
-
-/// What both phases of a run on `session` cost.
-pub(crate) fn stats(
-    session: &Session<'_>,
-    prefill: &Phase,
-    decode: &Phase,
-    first_token_ms: f64,
-) -> Stats {
-    let engine = session.engine();
-    let (plan, path, shape) = (engine.plan(), engine.path(), engine.bundle().shape());
-    let neurons_total = u64::from(shape.layers) * u64::from(shape.neurons);
-    let (window, policy) = match (plan.mode, engine.options.policy) {
-        (Mode::Exact, _) => (0, "none".to_owned()),
-        (Mode::Sparse, kind @ PolicyKind::Window { tokens }) => {
-            let effective = || effective_window(engine, decode);
-            (tokens.map_or_else(effective, std::num::NonZero::get), kind.to_string())
-        }
-        (Mode::Sparse, kind) => (0, kind.to_string()),
-    };
-    let decode_seconds = decode.time.as_secs_f64();
-    let mut stats = Stats {
-        mode: plan.mode.name(),
-        sparsity: engine.sparsity().map(|chosen| chosen.sparsity),
-        io_backend: path.backend,
-        direct_io: path.direct,
-        widened: path.widened,
-        io_reasons: path.reasons,
-        window,
-        policy,
-        simd: engine.compute.isa().name(),
-        threads: engine.compute.threads(),
-        context: plan.context,
-        chunk: plan.chunk,
-        weights_bytes: plan.weights_bytes,
-        memory_budget_bytes: plan.budget_bytes,
-        resident_bytes: plan.resident_bytes,
-        predictor_bytes: plan.predictor_bytes,
-        cache_bytes: plan.cache_bytes,
-        kv_bytes: plan.kv_bytes,
-        buffer_bytes: plan.buffer_bytes,
-        process_bytes: plan.process_bytes,
-        peak_rss_bytes: process_memory().peak,
-        prefill_tokens: prefill.tokens,
-        prefill_ms: milliseconds(prefill.time),
-        prefill_bytes_read: prefill.effort.bytes_read,
-        first_token_ms,
-        decode_tokens: decode.tokens,
-        decode_ms: milliseconds(decode.time),
-        tokens_per_second: if decode.tokens > 0 {
-            decode.tokens as f64 / decode_seconds
-        } else {
-            0.0
-        },
-        decode_bytes_read: decode.effort.bytes_read,
-        decode_storage_bytes: decode.storage_bytes,
-        quality_cost: quality_cost(engine),
-        forecast: None,
-        per_token: PerToken::of(decode, neurons_total),
-    };
-    stats.forecast = engine.forecast_report(&stats);
-    stats
-}
-
-/// How many tokens a neuron stays in an open window, on average: as many as it takes to load every slot once.
-fn effective_window(engine: &Engine, decode: &Phase) -> u32 {
-    let NeuronPlan::Sparse { config, bytes } = &engine.plan().neurons else { return 0 };
-    let slots = u64::from(config.slots_for(*bytes)) * decode.tokens;
-    match slots.checked_div(decode.effort.neurons_loaded) {
-        Some(tokens) => tokens.min(engine.plan().context as u64) as u32,
-        // Nothing had to be loaded: everything that was used stayed.
-        None => engine.plan().context as u32,
-    }
-}
-
-/// What sparse mode costs in quality, as measured when the predictors were made.
-fn quality_cost(engine: &Engine) -> Option<f64> {
-    if engine.plan().mode == Mode::Exact {
-        return Some(1.0);
-    }
-    if let Some(chosen) = engine.sparsity() {
-        return Some(chosen.cost());
-    }
-    let measured = engine.bundle().calibration()?;
-    Some(measured.perplexity_sparse? / measured.perplexity_exact?)
 }

@@ -31,6 +31,8 @@ mod error;
 mod feed_forward;
 mod forecast;
 mod generate;
+mod halt;
+mod live;
 mod memory;
 mod model_files;
 mod options;
@@ -56,7 +58,9 @@ pub use error::RuntimeError;
 pub use forecast::{
     Choices, DiskRates, Forecast, ForecastReport, LayerWork, PromptWork, Rates, Work,
 };
-pub use generate::{Event, Finish, Generated, Request, generate};
+pub use generate::{Event, Finish, Generated, Request, generate, generate_live};
+pub use halt::Halt;
+pub use live::Live;
 pub use memory::{
     Allowance, BadBudget, MemoryBudget, ProcessMemory, allowance, process_memory,
     storage_bytes_read,

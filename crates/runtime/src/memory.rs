@@ -2,9 +2,11 @@
 
 mod limits;
 mod process;
+mod warnings;
 
 pub use limits::{Allowance, allowance};
 pub use process::{ProcessMemory, process_memory, storage_bytes_read};
+pub(crate) use warnings::warnings;
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,5 +1,6 @@
 //! What a caller may choose about a run. None of it changes the output but `mode`, `sparsity` and `kv`.
 
+use crate::Halt;
 use crate::memory::MemoryBudget;
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::BackendChoice;
@@ -43,6 +44,8 @@ pub struct RunOptions {
     pub ablation: Ablation,
     /// SIMD path; the best of this CPU when `None`.
     pub isa: Option<Isa>,
+    /// Ends the run early when it is asked to.
+    pub halt: Halt,
 }
 
 impl Default for RunOptions {
@@ -66,6 +69,7 @@ impl Default for RunOptions {
             max_gap: None,
             ablation: Ablation::default(),
             isa: None,
+            halt: Halt::default(),
         }
     }
 }

@@ -21,21 +21,26 @@ pub struct Perplexity {
 
 /// Measures `tokens` (a text without its marks): windows of context length, each begun with the
 /// begin-of-text token where the model has one, so that every token is foreseen; without one, the first
-/// token of each window is not counted. `progress` hears how many tokens are done.
+/// token of each window is not counted. `progress` hears what was found so far, token by token.
+///
+/// A run that is [halted](crate::Halt) gives what was found until then; NaN where that is nothing.
 ///
 /// # Errors
 /// When the text is too short or a read fails.
 pub fn perplexity(
     engine: &mut Engine,
     tokens: &[u32],
-    progress: &mut dyn FnMut(usize),
+    progress: &mut dyn FnMut(Perplexity),
 ) -> Result<Perplexity, RuntimeError> {
     let begin = engine.architecture().begin_of_text;
     let least = 1 + usize::from(begin.is_none());
     if tokens.len() < least {
         return Err(RuntimeError::TextTooShort { tokens: tokens.len(), needed: least });
     }
-    let (mut loss, mut count, mut done) = (0.0, 0, 0);
+    let mode = engine.plan().mode.name();
+    let (mut loss, mut count) = (0.0, 0);
+    let found =
+        |loss: f64, tokens| Perplexity { perplexity: (loss / tokens as f64).exp(), tokens, mode };
     for window in tokens.chunks(engine.plan().context) {
         let (input, targets): (Vec<u32>, &[u32]) = match begin {
             Some(begin) => {
@@ -46,22 +51,23 @@ pub fn perplexity(
         };
         let mut targets = targets.iter();
         let mut session = Session::new(engine)?;
-        session.feed_all(&input, &mut |logits| {
+        let fed = session.feed_all(&input, &mut |logits| {
             if let Some(&target) = targets.next() {
                 loss += negative_log_likelihood(logits, target);
                 count += 1;
+                progress(found(loss, count));
             }
-        })?;
-        done += window.len();
-        progress(done);
+        });
+        match fed {
+            Err(RuntimeError::Halted) => break,
+            other => other?,
+        }
     }
     let chosen = engine.sparsity();
     Ok(Perplexity {
-        perplexity: (loss / count as f64).exp(),
-        tokens: count,
-        mode: engine.plan().mode.name(),
         sparsity: chosen.map(|chosen| chosen.sparsity),
         quality_cost: chosen.map(crate::Sparsity::cost),
+        ..found(loss, count)
     })
 }
 

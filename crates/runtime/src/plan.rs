@@ -101,6 +101,11 @@ impl Plan {
             + self.cache_bytes
     }
 
+    /// Bytes that the whole process may come to take by this plan's budget.
+    pub fn whole_process_bytes(&self) -> u64 {
+        self.available_bytes.saturating_add(self.process_bytes)
+    }
+
     /// Splits the budget.
     ///
     /// # Errors

@@ -135,13 +135,15 @@ impl<'e> Session<'e> {
 
     /// What happened since `mark`.
     pub(crate) fn since(&self, mark: &Mark, tokens: u64) -> Phase {
-        Phase {
-            tokens,
-            time: mark.at.elapsed(),
-            effort: self.engine.effort() - mark.effort,
-            storage_bytes: memory::storage_bytes_read()
-                .zip(mark.storage)
-                .map(|(now, before)| now.saturating_sub(before)),
-        }
+        let storage_bytes = memory::storage_bytes_read()
+            .zip(mark.storage)
+            .map(|(now, before)| now.saturating_sub(before));
+        Phase { storage_bytes, ..self.glance(mark, tokens) }
+    }
+
+    /// The same without the kernel's count, which takes a system call.
+    pub(crate) fn glance(&self, mark: &Mark, tokens: u64) -> Phase {
+        let effort = self.engine.effort() - mark.effort;
+        Phase { tokens, time: mark.at.elapsed(), effort, storage_bytes: None }
     }
 }

@@ -1,5 +1,9 @@
 //! What a run did and what it cost, counted where it happens.
 
+mod setting;
+
+pub(crate) use setting::{Phases, Setting};
+
 use crate::ForecastReport;
 use serde::Serialize;
 use std::ops::{Add, Sub};
@@ -85,6 +89,8 @@ pub struct Stats {
     pub widened: bool,
     /// Why a better path to the device was not taken, and what to change.
     pub io_reasons: Vec<String>,
+    /// What may break the memory limit: swap, or a budget above what there is.
+    pub memory_warnings: Vec<String>,
     /// Tokens whose neurons stay cached, on average where slots alone decide; 0 in exact mode.
     pub window: u32,
     /// Which cached neurons make room; `none` in exact mode.

@@ -21,13 +21,14 @@ pub(crate) fn step(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Tensor, RuntimeError> {
     let first_position = cache.len();
-    let Engine { decoder, weights, neurons, .. } = engine;
+    let Engine { decoder, weights, neurons, options, .. } = engine;
     let mut pass = Pass { weights, feed_forward: neurons, cache, first_position };
     let mut hidden = decoder.embed(&mut pass, tokens)?;
     for layer in 0..decoder.architecture().layers {
         if layer > 0 {
             progress(layer);
         }
+        options.halt.check()?;
         hidden = decoder.layer(&mut pass, layer, hidden).map_err(|error| RuntimeError::InPass {
             layer,
             position: first_position,

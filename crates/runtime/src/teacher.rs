@@ -2,8 +2,7 @@
 //! is known, and a model that repeats itself cannot flatter the cache.
 
 use crate::engine::Engine;
-use crate::generate::stats;
-use crate::stats::{Stats, milliseconds};
+use crate::stats::{Phases, Stats};
 use crate::{RuntimeError, Session};
 
 /// What is read.
@@ -42,5 +41,8 @@ pub fn teacher_force(
         listen(fed + 1);
     }
     let decode = session.since(&mark, lesson.tokens.len() as u64);
-    Ok(stats(&session, &prefill, &decode, milliseconds(prefill.time)))
+    let first_token = prefill.time;
+    let mut stats = session.engine().setting().stats(&Phases { prefill, first_token, decode });
+    stats.forecast = session.engine().forecast_report(&stats);
+    Ok(stats)
 }

@@ -7,12 +7,17 @@ use crate::contents::Contents;
 use crate::role::{MANIFEST, MANIFEST_PARTIAL};
 use crate::{Bundle, BundleError, manifest};
 
+/// Hears bytes done and bytes there are.
+pub(crate) type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+
 /// Publishes the finished `files`, then the manifest that names them, then removes what it does not
-/// name. Until the manifest is renamed the directory holds the bundle that was there before.
+/// name. Until the manifest is renamed the directory holds the bundle that was there before. With
+/// `verified`, everything is read back and checked before that.
 pub(crate) fn commit(
     directory: &Directory,
     contents: &Contents,
     mut files: Vec<SectionFile>,
+    verified: Option<Progress<'_>>,
 ) -> Result<Bundle, BundleError> {
     let bytes = manifest::encode(&directory.path().join(MANIFEST), contents)?;
     let mut manifest = Partial::create(directory.path(), MANIFEST_PARTIAL)?;
@@ -20,6 +25,9 @@ pub(crate) fn commit(
     manifest.sync()?;
     files.iter_mut().try_for_each(SectionFile::publish)?;
     directory.sync()?;
+    if let Some(progress) = verified {
+        Bundle::of(directory.path(), contents.clone())?.verify(progress)?;
+    }
     // Kept before the rename: should it fail half way, a manifest must never name removed files.
     files.iter_mut().for_each(SectionFile::keep);
     manifest.rename(MANIFEST)?;

@@ -89,6 +89,43 @@ fn a_bundle_is_overwritten_only_by_force_and_stays_whole_until_the_commit() {
 }
 
 #[test]
+fn a_bundle_that_reads_back_wrong_never_replaces_the_old_one() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("sample.flint");
+    for old in [false, true] {
+        if old {
+            sample::write(&dir);
+        }
+        let before = if old { fixture::files(&dir) } else { BTreeMap::new() };
+        let writer = sample::fill(&dir, Overwrite::Force);
+        // The device forgets a byte of the neurons while the dense tensors are read back.
+        let mut forgotten = false;
+        let read = writer.commit_verified(&mut |_, _| {
+            let new = |name: &&String| name.starts_with("neurons-") && !before.contains_key(*name);
+            if std::mem::replace(&mut forgotten, true) {
+                return;
+            }
+            let mut files = fixture::files(&dir);
+            let name = files.keys().find(new).unwrap().clone();
+            let bytes = files.get_mut(&name).unwrap();
+            bytes[0] ^= 1;
+            fs::write(dir.join(name), bytes).unwrap();
+        });
+        let error = read.unwrap_err();
+        assert!(matches!(error, BundleError::Checksum { .. }), "{error}");
+        match old {
+            true => assert_eq!(fixture::files(&dir), before),
+            false => assert!(!dir.exists()),
+        }
+    }
+    let mut checked = 0;
+    let writer = sample::fill(&dir, Overwrite::Force);
+    let bundle = writer.commit_verified(&mut |done, _| checked = done).unwrap();
+    assert_eq!(checked, bundle.file_bytes());
+    sample::assert_weights(&bundle);
+}
+
+#[test]
 fn one_writer_at_a_time() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("sample.flint");

@@ -67,6 +67,11 @@ pub(crate) fn writer(dir: &Path, overwrite: Overwrite) -> Result<BundleWriter, B
 
 /// The sample without predictors.
 pub(crate) fn write_weights(dir: &Path, overwrite: Overwrite) -> Bundle {
+    fill(dir, overwrite).commit().unwrap()
+}
+
+/// All of it but the commit.
+pub(crate) fn fill(dir: &Path, overwrite: Overwrite) -> BundleWriter {
     let mut writer = writer(dir, overwrite).unwrap();
     writer.tensor("embedding", ElementType::F16, &[7, 33], &bytes(1, 7 * 33 * 2)).unwrap();
     writer.begin_group(NEURONS, Some(&GATE_BIAS), Some(&UP_BIAS)).unwrap();
@@ -89,7 +94,7 @@ pub(crate) fn write_weights(dir: &Path, overwrite: Overwrite) -> Bundle {
     writer.finish_tensor().unwrap();
     writer.tensor("scale", ElementType::F32, &[], &bytes(3, 4)).unwrap();
     writer.text("tokenizer.json", TOKENIZER).unwrap();
-    writer.commit().unwrap()
+    writer
 }
 
 /// The whole sample.

@@ -4,7 +4,7 @@ use super::CalibrateEvent;
 use super::layer::{Capture, LayerNeurons, dense};
 use super::states::{FileStates, StatesWriter};
 use super::work::WorkDirectory;
-use crate::{ModelFiles, RuntimeError};
+use crate::{Halt, ModelFiles, RuntimeError};
 use flint_kernels::{Compute, ElementType, KvCache, KvElement, MatrixView, matmul, ops};
 use flint_model::{Decoder, ModelError, Pass, Role};
 use flint_predictor::States;
@@ -40,6 +40,7 @@ pub(super) fn collect(
     work: &WorkDirectory,
     tokens: &[u32],
     compute: &Compute,
+    halt: &Halt,
     listen: &mut dyn FnMut(CalibrateEvent),
 ) -> Result<(), RuntimeError> {
     let layers = files.architecture().layers;
@@ -47,6 +48,7 @@ pub(super) fn collect(
         embed(files, work, tokens, compute)?;
     }
     for layer in 0..layers {
+        halt.check()?;
         if !work.has(&states_file(layer)) {
             collect_layer(files, work, layer, compute)?;
             work.drop_file(&hidden_file(layer));

@@ -157,6 +157,8 @@ pub(super) fn perplexity(
     }
     for mode in [Mode::Exact, Mode::Sparse] {
         let found = Measured { options, unseen }.perplexity(mode, None)?;
+        // Half a measurement is none.
+        options.halt.check()?;
         let (mode, place) = match mode {
             Mode::Exact => ("exact", &mut calibration.perplexity_exact),
             Mode::Sparse => ("sparse", &mut calibration.perplexity_sparse),

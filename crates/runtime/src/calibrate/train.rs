@@ -61,6 +61,7 @@ impl Training<'_> {
         };
         let mut made = Vec::new();
         for (layer, rank) in ranks.into_iter().enumerate() {
+            self.options.halt.check()?;
             let one = match (self.options.kind, rank) {
                 (PredictorKind::LowRank, rank) => self.low_rank(layer, rank)?,
                 (PredictorKind::GateCopy, _) => self.copy(layer, budget as u64 / layers as u64)?,

@@ -5,13 +5,16 @@
 
 use super::CalibrateOptions;
 use crate::{ModelFiles, RuntimeError};
-use std::fs;
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The directory `NAME.flint.calibration` beside the bundle.
+/// The directory `NAME.flint.calibration` beside the bundle, held by one process.
 pub(super) struct WorkDirectory {
     path: PathBuf,
+    /// Open for as long as the lock shall hold.
+    _lock: File,
 }
 
 impl WorkDirectory {
@@ -23,13 +26,14 @@ impl WorkDirectory {
     ) -> Result<WorkDirectory, RuntimeError> {
         let mut name = options.bundle.file_name().unwrap_or_default().to_owned();
         name.push(".calibration");
-        let work = WorkDirectory { path: options.bundle.with_file_name(name) };
+        let path = options.bundle.with_file_name(name);
+        let lock = take(&path)?;
+        let work = WorkDirectory { path, _lock: lock };
         let key = key(options, files, tokens);
         if fs::read_to_string(work.file("key")).is_ok_and(|found| found == key) {
             return Ok(work);
         }
-        work.remove();
-        fs::create_dir_all(&work.path).map_err(|cause| work.error(&work.path, cause))?;
+        work.empty()?;
         work.write("key", key.as_bytes())?;
         Ok(work)
     }
@@ -75,8 +79,41 @@ impl WorkDirectory {
         let _ = fs::remove_dir_all(&self.path);
     }
 
+    /// Removes what other work left.
+    fn empty(&self) -> Result<(), RuntimeError> {
+        let fail = |cause| self.error(&self.path, cause);
+        for entry in fs::read_dir(&self.path).map_err(fail)? {
+            let path = entry.map_err(fail)?.path();
+            fs::remove_file(&path).map_err(|cause| self.error(&path, cause))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn error(&self, path: &Path, cause: io::Error) -> RuntimeError {
         RuntimeError::Work { path: path.to_owned(), cause }
+    }
+}
+
+/// Makes the directory where it is missing and locks it. Whoever held it before removes it at the end, so what
+/// was locked may be gone: then there is nothing to wait for, and it is made again.
+fn take(path: &Path) -> Result<File, RuntimeError> {
+    let fail = |cause| RuntimeError::Work { path: path.to_owned(), cause };
+    loop {
+        fs::create_dir_all(path).map_err(fail)?;
+        let lock = match File::open(path) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
+            other => other.map_err(fail)?,
+        };
+        // Some network file systems cannot lock a directory: then nothing guards against a second process.
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            return Err(RuntimeError::WorkBusy { path: path.to_owned() });
+        }
+        let same =
+            |now: Metadata, held: Metadata| (now.dev(), now.ino()) == (held.dev(), held.ino());
+        let held = lock.metadata().map_err(fail)?;
+        if fs::metadata(path).is_ok_and(|now| same(now, held)) {
+            return Ok(lock);
+        }
     }
 }
 

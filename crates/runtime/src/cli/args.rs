@@ -1,8 +1,11 @@
 //! Options that several commands share.
 
+use super::output::note;
 use super::progress::{advance, byte_bar};
 use super::refuse;
-use crate::{Ablation, Engine, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, TextCodec};
+use crate::{
+    Ablation, Engine, Halt, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, TextCodec,
+};
 use clap::Args;
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::BackendChoice;
@@ -73,7 +76,7 @@ pub(super) struct RunArgs {
 struct Window(Option<NonZeroU32>);
 
 impl RunArgs {
-    pub(super) fn options(&self) -> anyhow::Result<RunOptions> {
+    pub(super) fn options(&self, halt: Halt) -> anyhow::Result<RunOptions> {
         let policy = match (self.policy, self.window.0) {
             (PolicyKind::Window { .. }, tokens) => PolicyKind::Window { tokens },
             (other, None) => other,
@@ -99,6 +102,7 @@ impl RunArgs {
             max_gap: self.max_gap,
             isa: self.simd,
             ablation: Ablation::default(),
+            halt,
         })
     }
 
@@ -109,19 +113,28 @@ impl RunArgs {
         Ok((files, codec))
     }
 
-    /// Plans and loads, with a bar while loading.
-    pub(super) fn load(
+    /// Plans; says what may break the memory limit.
+    pub(super) fn prepare(
         &self,
         files: ModelFiles,
         needed: Option<usize>,
         quiet: bool,
-    ) -> anyhow::Result<Engine> {
-        let prepared = Prepared::new(files, self.options()?, needed)?;
-        let bar = byte_bar("loading", quiet);
-        let engine = prepared.load(&mut |done, total| advance(&bar, done, total));
-        bar.finish_and_clear();
-        Ok(engine?)
+        halt: Halt,
+    ) -> anyhow::Result<Prepared> {
+        let prepared = Prepared::new(files, self.options(halt)?, needed)?;
+        if !quiet {
+            prepared.warnings().iter().for_each(|warning| note(&format!("flint: {warning}")));
+        }
+        Ok(prepared)
     }
+}
+
+/// Loads, with a bar meanwhile.
+pub(super) fn load(prepared: Prepared, quiet: bool) -> anyhow::Result<Engine> {
+    let bar = byte_bar("loading", quiet);
+    let engine = prepared.load(&mut |done, total| advance(&bar, done, total));
+    bar.finish_and_clear();
+    Ok(engine?)
 }
 
 /// Where a prompt comes from.

@@ -1,10 +1,11 @@
 //! `flint convert`, the same as `cargo xtask convert`.
 
 use super::args::{at_least_one, read_text, sparsity};
+use super::interrupt::Interrupt;
 use super::output::{bytes, cost, note};
 use super::progress::{advance, byte_bar, count_bar};
 use super::refuse;
-use crate::convert::{ConvertEvent, ConvertOptions};
+use crate::convert::{CheckpointError, ConvertEvent, ConvertOptions};
 use crate::{
     CALIBRATION_TOKENS, CalibrateEvent, CalibrateOptions, ModelFiles, PredictorKind, RuntimeError,
     THRESHOLD_TOKENS,
@@ -13,6 +14,8 @@ use clap::Args;
 use flint_geometry::ElementType;
 use flint_model::Architecture;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Public-domain stories: what predictors learn from when no other text is given.
 const DEFAULT_TEXT: &str = include_str!("../../../../fixtures/tiny-opt/calibration.txt");
@@ -83,19 +86,48 @@ pub fn convert(args: ConvertArgs) -> anyhow::Result<()> {
     let sparsities = sparsities(&args)?;
     // A text that cannot be read is found out before hours of work.
     let text = args.calibrate.as_deref().map(read_text).transpose()?;
+    let interrupt = Interrupt::watch();
+    let ended = match convert_both(&args, text.as_deref(), sparsities, &interrupt) {
+        Err(error) if is_halted(&error) => {
+            interrupt.speak();
+            interrupt.say_last_words();
+            Ok(())
+        }
+        other => other,
+    };
+    interrupt.leave_if_asked();
+    ended
+}
+
+fn convert_both(
+    args: &ConvertArgs,
+    text: Option<&str>,
+    sparsities: Vec<f32>,
+    interrupt: &Interrupt,
+) -> anyhow::Result<()> {
     if let Some(checkpoint) = &args.checkpoint {
         if !sparsities.is_empty() {
             check_sparsity(&crate::convert::architecture(checkpoint)?)?;
         }
-        write_bundle(&args, checkpoint)?;
+        write_bundle(args, checkpoint, interrupt)?;
     }
     if args.no_predictor {
         return Ok(());
     }
-    make_predictors(&args, text.as_deref(), sparsities)
+    make_predictors(args, text, sparsities, interrupt)
 }
 
-fn write_bundle(args: &ConvertArgs, checkpoint: &Path) -> anyhow::Result<()> {
+/// Whether the work ended because it was asked to.
+fn is_halted(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(RuntimeError::Halted))
+        || matches!(error.downcast_ref(), Some(CheckpointError::Halted))
+}
+
+fn write_bundle(
+    args: &ConvertArgs,
+    checkpoint: &Path,
+    interrupt: &Interrupt,
+) -> anyhow::Result<()> {
     let options = ConvertOptions {
         checkpoint: checkpoint.to_owned(),
         out: args.out.clone(),
@@ -103,13 +135,26 @@ fn write_bundle(args: &ConvertArgs, checkpoint: &Path) -> anyhow::Result<()> {
         force: args.force,
     };
     let (writing, verifying) = (byte_bar("writing", false), byte_bar("verifying", false));
-    let converted = crate::convert::convert(&options, &mut |event| match event {
+    let written = Arc::new(AtomicU64::new(0));
+    let (so_far, out) = (Arc::clone(&written), args.out.clone());
+    interrupt.last_words(move || {
+        note(&format!(
+            "stopped after {} were written: {} is as it was; run convert again",
+            bytes(so_far.load(Ordering::Relaxed)),
+            out.display()
+        ));
+    });
+    let halt = interrupt.halt();
+    let converted = crate::convert::convert_until(&options, &halt, &mut |event| match event {
         ConvertEvent::Planned { family, element, disk_bytes, free_bytes } => {
             let free = free_bytes.map_or("unknown".to_owned(), bytes);
             let disk = bytes(disk_bytes);
             note(&format!("{family} model in {element}: needs {disk} of disk, {free} free"));
         }
-        ConvertEvent::Written { done, total } => advance(&writing, done, total),
+        ConvertEvent::Written { done, total } => {
+            written.store(done, Ordering::Relaxed);
+            advance(&writing, done, total);
+        }
         ConvertEvent::Verified { done, total } => {
             writing.finish_and_clear();
             advance(&verifying, done, total);
@@ -118,6 +163,10 @@ fn write_bundle(args: &ConvertArgs, checkpoint: &Path) -> anyhow::Result<()> {
     writing.finish_and_clear();
     verifying.finish_and_clear();
     let size = bytes(converted?.file_bytes());
+    let out = args.out.clone();
+    interrupt.last_words(move || {
+        note(&format!("stopped: {} is complete, without predictors", out.display()));
+    });
     note(&format!("{} is written and verified: {size}", args.out.display()));
     Ok(())
 }
@@ -149,6 +198,7 @@ fn make_predictors(
     args: &ConvertArgs,
     text: Option<&str>,
     sparsities: Vec<f32>,
+    interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
     let files = ModelFiles::open(&args.out)?;
     let activation = files.architecture().feed_forward.activation;
@@ -169,8 +219,19 @@ fn make_predictors(
             false => THRESHOLD_TOKENS,
         }),
         sparsities,
+        halt: interrupt.halt(),
         ..CalibrateOptions::new(args.out.clone())
     };
+    let (done, out) = (Arc::new(AtomicU64::new(0)), args.out.clone());
+    let so_far = Arc::clone(&done);
+    interrupt.last_words(move || {
+        note(&format!(
+            "stopped after {} steps of making predictors: {} runs without them; go on with \
+             `flint convert --predictors-only --out {1}`",
+            so_far.load(Ordering::Relaxed),
+            out.display()
+        ));
+    });
     let (collecting, training) = (count_bar("layers", false), count_bar("training", false));
     let made = crate::calibrate(&options, &tokens, &mut |event| match event {
         CalibrateEvent::Planned {
@@ -186,12 +247,14 @@ fn make_predictors(
             bytes(memory_bytes),
             bytes(disk_bytes)
         )),
-        CalibrateEvent::Collected { done, layers } => {
-            advance(&collecting, done as u64, layers as u64);
+        CalibrateEvent::Collected { done: layer, layers } => {
+            done.fetch_add(1, Ordering::Relaxed);
+            advance(&collecting, layer as u64, layers as u64);
         }
-        CalibrateEvent::Trained { done, layers, report } => {
+        CalibrateEvent::Trained { done: layer, layers, report } => {
+            done.fetch_add(1, Ordering::Relaxed);
             collecting.finish_and_clear();
-            advance(&training, done as u64, layers as u64);
+            advance(&training, layer as u64, layers as u64);
             training.suspend(|| note(&layer_line(&report)));
         }
         CalibrateEvent::Measured { mode, perplexity } => {

@@ -1,10 +1,11 @@
 //! `flint generate`, and what `flint` alone does.
 
-use super::args::{PromptArgs, RunArgs, check_context};
+use super::args::{PromptArgs, RunArgs, check_context, load};
+use super::interrupt::Interrupt;
 use super::output::{bytes, note, say, say_json};
 use super::progress::{advance, count_bar};
 use super::refuse;
-use crate::{Event, Generated, Request, Sampling, Stats};
+use crate::{Engine, Event, Generated, Live, Request, Sampling, Stats, TextCodec};
 use clap::{Args, Parser};
 use std::fs::File;
 use std::io::Write;
@@ -80,6 +81,7 @@ pub(super) fn demo() -> anyhow::Result<()> {
 }
 
 pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
+    let interrupt = Interrupt::watch();
     let quiet = args.quiet || args.json;
     let (files, codec) = RunArgs::open(&args.model)?;
     let prompt = args.prompt.tokens(codec.as_ref())?;
@@ -90,18 +92,45 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
         return Err(crate::RuntimeError::NoTokenizer.into());
     }
     let request = args.request(prompt);
-    let mut engine = args.run.load(files, Some(needed), quiet)?;
-    let mut trace = Trace::create(args.trace.as_deref())?;
+    let prepared = args.run.prepare(files, Some(needed), quiet, interrupt.halt())?;
+    let live = Live::default();
+    live.planned(&prepared, &request.prompt);
+    let (shown, form) = (live.clone(), args.form());
+    interrupt.last_words(move || {
+        if let Some(generated) = shown.generated() {
+            // Whether anybody reads does not matter any more.
+            let _ = report(&generated, form);
+        }
+    });
+    let mut engine = load(prepared, quiet)?;
+    let generated = run(&mut engine, codec.as_ref(), &request, &live, &args)?;
+    interrupt.speak();
+    report(&generated, args.form())?;
+    interrupt.leave_if_asked();
+    // The system takes the memory back at once; dropping would wait for reads in flight.
+    std::mem::forget(engine);
+    Ok(())
+}
 
+/// Generates, and shows each token as it comes.
+fn run(
+    engine: &mut Engine,
+    codec: Option<&TextCodec>,
+    request: &Request,
+    live: &Live,
+    args: &GenerateArgs,
+) -> anyhow::Result<Generated> {
+    let quiet = args.quiet || args.json;
+    let mut trace = Trace::create(args.trace.as_deref())?;
     let bar = count_bar("prompt", quiet);
     let total = request.prompt.len() as u64;
     // Said once the bar is gone, which would wipe it off a terminal.
-    let prompt = match codec.as_ref().filter(|_| !quiet) {
+    let prompt = match codec.filter(|_| !quiet) {
         Some(codec) => codec.decode(&request.prompt)?,
         None => String::new(),
     };
     let mut failed = None;
-    let generated = crate::generate(&mut engine, codec.as_ref(), &request, &mut |event| {
+    let generated = crate::generate_live(engine, codec, request, live, &mut |event| {
         let shown = match event {
             Event::Prompt(fed) => {
                 advance(&bar, fed as u64, total);
@@ -113,15 +142,10 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
                 }
             }
             Event::Token(token, text) => {
-                trace.token(token, text).and_then(|()| show(text, token, codec.is_some(), &args))
+                trace.token(token, text).and_then(|()| show(text, token, codec.is_some(), args))
             }
-            Event::Text(text) => {
-                if args.json {
-                    Ok(())
-                } else {
-                    say(text)
-                }
-            }
+            Event::Text(_) if args.json => Ok(()),
+            Event::Text(text) => say(text),
         };
         match shown {
             Ok(()) => ControlFlow::Continue(()),
@@ -134,7 +158,7 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
     bar.finish_and_clear();
     match failed {
         Some(error) => Err(error),
-        None => report(&generated?, &args),
+        None => Ok(generated?),
     }
 }
 
@@ -147,7 +171,25 @@ fn show(text: &str, token: u32, has_text: bool, args: &GenerateArgs) -> anyhow::
     }
 }
 
+/// What is printed at the end.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Json,
+    /// The end of the line.
+    Text,
+    /// And what it cost.
+    Report,
+}
+
 impl GenerateArgs {
+    fn form(&self) -> Form {
+        match (self.json, self.quiet) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Text,
+            (false, false) => Form::Report,
+        }
+    }
+
     fn request(&self, prompt: Vec<u32>) -> Request {
         Request {
             prompt,
@@ -165,12 +207,12 @@ impl GenerateArgs {
     }
 }
 
-fn report(generated: &Generated, args: &GenerateArgs) -> anyhow::Result<()> {
-    if args.json {
+fn report(generated: &Generated, form: Form) -> anyhow::Result<()> {
+    if matches!(form, Form::Json) {
         return say_json(generated);
     }
     say("\n")?;
-    if !args.quiet {
+    if matches!(form, Form::Report) {
         for reason in &generated.stats.io_reasons {
             note(&format!("flint: {reason}"));
         }

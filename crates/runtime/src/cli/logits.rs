@@ -1,9 +1,9 @@
 //! `flint logits`: numbers for those who compare engines. Rows are printed as they come, so that their number
 //! costs no memory.
 
-use super::args::{RunArgs, check_context};
+use super::args::{RunArgs, check_context, load};
 use super::output::{cost, note, say};
-use crate::{ModelFiles, Session};
+use crate::{Halt, ModelFiles, Session};
 use clap::Args;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -31,7 +31,9 @@ pub(super) fn logits(args: LogitsArgs) -> anyhow::Result<()> {
     files.check_tokens(&args.tokens)?;
     let needed = args.tokens.len();
     check_context(&args.run, files.architecture(), needed)?;
-    let mut engine = args.run.load(files, Some(needed), args.json)?;
+    // A signal ends it as the system does: rows that were printed are whole lines.
+    let prepared = args.run.prepare(files, Some(needed), args.json, Halt::default())?;
+    let mut engine = load(prepared, args.json)?;
     // More fields than the numbers only where something was left out that was not zero.
     let more = engine.sparsity().map_or(String::new(), |chosen| {
         format!(",\"sparsity\":{},\"quality_cost\":{}", chosen.sparsity, chosen.cost())

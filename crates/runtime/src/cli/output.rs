@@ -4,12 +4,19 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::panic::PanicHookInfo;
 
+/// The output cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to stdout: {cause}")]
+struct Unwritable {
+    #[source]
+    cause: io::Error,
+}
+
 /// Writes text as it comes.
 pub(super) fn say(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()?;
-    Ok(())
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    Ok(written.map_err(|cause| Unwritable { cause })?)
 }
 
 /// Writes one JSON object and nothing else.

@@ -1,11 +1,13 @@
 //! `flint perplexity`: what a mode costs in quality.
 
-use super::args::{RunArgs, read_text};
+use super::args::{RunArgs, load, read_text};
+use super::interrupt::Interrupt;
 use super::output::{cost, note, say, say_json};
 use super::progress::{advance, count_bar};
-use crate::RuntimeError;
+use crate::{Perplexity, RuntimeError};
 use clap::Args;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Debug, Args)]
 pub(super) struct PerplexityArgs {
@@ -23,22 +25,42 @@ pub(super) struct PerplexityArgs {
 }
 
 pub(super) fn perplexity(args: PerplexityArgs) -> anyhow::Result<()> {
+    let interrupt = Interrupt::watch();
     let (files, codec) = RunArgs::open(&args.model)?;
     let text = read_text(&args.file)?;
     let tokens = codec.ok_or(RuntimeError::NoTokenizer)?.encode(&text, false)?;
-    let mut engine = args.run.load(files, None, args.json)?;
+    let prepared = args.run.prepare(files, None, args.json, interrupt.halt())?;
+    let mode = prepared.plan().mode.name();
+    let found = Arc::new(Mutex::new(Perplexity { perplexity: f64::NAN, tokens: 0, mode, sparsity: None, quality_cost: None }));
+    let (so_far, json) = (Arc::clone(&found), args.json);
+    interrupt.last_words(move || {
+        // Whether anybody reads does not matter any more.
+        let _ = report(&so_far.lock().unwrap_or_else(PoisonError::into_inner), json);
+    });
+    let mut engine = load(prepared, args.json)?;
     let bar = count_bar("tokens", args.json);
-    let found = crate::perplexity(&mut engine, &tokens, &mut |done| {
-        advance(&bar, done as u64, tokens.len() as u64);
+    let measured = crate::perplexity(&mut engine, &tokens, &mut |so_far| {
+        *found.lock().unwrap_or_else(PoisonError::into_inner) = so_far;
+        advance(&bar, so_far.tokens as u64, tokens.len() as u64);
     });
     bar.finish_and_clear();
-    let found = found?;
-    if args.json {
-        return say_json(&found);
-    }
-    if let Some(chosen) = engine.sparsity() {
+    let measured = measured?;
+    interrupt.speak();
+    if let Some(chosen) = engine.sparsity().filter(|_| !args.json) {
         note(&format!("measured when the bundle was made: {}", cost(chosen)));
     }
-    let (perplexity, tokens, mode) = (found.perplexity, found.tokens, found.mode);
-    say(&format!("perplexity {perplexity:.4} over {tokens} tokens, {mode} mode\n"))
+    report(&measured, args.json)?;
+    interrupt.leave_if_asked();
+    Ok(())
+}
+
+fn report(found: &Perplexity, json: bool) -> anyhow::Result<()> {
+    if json {
+        return say_json(&found);
+    }
+    let Perplexity { perplexity, tokens, mode, .. } = found;
+    match tokens {
+        0 => say("perplexity of nothing: stopped before the first token\n"),
+        _ => say(&format!("perplexity {perplexity:.4} over {tokens} tokens, {mode} mode\n")),
+    }
 }

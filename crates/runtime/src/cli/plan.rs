@@ -3,7 +3,7 @@
 use super::args::RunArgs;
 use super::forecast;
 use super::output::{bytes, cost, say, say_json};
-use crate::{NeuronPlan, Plan, Prepared, Sparsity};
+use crate::{Halt, NeuronPlan, Plan, Prepared, Sparsity};
 use clap::Args;
 use flint_flash_io::PathReport;
 use std::path::PathBuf;
@@ -22,20 +22,25 @@ pub(super) struct PlanArgs {
 
 pub(super) fn plan(args: PlanArgs) -> anyhow::Result<()> {
     let (files, _codec) = RunArgs::open(&args.model)?;
-    let prepared = Prepared::new(files, args.run.options()?, None)?;
+    let prepared = Prepared::new(files, args.run.options(Halt::default())?, None)?;
     let (plan, path) = (prepared.plan(), prepared.path());
-    let sparsity = prepared.sparsity();
+    let (sparsity, warnings) = (prepared.sparsity(), prepared.warnings());
     if args.json {
-        let mut object = json(plan, &path, sparsity);
+        let mut object = json(plan, &path, sparsity, &warnings);
         object["reading"] = serde_json::to_value(prepared.choices())?;
         object["rates"] = serde_json::to_value(prepared.rates())?;
         object["forecast"] = serde_json::to_value(forecast::of(&prepared))?;
         return say_json(&object);
     }
-    say(&(table(plan, &path, sparsity) + &forecast::table(&prepared)))
+    say(&(table(plan, &path, sparsity, &warnings) + &forecast::table(&prepared)))
 }
 
-fn json(plan: &Plan, path: &PathReport, sparsity: Option<&Sparsity>) -> serde_json::Value {
+fn json(
+    plan: &Plan,
+    path: &PathReport,
+    sparsity: Option<&Sparsity>,
+    warnings: &[String],
+) -> serde_json::Value {
     serde_json::json!({
         "mode": plan.mode.name(),
         "sparsity": sparsity.map(|chosen| chosen.sparsity),
@@ -58,6 +63,7 @@ fn json(plan: &Plan, path: &PathReport, sparsity: Option<&Sparsity>) -> serde_js
         "direct_io": path.direct,
         "widened": path.widened,
         "io_reasons": path.reasons,
+        "memory_warnings": warnings,
     })
 }
 
@@ -83,7 +89,12 @@ fn neurons(plan: &Plan) -> String {
     }
 }
 
-fn table(plan: &Plan, path: &PathReport, sparsity: Option<&Sparsity>) -> String {
+fn table(
+    plan: &Plan,
+    path: &PathReport,
+    sparsity: Option<&Sparsity>,
+    warnings: &[String],
+) -> String {
     let left_out = sparsity.map_or(String::new(), |chosen| format!(", {}", cost(chosen)));
     let mut lines = vec![
         format!("mode            {}{left_out}", plan.mode.name()),
@@ -105,5 +116,6 @@ fn table(plan: &Plan, path: &PathReport, sparsity: Option<&Sparsity>) -> String 
         ),
     ];
     lines.extend(path.reasons.iter().map(|reason| format!("                {reason}")));
+    lines.extend(warnings.iter().map(|warning| format!("warning         {warning}")));
     lines.join("\n") + "\n"
 }

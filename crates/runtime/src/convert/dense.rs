@@ -44,7 +44,7 @@ pub(super) fn write(
             coded.clear();
             recode(picked.name(), picked.element(), &raw, element, &mut coded)?;
             writer.append_tensor(&coded)?;
-            written(writer);
+            written(writer)?;
         }
         writer.finish_tensor()?;
     }

@@ -131,6 +131,9 @@ pub enum CheckpointError {
         /// Bytes free.
         free: u64,
     },
+    /// It was asked to end early.
+    #[error("stopped before the end, as asked")]
+    Halted,
     /// The model is not supported, or its configuration is wrong.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -143,7 +146,7 @@ impl CheckpointError {
     /// Converting fails on the disk it writes to (1), or on its input (2).
     pub fn exit_status(&self) -> u8 {
         match self {
-            CheckpointError::Bundle(BundleError::Io { .. }) => 1,
+            CheckpointError::Halted | CheckpointError::Bundle(BundleError::Io { .. }) => 1,
             _ => 2,
         }
     }

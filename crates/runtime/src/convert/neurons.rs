@@ -92,7 +92,7 @@ pub(super) fn write_layer(
                 None => writer.record(&[up, down])?,
             }
         }
-        written(writer);
+        written(writer)?;
     }
     writer.finish_group()?;
     Ok(())

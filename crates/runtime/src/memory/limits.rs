@@ -30,20 +30,36 @@ pub fn allowance(resident: u64) -> Option<Allowance> {
 
 /// The same, with the files of a system below `root` (tests).
 pub(crate) fn allowance_under(root: &Path, resident: u64) -> Option<Allowance> {
+    tightest(root, resident, RESERVE_DIVISOR, GROUP_MARGIN)
+}
+
+/// All that there is for this process, with nothing left to the rest of the machine.
+pub(super) fn available_under(root: &Path, resident: u64) -> Option<Allowance> {
+    tightest(root, resident, u64::MAX, 0)
+}
+
+/// Leaves one part in `reserve` of the machine and `margin` bytes of each group alone.
+fn tightest(root: &Path, resident: u64, reserve: u64, margin: u64) -> Option<Allowance> {
     let available = meminfo(root, "MemAvailable")?;
     let mut tightest = Allowance {
         // What this process holds is no longer counted as available.
-        bytes: available - available / RESERVE_DIVISOR + resident,
+        bytes: available - available / reserve + resident,
         bound: "available memory".to_owned(),
     };
     for group in groups(root) {
-        let left = group.left_to(resident);
+        let left = group.left_to(resident, margin);
         if let Some(bytes) = left.filter(|&bytes| bytes < tightest.bytes) {
             let bound = format!("memory limit of control group {}", group.path.display());
             tightest = Allowance { bytes, bound };
         }
     }
     Some(tightest)
+}
+
+/// Whether the system may move memory of this process to disk: there is swap, and no control group forbids it.
+pub(super) fn may_swap_under(root: &Path) -> bool {
+    let swap = meminfo(root, "SwapTotal").unwrap_or(0);
+    swap > 0 && !groups(root).iter().any(Group::forbids_swap)
 }
 
 fn meminfo(root: &Path, key: &str) -> Option<u64> {
@@ -53,6 +69,9 @@ fn meminfo(root: &Path, key: &str) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
+/// No limit of v1 is as high; what it writes for none is above.
+const UNLIMITED: u64 = 1 << 62;
+
 /// The files of one kind of control group.
 #[derive(Clone, Copy)]
 struct Kind {
@@ -60,14 +79,24 @@ struct Kind {
     usage: &'static str,
     /// The line of `memory.stat` with the page cache that the kernel takes back first.
     cache: &'static str,
+    swap: &'static str,
+    swap_counts_memory: bool,
 }
 
 const V1: Kind = Kind {
     limit: "memory.limit_in_bytes",
     usage: "memory.usage_in_bytes",
     cache: "total_inactive_file",
+    swap: "memory.memsw.limit_in_bytes",
+    swap_counts_memory: true,
 };
-const V2: Kind = Kind { limit: "memory.max", usage: "memory.current", cache: "inactive_file" };
+const V2: Kind = Kind {
+    limit: "memory.max",
+    usage: "memory.current",
+    cache: "inactive_file",
+    swap: "memory.swap.max",
+    swap_counts_memory: false,
+};
 
 /// One control group directory and its kind.
 struct Group {
@@ -78,10 +107,20 @@ struct Group {
 impl Group {
     /// What the limit leaves to this process, whose `resident` bytes are part of the group's usage. `None`
     /// where there is no limit: v1 writes a huge number then, and v2 `max`.
-    fn left_to(&self, resident: u64) -> Option<u64> {
-        let limit = self.number(self.kind.limit)?.saturating_sub(GROUP_MARGIN);
+    fn left_to(&self, resident: u64, margin: u64) -> Option<u64> {
+        let limit = self.number(self.kind.limit)?.saturating_sub(margin);
         let used = self.number(self.kind.usage).unwrap_or(0).saturating_sub(self.cache());
         Some(limit.min(limit.saturating_sub(used).saturating_add(resident)))
+    }
+
+    /// v1 limits memory and swap together, v2 swap alone.
+    fn forbids_swap(&self) -> bool {
+        let Some(swap) = self.number(self.kind.swap) else { return false };
+        let memory = match self.kind.swap_counts_memory {
+            true => self.number(self.kind.limit).filter(|&limit| limit < UNLIMITED),
+            false => Some(0),
+        };
+        Some(swap) == memory
     }
 
     fn number(&self, file: &str) -> Option<u64> {
@@ -170,6 +209,30 @@ mod tests {
         let found = allowance_under(root.path(), 0).unwrap();
         assert_eq!(found.bytes, LIMIT - GROUP_MARGIN);
         assert!(found.bound.ends_with("/a"), "{}", found.bound);
+    }
+
+    #[test]
+    fn every_ancestor_counts_in_both_versions_however_deep_the_group_is() {
+        let paths = [
+            ("4:memory:/a/b/c", "sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+            ("0::/a/b/c", "sys/fs/cgroup", "memory.max"),
+            // v2 beside v1.
+            ("0::/a/b/c", "sys/fs/cgroup/unified", "memory.max"),
+        ];
+        for (line, mount, file) in paths {
+            for tight in ["", "/a", "/a/b", "/a/b/c"] {
+                let limits = ["", "/a", "/a/b", "/a/b/c"].map(|group| {
+                    let limit = if group == tight { LIMIT } else { 2 * LIMIT };
+                    (format!("{mount}{group}/{file}"), limit.to_string())
+                });
+                let mut files = vec![LARGE, ("proc/self/cgroup", line)];
+                files.extend(limits.iter().map(|(path, text)| (path.as_str(), text.as_str())));
+                let root = machine(&files);
+                let found = allowance_under(root.path(), 0).unwrap();
+                assert_eq!(found.bytes, LIMIT - GROUP_MARGIN, "{mount}{tight}");
+                assert!(found.bound.ends_with(&format!("{mount}{tight}")), "{}", found.bound);
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,105 @@
+//! A memory control group that allows the budget, the overhead of the process and 32 MiB, page cache included
+//! and without swap: everything goes through, and nothing is killed. Skipped aloud where no group can be made.
+
+mod group;
+
+use crate::program::flint;
+use flint_fixtures::{tiny_opt, tiny_opt_bundle};
+use group::Outcome;
+use runtime::ModelFiles;
+use serde_json::Value;
+use std::path::Path;
+
+const MIB: u64 = 1 << 20;
+
+/// For the kernel's memory of the process, and for page cache that it must take back meanwhile.
+const BESIDE: u64 = 32 * MIB;
+
+/// The fixed overhead of a process beside its tokenizer, by the contract.
+const PROCESS: u64 = 64 * MIB;
+
+/// Runs flint where all of it may take `limit` bytes; it must not be killed for that.
+fn within(limit: u64, arguments: &[&str]) -> Option<Outcome> {
+    let outcome = group::run(limit, arguments)?;
+    assert_eq!(outcome.kills, 0, "{arguments:?} in {limit}: {outcome:?}");
+    assert!(outcome.peak <= limit, "{outcome:?}");
+    assert!(outcome.status.success(), "{arguments:?} in {limit}: {outcome:?}");
+    Some(outcome)
+}
+
+fn json(output: &str) -> Value {
+    serde_json::from_str(output).unwrap_or_else(|_| panic!("{output}"))
+}
+
+#[test]
+fn the_group_holds_what_is_put_into_it() {
+    // A third of what the program takes: where this passes, the others mean nothing.
+    let model = tiny_opt_bundle();
+    let run = ["generate", "-m", model.to_str().unwrap(), "--tokens", "0,5", "--memory", "100%"];
+    let Some(outcome) = group::run(6 * MIB, &run) else { return };
+    assert!(outcome.kills > 0 && !outcome.status.success(), "{outcome:?}");
+}
+
+#[test]
+fn generate_goes_through_in_its_budget_and_the_overhead_of_the_process() {
+    let model = tiny_opt_bundle();
+    let model = model.to_str().unwrap();
+    let mut expected = None;
+    for percent in ["60%", "80%", "100%"] {
+        let run = ["--tokens", "0,5,6,7", "-n", "60", "--temp", "0", "--ignore-eos", "--json"];
+        let run = [&["generate", "-m", model, "--memory", percent], &run[..]].concat();
+        let free = flint(&run).output().unwrap();
+        let stats = &json(std::str::from_utf8(&free.stdout).unwrap())["stats"];
+        let bytes = |field: &str| stats[field].as_u64().unwrap();
+        let limit = bytes("memory_budget_bytes") + bytes("process_bytes") + BESIDE;
+        let Some(outcome) = within(limit, &run) else { return };
+        let found = json(&outcome.stdout);
+        let peak = found["stats"]["peak_rss_bytes"].as_u64().unwrap();
+        assert!(peak <= limit - BESIDE, "{percent}: {peak} of {limit}");
+        let tokens = expected.get_or_insert_with(|| found["tokens"].clone());
+        assert_eq!(found["tokens"], *tokens, "{percent}");
+        eprintln!("{percent}: group peak {} of {limit}, process peak {peak}", outcome.peak);
+    }
+}
+
+#[test]
+fn auto_takes_what_the_group_leaves_and_goes_through() {
+    let model = tiny_opt_bundle();
+    let model = model.to_str().unwrap();
+    // Less than the model, so the limit is felt.
+    let weights = ModelFiles::open(&tiny_opt_bundle()).unwrap().bundle().weights_bytes();
+    let limit = weights + 26 * MIB;
+    let Some(outcome) = within(limit, &["plan", "-m", model, "--json"]) else { return };
+    let plan = json(&outcome.stdout);
+    let budget = plan["memory_budget_bytes"].as_u64().unwrap();
+    assert!(plan["bound"].as_str().unwrap().contains("control group"), "{plan}");
+    assert!(budget <= limit && budget > limit / 4, "{budget} of {limit}");
+    let run = ["generate", "-m", model, "--tokens", "0,5", "-n", "60", "--json"];
+    within(limit, &run).unwrap();
+}
+
+#[test]
+fn convert_goes_through_in_little_memory() {
+    let home = tempfile::tempdir().unwrap();
+    let from = tiny_opt();
+    let from = from.to_str().unwrap();
+    let out = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    let plain = out("plain.flint");
+    let run = ["convert", from, "--out", &plain, "--no-predictor"];
+    let Some(outcome) = within(PROCESS + BESIDE, &run) else { return };
+    eprintln!("writing: group peak {} of {}", outcome.peak, PROCESS + BESIDE);
+    let predicting = out("predicting.flint");
+    // A short text: what is measured on the rest of a long one takes minutes.
+    let text = std::fs::read_to_string(tiny_opt().join("calibration.txt")).unwrap();
+    let short = out("short.txt");
+    std::fs::write(&short, &text[..8_000]).unwrap();
+    let run = ["convert", from, "--out", &predicting, "--calibrate-tokens", "1000"];
+    let run = [&run[..], &["--predictor", "gate-copy", "--calibrate", &short]].concat();
+    let whole = ModelFiles::open(Path::new(&plain)).unwrap().bundle().weights_bytes();
+    let outcome = within(whole + PROCESS + BESIDE, &run).unwrap();
+    eprintln!("with predictors: group peak {} of {}", outcome.peak, whole + PROCESS + BESIDE);
+    for bundle in [&plain, &predicting] {
+        let checked = flint(&["verify", bundle]).output().unwrap();
+        assert!(checked.status.success(), "{checked:?}");
+    }
+}
