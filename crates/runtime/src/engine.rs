@@ -185,7 +185,7 @@ impl Prepared {
     /// What is known of the statistics already.
     pub(crate) fn setting(&self) -> Setting {
         let Prepared { files, options, compute, plan, .. } = self;
-        Setting::new(plan, self.path(), files.bundle(), options, compute)
+        Setting::new(plan, self.path(), files.bundle(), options, compute, self.sparsity.as_ref())
     }
 
     /// Loads what the plan keeps in memory.

@@ -39,8 +39,13 @@ pub fn perplexity(
     }
     let mode = engine.plan().mode.name();
     let (mut loss, mut count) = (0.0, 0);
-    let found =
-        |loss: f64, tokens| Perplexity { perplexity: (loss / tokens as f64).exp(), tokens, mode };
+    let chosen = engine.sparsity();
+    let sparsity = chosen.map(|chosen| chosen.sparsity);
+    let quality_cost = chosen.map(crate::Sparsity::cost);
+    let found = |loss: f64, tokens| {
+        let perplexity = (loss / tokens as f64).exp();
+        Perplexity { perplexity, tokens, mode, sparsity, quality_cost }
+    };
     for window in tokens.chunks(engine.plan().context) {
         let (input, targets): (Vec<u32>, &[u32]) = match begin {
             Some(begin) => {
@@ -63,12 +68,7 @@ pub fn perplexity(
             other => other?,
         }
     }
-    let chosen = engine.sparsity();
-    Ok(Perplexity {
-        sparsity: chosen.map(|chosen| chosen.sparsity),
-        quality_cost: chosen.map(crate::Sparsity::cost),
-        ..found(loss, count)
-    })
+    Ok(found(loss, count))
 }
 
 /// -log softmax(logits)[target], in f64: a report, not part of any output.

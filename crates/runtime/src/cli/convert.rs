@@ -222,16 +222,7 @@ fn make_predictors(
         halt: interrupt.halt(),
         ..CalibrateOptions::new(args.out.clone())
     };
-    let (done, out) = (Arc::new(AtomicU64::new(0)), args.out.clone());
-    let so_far = Arc::clone(&done);
-    interrupt.last_words(move || {
-        note(&format!(
-            "stopped after {} steps of making predictors: {} runs without them; go on with \
-             `flint convert --predictors-only --out {1}`",
-            so_far.load(Ordering::Relaxed),
-            out.display()
-        ));
-    });
+    let done = steps(args, interrupt);
     let (collecting, training) = (count_bar("layers", false), count_bar("training", false));
     let made = crate::calibrate(&options, &tokens, &mut |event| match event {
         CalibrateEvent::Planned {
@@ -268,6 +259,21 @@ fn make_predictors(
     let size = made?.predictors().map_or(0, flint_bundle::Predictors::bytes);
     note(&format!("{} has predictors: {}", args.out.display(), bytes(size)));
     Ok(())
+}
+
+/// Counts the steps of making predictors, for the last words of a run that is stopped.
+fn steps(args: &ConvertArgs, interrupt: &Interrupt) -> Arc<AtomicU64> {
+    let (done, out) = (Arc::new(AtomicU64::new(0)), args.out.clone());
+    let so_far = Arc::clone(&done);
+    interrupt.last_words(move || {
+        note(&format!(
+            "stopped after {} steps of making predictors: {} runs without them; go on with \
+             `flint convert --predictors-only --out {1}`",
+            so_far.load(Ordering::Relaxed),
+            out.display()
+        ));
+    });
+    done
 }
 
 /// The tokens to learn from; none where there is nothing to make them of, unless they are `wanted`.

@@ -31,7 +31,13 @@ pub(super) fn perplexity(args: PerplexityArgs) -> anyhow::Result<()> {
     let tokens = codec.ok_or(RuntimeError::NoTokenizer)?.encode(&text, false)?;
     let prepared = args.run.prepare(files, None, args.json, interrupt.halt())?;
     let mode = prepared.plan().mode.name();
-    let found = Arc::new(Mutex::new(Perplexity { perplexity: f64::NAN, tokens: 0, mode, sparsity: None, quality_cost: None }));
+    let found = Arc::new(Mutex::new(Perplexity {
+        perplexity: f64::NAN,
+        tokens: 0,
+        mode,
+        sparsity: None,
+        quality_cost: None,
+    }));
     let (so_far, json) = (Arc::clone(&found), args.json);
     interrupt.last_words(move || {
         // Whether anybody reads does not matter any more.
