@@ -1,6 +1,6 @@
 //! `cargo xtask ci`: what must hold before a change lands, and with `deep` what takes too long for every change.
 //!
-//! A deep step is a name and a function in [`STEPS`]; a tool that is not there makes it skipped, aloud, with the
+//! A deep step is a name and a function in `STEPS`; a tool that is not there makes it skipped, aloud, with the
 //! command that installs it.
 
 mod deny;

@@ -15,6 +15,7 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, made once")]
 enum Task {
     /// Run all checks; `deep` those that take long, too: fuzzing, miri, sanitizer, dependencies.
     Ci(xtask::ci::CiArgs),

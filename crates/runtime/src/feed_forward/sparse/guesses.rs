@@ -78,7 +78,7 @@ impl Guesses {
     }
 
     /// Judges the guesses of `layer` by what it needs. `recalled` of them were not even begun.
-    pub(super) fn judge(&mut self, layer: u32, needed: &NeuronSet, recalled: &mut Vec<NeuronKey>) {
+    pub(super) fn judge(&mut self, layer: u32, needed: &NeuronSet, recalled: &mut [NeuronKey]) {
         if self.layer != layer || self.asked.is_empty() {
             return;
         }
@@ -116,7 +116,8 @@ mod tests {
         guesses.begin(0).extend(0..asked);
         let needed = (0..right).collect();
         let from = asked - recalled;
-        let mut back = (from..asked).map(|neuron| NeuronKey { group: 0, neuron }).collect();
+        let mut back: Vec<NeuronKey> =
+            (from..asked).map(|neuron| NeuronKey { group: 0, neuron }).collect();
         guesses.judge(0, &NeuronSet::from_unsorted(needed), &mut back);
         true
     }
