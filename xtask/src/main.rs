@@ -16,7 +16,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Run Flint and a peer in equal memory, interleaved, and compare speed, reads and memory.
-    Compare(xtask::compare::CompareArgs),
+    Compare(Box<xtask::compare::CompareArgs>),
     /// Turn a HuggingFace checkpoint into a bundle.
     Convert(runtime::cli::ConvertArgs),
     /// Write a GGUF file of random weights in the shape of a model, for peers.

@@ -65,7 +65,7 @@ impl Preset {
             r"(?m)^(?:[^\n]*:)?\s+eval time =[^\n]*?([0-9.]+) tokens per second",
         ];
         let read = [r"decode: read ([0-9.eE+-]+) bytes per token"];
-        let known = |text: &&str| text.parse().ok();
+        let known = |text: &&str| text.parse::<Pattern>().ok();
         Reading::new(rate.iter().filter_map(known), read.iter().filter_map(known))
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn head(entries: &[(String, Value)], tensors: &[Tensor]) -> Vec<u8> {
         put_text(&mut head, key);
         put_value(&mut head, value);
     }
-    let mut offset = 0;
+    let mut offset = 0u64;
     for tensor in tensors {
         put_text(&mut head, &tensor.name);
         let dims = tensor.dims();

@@ -190,5 +190,5 @@ fn wrong_requests_are_refused_before_anything_runs() {
         run(&[&preset[..], &["x {gguf}", "--gguf", "no-such-file"]].concat()).unwrap_err();
     assert!(refused.is::<Refused>() && refused.to_string().contains("no-such-file"), "{refused}");
     let unread = run(&["--peer", "true"]).unwrap_err().to_string();
-    assert!(unread.contains("--peer-toks"), "{unread}");
+    assert!(unread.contains("--peer-preset"), "{unread}");
 }
