@@ -15,12 +15,11 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one, made once")]
 enum Task {
     /// Run all checks; `deep` those that take long, too: fuzzing, miri, sanitizer, dependencies.
     Ci(xtask::ci::CiArgs),
     /// Run Flint and a peer in equal memory, interleaved, and compare speed, reads and memory.
-    Compare(xtask::compare::CompareArgs),
+    Compare(Box<xtask::compare::CompareArgs>),
     /// Turn a HuggingFace checkpoint into a bundle.
     Convert(runtime::cli::ConvertArgs),
     /// Compare reading with fio's io_uring engine, in paired slices.

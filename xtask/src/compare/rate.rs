@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// Programs whose output is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Preset {
-    /// xtask/peers/llama_cpp.py, llama-bench, or llama-cli
+    /// xtask/peers/llama_cpp_decode.py, llama-bench, or llama-cli
     #[value(name = "llama.cpp")]
     LlamaCpp,
 }
@@ -65,7 +65,7 @@ impl Preset {
             r"(?m)^(?:[^\n]*:)?\s+eval time =[^\n]*?([0-9.]+) tokens per second",
         ];
         let read = [r"decode: read ([0-9.eE+-]+) bytes per token"];
-        let known = |text: &&str| text.parse().ok();
+        let known = |text: &&str| text.parse::<Pattern>().ok();
         Reading::new(rate.iter().filter_map(known), read.iter().filter_map(known))
     }
 }

@@ -147,7 +147,7 @@ fn a_peer_that_needs_too_much_is_reported_as_killed() {
     if !can_run() {
         return;
     }
-    let peer = "head -c 200000000 /dev/zero | tail -n 1 | wc -c; echo speed 1";
+    let peer = "head -c 100000000 /dev/zero | tail -n 1 | wc -c; echo speed 1";
     let (page, _) = run(&[
         "--flint-command",
         FLINT,
@@ -156,12 +156,12 @@ fn a_peer_that_needs_too_much_is_reported_as_killed() {
         "--peer-toks",
         "speed ([0-9.]+)",
         "--limit",
-        "48MiB",
+        "24MiB",
         "--rounds",
         "1",
     ])
     .unwrap();
-    assert!(page.contains("peer, 0.05 GB: round 1: killed: out of memory"), "{page}");
+    assert!(page.contains("peer, 0.03 GB: round 1: killed: out of memory"), "{page}");
     assert!(page.contains("| tok/s | - |"), "{page}");
 }
 
