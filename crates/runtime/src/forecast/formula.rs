@@ -8,8 +8,8 @@
 use super::{DiskRates, Rates, Work};
 use serde::Serialize;
 
-/// Share of a layer's missing neurons that is named before attention by a guess. Measured on the models that
-/// `cargo xtask synth` makes; what a run really guessed stands in its statistics.
+/// Share of a layer's missing neurons that is named before attention by a guess, where the disk has time for
+/// it: an assumption. What a run really guessed stands in its statistics.
 const GUESSED: f64 = 0.8;
 
 /// The time of a token, in milliseconds, and what it comes to.
