@@ -103,3 +103,52 @@ fn convert_goes_through_in_little_memory() {
         assert!(checked.status.success(), "{checked:?}");
     }
 }
+
+/// Names a bundle of at least 1 GB, such as `cargo xtask synth opt-6.7b --scale 1/8` writes: too much for every run
+/// of the tests.
+const LARGE_BUNDLE: &str = "FLINT_LARGE_BUNDLE";
+
+#[test]
+fn a_bundle_of_a_gigabyte_goes_through_at_every_share_from_its_floor_on() {
+    let Ok(model) = std::env::var(LARGE_BUNDLE) else {
+        eprintln!("skipped: name a bundle of at least 1 GB in {LARGE_BUNDLE}");
+        return;
+    };
+    let files = ModelFiles::open(Path::new(&model)).unwrap();
+    let weights = files.bundle().weights_bytes();
+    assert!(weights >= 1_000_000_000, "{weights} bytes are no gigabyte");
+    let mut modes = vec!["exact"];
+    modes.extend(files.bundle().predictors().map(|_| "sparse"));
+    for mode in modes {
+        let run = |memory: &str| {
+            let tokens = ["generate", "-m", &model, "--tokens", "5,6,7", "-n", "6", "--temp", "0"];
+            let how = ["--ignore-eos", "--json", "--mode", mode, "--memory", memory];
+            tokens.iter().chain(&how).map(|&part| part.to_owned()).collect::<Vec<_>>()
+        };
+        let refused = flint(&parts(&run("0.01%"))).output().unwrap();
+        let line = String::from_utf8(refused.stderr).unwrap();
+        let floor = line.split("at least ").nth(1).unwrap().split('%').next().unwrap().to_owned();
+        let mut expected = None;
+        let least: f64 = floor.parse().unwrap();
+        let shares = ["25", "50", "75", "100"];
+        let above = shares.into_iter().filter(|share| share.parse::<f64>().unwrap() > least);
+        for percent in [floor.as_str()].into_iter().chain(above) {
+            let memory = format!("{percent}%");
+            let budget = weights as f64 * percent.parse::<f64>().unwrap() / 100.0;
+            let limit = budget as u64 + PROCESS + BESIDE;
+            let Some(outcome) = within(limit, &parts(&run(&memory))) else { return };
+            let found = json(&outcome.stdout);
+            let peak = found["stats"]["peak_rss_bytes"].as_u64().unwrap();
+            eprintln!(
+                "{mode} {memory}: group peak {} of {limit}, process peak {peak}",
+                outcome.peak
+            );
+            let tokens = expected.get_or_insert_with(|| found["tokens"].clone());
+            assert_eq!(found["tokens"], *tokens, "{mode} {memory}");
+        }
+    }
+}
+
+fn parts(run: &[String]) -> Vec<&str> {
+    run.iter().map(String::as_str).collect()
+}
