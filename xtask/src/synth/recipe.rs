@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// The text file of the bundle.
 pub(super) const FILE: &str = "synth.json";
-/// Changes when the same seed gives other bytes.
+/// Changes when a recipe means another text or other targets.
 const VERSION: u64 = 1;
 
 /// Shape, scale and seed.

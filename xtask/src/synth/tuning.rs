@@ -177,10 +177,10 @@ fn loads(scores: &[f32], neurons: usize, threshold: f32, window: usize) -> f64 {
 const HOTTEST: f64 = 0.95;
 /// The share of the neurons that `hot_share` speaks of.
 const HOT: f64 = 0.26;
+const HEAT_HALVINGS: usize = 30;
 
-/// How often each neuron should be active: a power law, in random order, with `activity` as its mean. In a
-/// continuous law of its exponent the hottest 26 % have `hot_share` of all activations; of 16,384 neurons, none of
-/// which may be active all the time, they have less (0.70 for 0.80).
+/// How often each neuron should be active: a power law in which the hottest 26 % have `hot_share` of all
+/// activations, in random order, with `activity` as its mean.
 pub(super) fn heat(
     random: &Random,
     layer: usize,
@@ -188,20 +188,36 @@ pub(super) fn heat(
     activity: f64,
     hot_share: f64,
 ) -> Vec<f64> {
-    let exponent = 1.0 - libm::log(hot_share) / libm::log(HOT);
-    let law: Vec<f64> =
-        (1..=neurons).map(|rank| libm::pow(rank as f64 / neurons as f64, -exponent)).collect();
-    let capped = |scale: f64| law.iter().map(move |heat| (heat * scale).min(HOTTEST));
-    let (mut low, mut high) = (0.0, activity);
-    for _ in 0..60 {
-        let middle = (low + high) / 2.0;
-        let mean = capped(middle).sum::<f64>() / neurons as f64;
-        if mean < activity { low = middle } else { high = middle }
+    let (mut flat, mut steep) = (0.0, 2.0);
+    for _ in 0..HEAT_HALVINGS {
+        let middle = (flat + steep) / 2.0;
+        let hot = power_law(neurons, activity, middle).take(hottest(neurons)).sum::<f64>();
+        let few = hot < hot_share * activity * neurons as f64;
+        if few { flat = middle } else { steep = middle }
     }
+    let law = power_law(neurons, activity, (flat + steep) / 2.0);
     let mut bits = random.stream(Row { purpose: Purpose::Heat, part: layer, index: 0 });
-    let mut order: Vec<(u64, f64)> = capped(high).map(|heat| (bits.next_u64(), heat)).collect();
+    let mut order: Vec<(u64, f64)> = law.map(|heat| (bits.next_u64(), heat)).collect();
     order.sort_by_key(|&(key, _)| key);
     order.into_iter().map(|(_, heat)| heat).collect()
+}
+
+fn hottest(neurons: usize) -> usize {
+    (neurons as f64 * HOT).round() as usize
+}
+
+/// A power law of this exponent with this mean, hottest first.
+fn power_law(neurons: usize, mean: f64, exponent: f64) -> impl Iterator<Item = f64> {
+    let law = move |rank: usize| libm::pow(rank as f64 / neurons as f64, -exponent);
+    let law: Vec<f64> = (1..=neurons).map(law).collect();
+    let capped = |scale: f64| law.iter().map(move |heat| (heat * scale).min(HOTTEST));
+    let (mut low, mut high) = (0.0, mean);
+    for _ in 0..HEAT_HALVINGS {
+        let middle = (low + high) / 2.0;
+        let few = capped(middle).sum::<f64>() < mean * neurons as f64;
+        if few { low = middle } else { high = middle }
+    }
+    law.into_iter().map(move |heat| (heat * high).min(HOTTEST))
 }
 
 /// How high a number of deviation one must be to be so rare.
@@ -215,12 +231,15 @@ mod tests {
 
     #[test]
     fn heat_is_a_power_law_with_the_mean_asked_for() {
-        let mut heat = heat(&Random::new(1), 0, 16384, 0.033, 0.8);
-        let sum: f64 = heat.iter().sum();
-        assert!((sum / 16384.0 - 0.033).abs() < 1e-6);
-        heat.sort_by(|a, b| b.total_cmp(a));
-        let hot = heat[..16384 * 26 / 100].iter().sum::<f64>() / sum;
-        assert!((hot - 0.7).abs() < 0.02, "{hot}");
+        for (neurons, activity, hot_share) in [(16384, 0.033, 0.8), (1408, 0.1, 0.7)] {
+            let mut heat = heat(&Random::new(1), 0, neurons, activity, hot_share);
+            let sum: f64 = heat.iter().sum();
+            assert!((sum / neurons as f64 / activity - 1.0).abs() < 1e-6);
+            assert!(heat[..neurons / 2].iter().sum::<f64>() < 0.7 * sum, "the order is random");
+            heat.sort_by(|a, b| b.total_cmp(a));
+            let hot = heat[..hottest(neurons)].iter().sum::<f64>() / sum;
+            assert!((hot - hot_share).abs() < 0.001, "{hot}");
+        }
     }
 
     #[test]
