@@ -5,8 +5,10 @@
 
 mod deny;
 mod fuzz;
+mod large_bundle;
 mod miri;
 mod sanitize;
+mod schedules;
 mod seeds;
 mod tool;
 
@@ -24,7 +26,8 @@ pub struct CiArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum Depth {
-    /// Fuzz every parser, run miri and the address sanitizer, check dependencies
+    /// Run 10,000 schedules of faults and a gigabyte in a memory group, fuzz every parser, run miri and the address
+    /// sanitizer, check dependencies
     Deep(DeepArgs),
 }
 
@@ -54,6 +57,8 @@ type Step = fn(&Path, &DeepArgs) -> anyhow::Result<Outcome>;
 
 /// The steps, in order. Another one is a line here.
 const STEPS: &[(&str, Step)] = &[
+    ("fault-schedules", schedules::run),
+    ("large-bundle", large_bundle::run),
     ("fuzz", fuzz::run),
     ("miri", miri::run),
     ("address-sanitizer", sanitize::run),

@@ -17,7 +17,7 @@ use crate::Refused;
 use contestant::Contestant;
 use report::Report;
 use runtime::ModelFiles;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What to compare, and how.
 #[derive(Debug, clap::Args)]
@@ -25,10 +25,11 @@ pub struct CompareArgs {
     /// The bundle that Flint runs
     #[arg(long, value_name = "DIR.flint")]
     bundle: PathBuf,
-    /// Flint, built with optimisation
-    #[arg(long, value_name = "PROGRAM", default_value = "target/release/flint")]
-    flint: PathBuf,
-    /// More flags of `flint generate`; a flag given here replaces the one that would be used
+    /// Flint, built with optimisation [default: target/release/flint; for a bundle of `cargo xtask synth`
+    /// `cargo xtask synth-run`, which gives every token of its text]
+    #[arg(long, value_name = "PROGRAM")]
+    flint: Option<PathBuf>,
+    /// More flags of `flint generate`, or of `synth-run`; a flag given here replaces the one that would be used
     #[arg(long, value_name = "FLAGS", default_value = "", allow_hyphen_values = true)]
     flint_args: String,
     /// Flint's whole command instead; must print the JSON of `flint generate --json`
@@ -128,10 +129,7 @@ fn contestants(args: &CompareArgs) -> anyhow::Result<Vec<Contestant>> {
         threads,
     };
     let limit = |limit: Limit| limit.bytes(weights);
-    let flint = match &args.flint_command {
-        Some(command) => Contestant::shell_flint(command, &fill, limit(args.limit)),
-        None => Contestant::flint(&args.flint, &args.flint_args, &fill, limit(args.limit)),
-    };
+    let flint = flint(args, &fill, limit(args.limit))?;
     let reading = match args.peer_preset {
         Some(preset) => preset.reading(),
         None => rate::Reading::new(args.peer_toks.iter().cloned(), args.peer_read.iter().cloned()),
@@ -145,4 +143,20 @@ fn contestants(args: &CompareArgs) -> anyhow::Result<Vec<Contestant>> {
     }
     all[0].name = format!("Flint, {}", args.limit.label());
     Ok(all)
+}
+
+fn flint(
+    args: &CompareArgs,
+    fill: &contestant::Fill<'_>,
+    limit: Option<u64>,
+) -> anyhow::Result<Contestant> {
+    let more = &args.flint_args;
+    Ok(match (&args.flint_command, &args.flint) {
+        (Some(command), _) => Contestant::shell_flint(command, fill, limit),
+        (None, Some(program)) => Contestant::flint(program, more, fill, limit),
+        (None, None) if crate::synth::is_synthetic(&args.bundle) => {
+            Contestant::taught(&std::env::current_exe()?, more, fill, limit)
+        }
+        (None, None) => Contestant::flint(Path::new("target/release/flint"), more, fill, limit),
+    })
 }

@@ -41,6 +41,8 @@ enum Task {
     Synth(xtask::synth::SynthArgs),
     /// Run a synthetic bundle and hold its statistics against the published ones; fails when they are off.
     SynthReport(xtask::synth::ReportArgs),
+    /// Run a synthetic bundle on its text, every token given, and say what it did beside what it had to do.
+    SynthRun(xtask::synth::LessonArgs),
     /// Print the tokens that a synthetic bundle is run on.
     SynthTokens(xtask::synth::TokensArgs),
     /// Check layering, sizes, headers, file names and the list of unsafe files.
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         }),
         Task::Synth(args) => return cli::status(cli::synth(&args)),
         Task::SynthReport(args) => return cli::status(cli::report(&args)),
+        Task::SynthRun(args) => return cli::status(cli::run(&args)),
         Task::SynthTokens(args) => return cli::status(cli::tokens(&args)),
         Task::Tidy => tidy(),
         Task::Trace(args) => return runtime::cli::status(trace(&args)),

@@ -32,7 +32,7 @@ pub struct PaperArgs {
     /// Memory of every variant
     #[arg(long, default_value = "50%")]
     memory: runtime::MemoryBudget,
-    /// Tokens that sparse variants are measured on; dense ones take an eighth of it
+    /// Tokens that sparse variants are measured on; dense ones take an eighth of it, those without reuse a quarter
     #[arg(short, long, default_value_t = 32)]
     tokens: usize,
     /// Rounds over all variants

@@ -6,6 +6,7 @@ mod attention;
 pub mod cli;
 mod dense;
 mod language;
+mod lesson;
 mod mixing;
 mod neurons;
 mod normal;
@@ -17,7 +18,8 @@ mod shapes;
 mod tuning;
 mod write;
 
-pub use recipe::teacher_forced_tokens;
+pub use lesson::{LessonArgs, Taught, lesson, teach};
+pub use recipe::{is_synthetic, teacher_forced_tokens};
 pub use report::{Check, ReportArgs, SynthReport, report};
 pub use scale::Scale;
 pub use shapes::{SHAPES, Shape};

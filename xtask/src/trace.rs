@@ -24,7 +24,7 @@ pub struct TraceArgs {
     /// The bundle, with predictors
     #[arg(short, long, value_name = "DIR.flint", default_value = "fixtures/tiny-opt.flint")]
     model: PathBuf,
-    /// The text that is read
+    /// The text that is read; not for a bundle of `cargo xtask synth`, which has its own
     #[arg(short, long, value_name = "FILE", default_value = "fixtures/tiny-opt/heldout.txt")]
     file: PathBuf,
     /// Tokens to record; the first half fills the caches and is not counted

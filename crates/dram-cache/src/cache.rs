@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn time_starts_over_without_changing_who_leaves() {
-        for policy in [PolicyKind::default(), PolicyKind::FREQUENCY] {
+        for policy in [PolicyKind::OPEN_WINDOW, PolicyKind::FREQUENCY] {
             let config = CacheConfig { groups: vec![9], slot_bytes: 8, policy };
             let mut cache = SlotCache::new(&config, config.bytes_for(3)).unwrap();
             cache.now = HORIZON - 2;

@@ -5,6 +5,9 @@
     reason = "calls of functions compiled for an instruction set: see docs/UNSAFE.md"
 )]
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
 use flint_kernels::{Compute, Isa};
 
 /// The largest magnitude of a quantised input: 14 bits, so that a block of products fits 31.
@@ -79,7 +82,7 @@ pub(crate) fn multiply<R: Rows>(compute: &Compute, rows: &R, x: &Vectors, out: &
 /// Runs the loop compiled for `isa`.
 fn dispatch<R: Rows>(isa: Isa, rows: &R, first: usize, x: &Vectors, out: &mut [f32]) {
     match isa {
-        Isa::Scalar => products(rows, first, x, out),
+        Isa::Scalar => products(rows, first, x, out, dot),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a `Compute` of this set exists, and making one asks the CPU.
         Isa::Avx2 => unsafe { products_avx2(rows, first, x, out) },
@@ -94,18 +97,25 @@ fn dispatch<R: Rows>(isa: Isa, rows: &R, first: usize, x: &Vectors, out: &mut [f
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn products_avx2<R: Rows>(rows: &R, first: usize, x: &Vectors, out: &mut [f32]) {
-    products(rows, first, x, out);
+    // Twice as fast as what the compiler makes of `dot`: it widens to half a register.
+    products(rows, first, x, out, |rows, vector| avx2::dot(rows, vector));
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
 fn products_avx512<R: Rows>(rows: &R, first: usize, x: &Vectors, out: &mut [f32]) {
-    products(rows, first, x, out);
+    products(rows, first, x, out, dot);
 }
 
 /// The rows from `first` on, as many as `out` has room for.
 #[inline(always)]
-fn products<R: Rows>(rows: &R, first: usize, x: &Vectors, out: &mut [f32]) {
+fn products<R: Rows>(
+    rows: &R,
+    first: usize,
+    x: &Vectors,
+    out: &mut [f32],
+    dot: impl Fn([&[i8]; ROWS], &[i16]) -> [i64; ROWS],
+) {
     let count = x.count();
     let mut spaces: [Vec<i8>; ROWS] = std::array::from_fn(|_| Vec::new());
     for (first, out) in (first..).step_by(ROWS).zip(out.chunks_mut(ROWS * count)) {

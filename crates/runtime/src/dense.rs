@@ -2,9 +2,11 @@
 
 mod rows;
 mod stream;
+mod table;
 
 pub(crate) use rows::RowReader;
 pub(crate) use stream::MatrixStream;
+pub(crate) use table::{ROW_CHECK_BYTES, Table};
 
 use crate::stats::Effort;
 use candle_core::Tensor;

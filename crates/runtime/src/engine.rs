@@ -256,7 +256,7 @@ fn open_reader(path: &Path, options: &RunOptions) -> Result<Reader, RuntimeError
         merge,
         ..Options::default()
     };
-    Reader::open(&[path.to_owned()], reading).map_err(RuntimeError::Open)
+    options.devices.open(path, reading).map_err(RuntimeError::Open)
 }
 
 /// The predictors of a bundle, where it has them and `mode` wants them. Thresholds for a sparsity are none: that

@@ -63,9 +63,9 @@ pub enum RuntimeError {
         file: PathBuf,
         /// Name of the tensor.
         tensor: String,
-        /// First byte of the tensor.
+        /// First byte of the tensor, or of the row of a table that was read.
         offset: u64,
-        /// Checksum in the manifest.
+        /// What it was.
         expected: u32,
         /// Checksum of what was read.
         got: u32,

@@ -26,6 +26,7 @@ mod calibrate;
 pub mod cli;
 pub mod convert;
 mod dense;
+mod devices;
 mod engine;
 mod error;
 mod feed_forward;
@@ -53,6 +54,7 @@ pub use calibrate::{
     CALIBRATION_TOKENS, CalibrateEvent, CalibrateOptions, LayerReport, PredictorKind,
     THRESHOLD_TOKENS, calibrate, load_curve,
 };
+pub use devices::{Devices, SystemFiles};
 pub use engine::{Engine, Prepared, Progress, bundled_predictor};
 pub use error::RuntimeError;
 pub use forecast::{

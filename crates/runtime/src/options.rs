@@ -1,10 +1,12 @@
 //! What a caller may choose about a run. None of it changes the output but `mode`, `sparsity` and `kv`.
 
 use crate::Halt;
+use crate::devices::{Devices, SystemFiles};
 use crate::memory::MemoryBudget;
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::BackendChoice;
 use flint_kernels::{Isa, KvElement};
+use std::sync::Arc;
 
 /// Choices of a run.
 #[derive(Debug, Clone)]
@@ -46,6 +48,8 @@ pub struct RunOptions {
     pub isa: Option<Isa>,
     /// Ends the run early when it is asked to.
     pub halt: Halt,
+    /// Where the bytes come from that are read while the model runs.
+    pub devices: Arc<dyn Devices>,
 }
 
 impl Default for RunOptions {
@@ -56,7 +60,7 @@ impl Default for RunOptions {
             threads: None,
             mode: None,
             sparsity: None,
-            policy: PolicyKind::Window { tokens: None },
+            policy: PolicyKind::FREQUENCY,
             kv: KvElement::F32,
             io: BackendChoice::Auto,
             io_alignment: None,
@@ -70,6 +74,7 @@ impl Default for RunOptions {
             ablation: Ablation::default(),
             isa: None,
             halt: Halt::default(),
+            devices: Arc::new(SystemFiles),
         }
     }
 }

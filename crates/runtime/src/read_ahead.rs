@@ -85,9 +85,7 @@ impl ReadAhead {
         self.seek(index as u64);
         self.go_on();
         // Sort in whatever has arrived, then wait for the front alone.
-        while let Some(done) = self.reader.try_next() {
-            self.arrived(done);
-        }
+        self.poll();
         while !matches!(self.ahead.front(), Some(Some(_))) {
             let Some(done) = self.reader.next() else {
                 unreachable!("read {} was asked for", self.next_taken)
@@ -97,6 +95,23 @@ impl ReadAhead {
         let Some(Some(done)) = self.ahead.pop_front() else { unreachable!("the front arrived") };
         self.next_taken += 1;
         Loaded::from_done(done)
+    }
+
+    /// The extent after the one that was taken last, if it is there. Never waits, and asks for nothing: whoever holds
+    /// several extents holds them back from the ring.
+    pub(crate) fn try_take(&mut self) -> Result<Option<Loaded>, RuntimeError> {
+        self.poll();
+        let Some(done) = self.ahead.pop_front_if(|front| front.is_some()).flatten() else {
+            return Ok(None);
+        };
+        self.next_taken += 1;
+        Loaded::from_done(done).map(Some)
+    }
+
+    fn poll(&mut self) {
+        while let Some(done) = self.reader.try_next() {
+            self.arrived(done);
+        }
     }
 
     /// After a pass that ended early the cycle stands elsewhere: start again at `index`.

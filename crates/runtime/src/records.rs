@@ -1,9 +1,12 @@
 //! The file of neuron records as the engine sees it: where a record lies, and whether its bytes are right.
 
 use crate::RuntimeError;
+use crate::feed_forward::LoadedBlock;
 use crate::plan::Block;
 use flint_bundle::{Bundle, check_record};
 use flint_geometry::{Extent, NeuronKey, RecordLayout};
+use flint_kernels::Compute;
+use std::sync::{Mutex, PoisonError};
 
 /// Where records lie and what they must be.
 #[derive(Debug)]
@@ -52,12 +55,32 @@ impl RecordFile {
         })
     }
 
-    /// Checks every record of a block that was read.
-    pub(crate) fn check_block(&self, block: Block, bytes: &[u8]) -> Result<(), RuntimeError> {
-        for (neuron, record) in (block.first..).zip(self.records(block, bytes)) {
-            self.check(NeuronKey { group: block.layer, neuron }, record)?;
+    /// Checks every record of consecutive blocks of a layer that were read, on all threads.
+    pub(crate) fn check_blocks(
+        &self,
+        compute: &Compute,
+        blocks: &[LoadedBlock],
+    ) -> Result<(), RuntimeError> {
+        if !self.verify {
+            return Ok(());
         }
-        Ok(())
+        let records = blocks.iter().flat_map(|loaded| {
+            let keys = (loaded.block.first..)
+                .map(|neuron| NeuronKey { group: loaded.block.layer, neuron });
+            keys.zip(self.records(loaded.block, loaded.records.bytes()))
+        });
+        let bytes = blocks.iter().map(|loaded| loaded.records.bytes().len()).sum();
+        let first_wrong = Mutex::new(None);
+        compute.share(bytes, records, |(key, record)| {
+            if let Err(error) = self.check(key, record) {
+                let mut first = first_wrong.lock().unwrap_or_else(PoisonError::into_inner);
+                if first.as_ref().is_none_or(|(other, _)| key < *other) {
+                    *first = Some((key, error));
+                }
+            }
+        });
+        let first = first_wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
+        first.map_or(Ok(()), |(_, error)| Err(error))
     }
 
     /// The records of a block, ascending.

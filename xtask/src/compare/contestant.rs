@@ -65,6 +65,24 @@ impl Contestant {
         Contestant { name: String::new(), shown, arguments, limit, reading: Reading::Flint }
     }
 
+    /// Flint on the text of a synthetic bundle, every token given: the tokens that its weights were made for.
+    pub(super) fn taught(
+        xtask: &Path,
+        more: &str,
+        fill: &Fill<'_>,
+        limit: Option<u64>,
+    ) -> Contestant {
+        let (tokens, threads) = (fill.tokens.to_string(), fill.threads.to_string());
+        let mut arguments = ["synth-run", "--json", "--threads", &threads, "--number", &tokens]
+            .map(str::to_owned)
+            .to_vec();
+        arguments.extend(more.split_whitespace().map(str::to_owned));
+        let shown = format!("cargo xtask {} BUNDLE", arguments.join(" "));
+        arguments.push(fill.bundle.display().to_string());
+        arguments.insert(0, xtask.display().to_string());
+        Contestant { name: String::new(), shown, arguments, limit, reading: Reading::Flint }
+    }
+
     /// Flint by a command of the user's.
     pub(super) fn shell_flint(command: &str, fill: &Fill<'_>, limit: Option<u64>) -> Contestant {
         Contestant::peer(String::new(), command, fill, limit, Reading::Flint)

@@ -2,9 +2,9 @@
 
 use super::PaperArgs;
 use super::variants::Variant;
-use crate::synth::teacher_forced_tokens;
+use crate::synth::lesson;
 use anyhow::Context;
-use runtime::{Lesson, Mode, ModelFiles, Prepared, Rates, RunOptions, Stats, Work, teacher_force};
+use runtime::{Mode, ModelFiles, Prepared, Rates, RunOptions, Stats, Work, teacher_force};
 use std::path::Path;
 
 /// Tokens of the prompt, and tokens that fill the caches before anything is counted.
@@ -13,6 +13,9 @@ const WARM_UP: usize = 12;
 
 /// Dense variants take the same time for every token: this share of the tokens is enough, as a divisor.
 const DENSE_SHARE: usize = 8;
+
+/// Without reuse there is nothing to warm up; tokens differ in what they predict.
+const NO_REUSE_SHARE: usize = 4;
 
 /// What a run gave.
 #[derive(Debug, Clone)]
@@ -23,17 +26,14 @@ pub(super) struct RunResult {
 }
 
 pub(super) fn run(args: &PaperArgs, bundle: &Path, variant: &Variant) -> anyhow::Result<RunResult> {
-    let dense = variant.mode == Mode::Exact;
-    let (warm_up, counted) = match dense {
-        true => (1, (args.tokens / DENSE_SHARE).max(2)),
-        false => (WARM_UP, args.tokens),
+    let (warm_up, counted) = if variant.mode == Mode::Exact {
+        (1, (args.tokens / DENSE_SHARE).max(2))
+    } else if variant.ablation.no_reuse {
+        (1, (args.tokens / NO_REUSE_SHARE).max(2))
+    } else {
+        (WARM_UP, args.tokens)
     };
-    let tokens = teacher_forced_tokens(bundle, PROMPT + warm_up + counted)?;
-    let lesson = Lesson {
-        prompt: tokens[..PROMPT].to_vec(),
-        warm_up: tokens[PROMPT..PROMPT + warm_up].to_vec(),
-        tokens: tokens[PROMPT + warm_up..].to_vec(),
-    };
+    let lesson = lesson(bundle, PROMPT, warm_up, counted)?;
     let options = RunOptions {
         memory: args.memory,
         mode: Some(variant.mode),
@@ -43,7 +43,8 @@ pub(super) fn run(args: &PaperArgs, bundle: &Path, variant: &Variant) -> anyhow:
         measure: true,
         ..RunOptions::default()
     };
-    let prepared = Prepared::new(ModelFiles::open(bundle)?, options, Some(tokens.len()))?;
+    let prepared =
+        Prepared::new(ModelFiles::open(bundle)?, options, Some(PROMPT + warm_up + counted))?;
     let (work, rates) = (prepared.work().clone(), prepared.rates().copied());
     let mut engine = prepared.load(&mut |_, _| {})?;
     let stats = teacher_force(&mut engine, &lesson, &mut |_| {}).context(variant.name)?;

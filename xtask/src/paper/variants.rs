@@ -7,9 +7,6 @@ use std::num::NonZeroU32;
 /// The window of the paper.
 const PAPER: PolicyKind = PolicyKind::Window { tokens: NonZeroU32::new(4) };
 
-/// As long as slots last.
-const OPEN: PolicyKind = PolicyKind::Window { tokens: None };
-
 /// One row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Variant {
@@ -94,8 +91,8 @@ pub(super) const VARIANTS: [Variant; 9] = [
     },
     Variant {
         name: "flint",
-        meaning: "and kept as long as memory lasts",
-        policy: OPEN,
+        meaning: "and kept as long as memory lasts, the longer the more they are used",
+        policy: PolicyKind::FREQUENCY,
         guesses: true,
         ..SPARSE
     },

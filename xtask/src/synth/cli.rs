@@ -2,7 +2,7 @@
 #![expect(clippy::print_stderr, reason = "progress goes to whoever runs the task")]
 #![expect(clippy::print_stdout, reason = "results do too")]
 
-use super::{Refused, ReportArgs, SynthArgs, SynthEvent, TokensArgs};
+use super::{LessonArgs, Refused, ReportArgs, SynthArgs, SynthEvent, TokensArgs};
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use std::process::ExitCode;
 
@@ -55,6 +55,19 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let report = super::report(args)?;
     println!("{report}");
     Ok(if report.passes() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints what a run on the text of the bundle did.
+///
+/// # Errors
+/// As for [`super::teach`].
+pub fn run(args: &LessonArgs) -> anyhow::Result<ExitCode> {
+    let taught = super::teach(args)?;
+    match args.json {
+        true => println!("{}", serde_json::to_string(&taught)?),
+        false => println!("{taught}"),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints tokens, separated by commas.

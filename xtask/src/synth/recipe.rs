@@ -58,6 +58,11 @@ impl Recipe {
     }
 }
 
+/// Whether there is a bundle at `dir` that has a text of its own.
+pub fn is_synthetic(dir: &Path) -> bool {
+    Bundle::open(dir).is_ok_and(|bundle| bundle.texts().iter().any(|text| text.name == FILE))
+}
+
 /// The first `count` tokens of the text that a synthetic bundle is run on: seeded, so always the same, and such
 /// that neighbours are alike as in a real text.
 ///

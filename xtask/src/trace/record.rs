@@ -1,6 +1,7 @@
 //! Records what the predictors of a bundle name while it reads a text in sparse mode.
 
 use super::recorded::Recorded;
+use crate::synth::{is_synthetic, teacher_forced_tokens};
 use anyhow::Context;
 use flint_geometry::NeuronSet;
 use flint_kernels::Compute;
@@ -19,13 +20,18 @@ pub(super) struct Run {
     pub(super) predictor_bytes: u64,
 }
 
-/// Reads `tokens` tokens of the text at `text` (fewer when it is shorter) with the bundle at `model`.
+/// Reads `tokens` tokens of the text at `text` (fewer when it is shorter) with the bundle at `model`; a synthetic bundle
+/// has a text of its own.
 ///
 /// # Errors
 /// When the bundle has no predictors or no tokenizer, or a file cannot be read.
 pub(super) fn record(model: &Path, text: &Path, tokens: usize) -> anyhow::Result<Run> {
     let files = ModelFiles::open(model)?;
     let predictor = bundled_predictor(&files, None)?.ok_or_else(|| no_predictors(model))?;
+    if is_synthetic(model) {
+        let text = teacher_forced_tokens(model, tokens)?;
+        return record_tokens(files, predictor, &text, tokens);
+    }
     let codec = files.codec()?.ok_or(RuntimeError::NoTokenizer)?;
     let text = std::fs::read_to_string(text)
         .map_err(|cause| RuntimeError::File { path: text.to_owned(), cause })?;

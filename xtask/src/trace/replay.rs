@@ -3,15 +3,21 @@
 use super::recorded::Recorded;
 use flint_dram_cache::{Admission, CacheConfig, PolicyKind, SlotCache};
 use flint_geometry::{NeuronKey, NeuronSet};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU8, NonZeroU32};
 
 /// Lengths of closed windows, in tokens.
 const WINDOWS: [u32; 4] = [8, 4, 2, 1];
 
+/// After how many tokens a use counts half.
+const HALF_LIVES: [u8; 4] = [2, 4, 8, 15];
+
 /// All policies but the default.
 pub(super) fn others() -> Vec<PolicyKind> {
     let window = |tokens| PolicyKind::Window { tokens: NonZeroU32::new(tokens) };
-    let all = [window(0), PolicyKind::FREQUENCY].into_iter().chain(WINDOWS.map(window));
+    let frequency =
+        |half_life| NonZeroU8::new(half_life).map(|half_life| PolicyKind::Frequency { half_life });
+    let frequencies = HALF_LIVES.into_iter().filter_map(frequency);
+    let all = [window(0)].into_iter().chain(frequencies).chain(WINDOWS.map(window));
     all.filter(|&policy| policy != PolicyKind::default()).collect()
 }
 
@@ -70,20 +76,20 @@ mod tests {
     #[test]
     fn a_cache_of_everything_loads_each_neuron_once_and_a_window_forgets() {
         let recorded = recorded(&[&[1, 2], &[2, 3], &[1, 3], &[9]]);
-        assert_eq!(loads(&recorded, PolicyKind::default(), 10), [2, 1, 0, 1]);
+        assert_eq!(loads(&recorded, PolicyKind::OPEN_WINDOW, 10), [2, 1, 0, 1]);
         let last_token = PolicyKind::Window { tokens: NonZeroU32::new(1) };
         assert_eq!(loads(&recorded, last_token, 10), [2, 1, 1, 1]);
     }
 
     #[test]
     fn a_need_beyond_the_slots_is_loaded_in_parts() {
-        assert_eq!(loads(&recorded(&[&[1, 2, 3], &[3]]), PolicyKind::default(), 2), [3, 0]);
+        assert_eq!(loads(&recorded(&[&[1, 2, 3], &[3]]), PolicyKind::OPEN_WINDOW, 2), [3, 0]);
     }
 
     #[test]
     fn every_policy_is_there_once() {
         let mut names: Vec<String> = others().into_iter().map(name).collect();
-        names.push(name(PolicyKind::default()));
+        names.push(name(PolicyKind::OPEN_WINDOW));
         names.sort();
         names.dedup();
         assert_eq!(names.len(), 2 + WINDOWS.len());

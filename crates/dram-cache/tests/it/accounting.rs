@@ -7,7 +7,7 @@ use std::num::NonZeroU8;
 
 fn policies() -> [PolicyKind; 4] {
     let slow = PolicyKind::Frequency { half_life: NonZeroU8::MAX };
-    [PolicyKind::default(), window(4), PolicyKind::FREQUENCY, slow]
+    [PolicyKind::OPEN_WINDOW, window(4), PolicyKind::FREQUENCY, slow]
 }
 
 /// Bytes of the one mapping: not on the heap, in whole pages.

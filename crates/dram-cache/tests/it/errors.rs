@@ -5,7 +5,7 @@ use flint_dram_cache::{Admission, CacheError, Counters, PolicyKind};
 
 #[test]
 fn a_need_beyond_the_slots_is_refused_and_changes_nothing() {
-    let mut cache = cache(&[10, 10], 4, PolicyKind::default());
+    let mut cache = cache(&[10, 10], 4, PolicyKind::OPEN_WINDOW);
     visit(&mut cache, 0, &[1, 2, 3]);
     let before = cache.counters();
     let mut out = Admission::new();
@@ -36,7 +36,7 @@ fn slots_under_way_are_not_to_be_had() {
 
 #[test]
 fn a_read_under_way_is_pending_for_those_who_ask_again() {
-    let mut cache = cache(&[10], 4, PolicyKind::default());
+    let mut cache = cache(&[10], 4, PolicyKind::OPEN_WINDOW);
     let (mut first, mut second) = (Admission::new(), Admission::new());
     cache.admit(0, &set(&[1, 2]), &mut first).unwrap();
     cache.admit(0, &set(&[2, 3]), &mut second).unwrap();
@@ -49,7 +49,7 @@ fn a_read_under_way_is_pending_for_those_who_ask_again() {
 
 #[test]
 fn a_lost_lease_comes_back_when_its_holder_drops_it() {
-    let mut cache = cache(&[10], 2, PolicyKind::default());
+    let mut cache = cache(&[10], 2, PolicyKind::OPEN_WINDOW);
     let mut out = Admission::new();
     cache.admit(0, &set(&[1, 2]), &mut out).unwrap();
     let mut held: Vec<_> = out.missing.drain(..).collect();
@@ -66,7 +66,7 @@ fn a_lost_lease_comes_back_when_its_holder_drops_it() {
 #[test]
 #[should_panic(expected = "no read of")]
 fn filling_what_was_not_asked_for_is_a_mistake() {
-    let mut cache = cache(&[10], 2, PolicyKind::default());
+    let mut cache = cache(&[10], 2, PolicyKind::OPEN_WINDOW);
     let mut out = Admission::new();
     cache.admit(0, &set(&[1]), &mut out).unwrap();
     cache.fill(key(0, 2), out.missing.remove(0).lease);
@@ -75,7 +75,7 @@ fn filling_what_was_not_asked_for_is_a_mistake() {
 #[test]
 #[should_panic(expected = "the lease of another slot")]
 fn mixing_up_two_leases_is_a_mistake() {
-    let mut cache = cache(&[10], 2, PolicyKind::default());
+    let mut cache = cache(&[10], 2, PolicyKind::OPEN_WINDOW);
     let mut out = Admission::new();
     cache.admit(0, &set(&[1, 2]), &mut out).unwrap();
     cache.fill(key(0, 2), out.missing.remove(0).lease);
@@ -84,7 +84,7 @@ fn mixing_up_two_leases_is_a_mistake() {
 #[test]
 #[should_panic(expected = "holds no record")]
 fn the_bytes_of_a_slot_under_way_cannot_be_had() {
-    let mut cache = cache(&[10], 2, PolicyKind::default());
+    let mut cache = cache(&[10], 2, PolicyKind::OPEN_WINDOW);
     let mut out = Admission::new();
     cache.admit(0, &set(&[1]), &mut out).unwrap();
     cache.bytes(out.missing[0].slot);
@@ -93,7 +93,7 @@ fn the_bytes_of_a_slot_under_way_cannot_be_had() {
 #[test]
 #[should_panic(expected = "were not taken")]
 fn leases_left_in_an_admission_are_a_mistake() {
-    let mut cache = cache(&[10], 2, PolicyKind::default());
+    let mut cache = cache(&[10], 2, PolicyKind::OPEN_WINDOW);
     let mut out = Admission::new();
     cache.admit(0, &set(&[1]), &mut out).unwrap();
     let _ = cache.admit(0, &set(&[1]), &mut out);

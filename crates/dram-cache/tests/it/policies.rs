@@ -38,7 +38,7 @@ fn a_window_of_four_keeps_the_union_of_four_tokens() {
 
 #[test]
 fn an_open_window_keeps_records_as_long_as_slots_last() {
-    let mut cache = cache(&[10], 3, PolicyKind::default());
+    let mut cache = cache(&[10], 3, PolicyKind::OPEN_WINDOW);
     token(&mut cache, &[0]);
     for _ in 0..100 {
         token(&mut cache, &[1]);
@@ -98,7 +98,7 @@ fn among_equals_the_group_visited_last_from_here_gives_way() {
         visit(&mut cache, 1, &[1]);
         let left = [0, 1, 2, 3].map(|group| residents(&cache, group, 4));
         assert_eq!(left, [vec![0], vec![1], vec![0], vec![0]], "{policy}");
-        if policy == PolicyKind::default() {
+        if policy == PolicyKind::OPEN_WINDOW {
             // To a frequency policy group 0, used twice, is no equal any more.
             visit(&mut cache, 1, &[1, 2]);
             let left = [0, 1, 2, 3].map(|group| residents(&cache, group, 4));

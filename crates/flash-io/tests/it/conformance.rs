@@ -21,10 +21,10 @@ on_every_backend!(
     reads_are_widened_for_a_coarse_device,
     the_last_bytes_of_a_file_can_be_read,
     a_truncated_file_is_named_with_offset_and_lengths,
-    tiny_budgets_delay_but_lose_nothing,
+    a_full_queue_delays_but_loses_nothing,
     large_extents_go_into_large_leases,
     records_without_a_device_read_come_back_too,
-    dropping_a_reader_returns_what_was_lent,
+    closing_a_ring_mid_read_returns_what_was_lent,
     reading_goes_on_while_records_are_taken,
     polling_finds_every_record,
     a_guess_is_read_or_taken_back,
@@ -177,7 +177,7 @@ fn a_truncated_file_is_named_with_offset_and_lengths(bed: Bed) {
     }
 }
 
-fn tiny_budgets_delay_but_lose_nothing(bed: Bed) {
+fn a_full_queue_delays_but_loses_nothing(bed: Bed) {
     let file = content(1 << 20, 7);
     for (max_requests, max_bytes) in [(1, 1), (3, 9000), (64, 1)] {
         let options = Options { max_requests, max_bytes, ..Options::default() };
@@ -221,7 +221,7 @@ fn records_without_a_device_read_come_back_too(bed: Bed) {
     assert!(ready.reader.next().is_none() && ready.reader.try_next().is_none());
 }
 
-fn dropping_a_reader_returns_what_was_lent(bed: Bed) {
+fn closing_a_ring_mid_read_returns_what_was_lent(bed: Bed) {
     let options = Options { max_requests: 4, merge: MergePolicy::NEVER, ..Options::default() };
     let Some(mut ready) = bed.open(&[content(4 << 20, 10)], options) else { return };
     let pool = Pool::new(500, 8192).unwrap();

@@ -4,7 +4,8 @@ use super::output::note;
 use super::progress::{advance, byte_bar};
 use super::refuse;
 use crate::{
-    Ablation, Engine, Halt, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, TextCodec,
+    Ablation, Engine, Halt, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, SystemFiles,
+    TextCodec,
 };
 use clap::Args;
 use flint_dram_cache::PolicyKind;
@@ -14,6 +15,7 @@ use flint_model::Architecture;
 use std::fs;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How a model is run. Only --mode, --sparsity and --kv change what is computed.
 #[derive(Debug, Args)]
@@ -34,12 +36,13 @@ pub(super) struct RunArgs {
     /// `flint inspect` tells; the bundle must have thresholds for it
     #[arg(long, value_name = "F", value_parser = sparsity)]
     sparsity: Option<f32>,
-    /// Tokens whose neurons stay cached, or auto: as long as memory lasts (with --policy window)
-    #[arg(long, value_name = "K|auto", default_value = "auto", value_parser = window)]
-    window: Window,
-    /// Which cached neurons make room for others: window or frequency
-    #[arg(long, default_value = "window")]
-    policy: PolicyKind,
+    /// Tokens whose neurons stay cached, or auto: as long as memory lasts; asks for --policy window
+    #[arg(long, value_name = "K|auto", value_parser = window)]
+    window: Option<Window>,
+    /// Which cached neurons make room for others: those used longest ago (window), or those used least, where a use
+    /// counts half after 4 tokens (frequency) [default: frequency, with --window window]
+    #[arg(long)]
+    policy: Option<PolicyKind>,
     /// How keys and values are kept: f32 or f16
     #[arg(long, default_value = "f32", value_parser = kv_element)]
     kv: KvElement,
@@ -77,10 +80,13 @@ struct Window(Option<NonZeroU32>);
 
 impl RunArgs {
     pub(super) fn options(&self, halt: Halt) -> anyhow::Result<RunOptions> {
-        let policy = match (self.policy, self.window.0) {
-            (PolicyKind::Window { .. }, tokens) => PolicyKind::Window { tokens },
-            (other, None) => other,
-            (other, Some(_)) => {
+        let policy = match (self.policy, self.window) {
+            (None, None) => PolicyKind::default(),
+            (None | Some(PolicyKind::Window { .. }), Some(Window(tokens))) => {
+                PolicyKind::Window { tokens }
+            }
+            (Some(policy), None) => policy,
+            (Some(other), Some(_)) => {
                 return Err(refuse(format!("--window is not for --policy {other}")));
             }
         };
@@ -103,6 +109,7 @@ impl RunArgs {
             isa: self.simd,
             ablation: Ablation::default(),
             halt,
+            devices: Arc::new(SystemFiles),
         })
     }
 

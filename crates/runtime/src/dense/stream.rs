@@ -25,6 +25,8 @@ pub(crate) struct MatrixStream {
     path: PathBuf,
     verify: bool,
     part: Vec<f32>,
+    /// Checksums of the parts of a block, one per thread.
+    parts: Vec<u32>,
 }
 
 struct StreamedMatrix {
@@ -63,7 +65,15 @@ impl MatrixStream {
         let pool = Pool::new(plan.places, plan.place_bytes)?;
         let read = ReadAhead::new(reader, schedule, pool);
         let path = bundle.dense_path();
-        Ok(MatrixStream { compute, matrices, read, path, verify, part: Vec::new() })
+        Ok(MatrixStream {
+            compute,
+            matrices,
+            read,
+            path,
+            verify,
+            part: Vec::new(),
+            parts: Vec::new(),
+        })
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -102,7 +112,7 @@ impl MatrixStream {
             let count = matrix.block_rows.min(matrix.rows - first);
             let loaded = self.read.take(matrix.first + block)?;
             if self.verify {
-                crc = crc32c::crc32c_append(crc, loaded.bytes());
+                crc = append_shared(&self.compute, crc, loaded.bytes(), &mut self.parts);
             }
             let element = matrix.entry.element;
             let view = MatrixView::new(element, count, matrix.columns, loaded.bytes())?;
@@ -126,10 +136,42 @@ impl MatrixStream {
     }
 }
 
+/// The checksum of what `crc` is of, with `bytes` behind it; each thread takes its part.
+fn append_shared(compute: &Compute, crc: u32, bytes: &[u8], parts: &mut Vec<u32>) -> u32 {
+    let share = bytes.len().div_ceil(compute.threads()).max(1);
+    parts.clear();
+    parts.resize(bytes.len().div_ceil(share), 0);
+    let work = bytes.chunks(share).zip(parts.iter_mut());
+    compute.share(bytes.len(), work, |(bytes, part)| *part = crc32c::crc32c(bytes));
+    let parts = bytes.chunks(share).zip(parts.iter());
+    parts.fold(crc, |crc, (bytes, &part)| crc32c::crc32c_combine(crc, part, bytes.len()))
+}
+
 fn tokens(input: &Tensor) -> Result<usize, RuntimeError> {
     input.dim(0).map_err(model_error)
 }
 
 fn model_error(error: candle_core::Error) -> RuntimeError {
     RuntimeError::Model(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flint_kernels::Isa;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn parts_together_have_the_checksum_of_the_whole(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300),
+            cut in 0usize..300,
+            threads in 1usize..4,
+        ) {
+            let compute = Compute::new(Isa::Scalar, threads).unwrap();
+            let (head, tail) = bytes.split_at(cut.min(bytes.len()));
+            let crc = append_shared(&compute, crc32c::crc32c(head), tail, &mut Vec::new());
+            prop_assert_eq!(crc, crc32c::crc32c(&bytes));
+        }
+    }
 }

@@ -116,7 +116,7 @@ fn load_exact(
     let mut schedule = Vec::new();
     for layer in 0..layout.layers {
         let count = plan.pinned_of(layer);
-        pinned.push(read_blocks(layer, count, &plan, file, &mut reader, &places)?);
+        pinned.push(read_blocks(layer, count, &plan, (file, &math.compute), &mut reader, &places)?);
         loaded.add(u64::from(count) * layout.place_bytes as u64);
         let streamed = (count..layout.per_layer()).map(|index| layout.block(layer, index));
         schedule.extend(streamed.map(|block| file.block_extent(block)));
@@ -131,7 +131,7 @@ fn read_blocks(
     layer: u32,
     count: u32,
     plan: &ExactPlan,
-    file: &RecordFile,
+    (file, compute): (&RecordFile, &Compute),
     reader: &mut Reader,
     places: &Pool,
 ) -> Result<Vec<LoadedBlock>, RuntimeError> {
@@ -146,9 +146,9 @@ fn read_blocks(
     while let Some(done) = reader.next() {
         let block = plan.layout.block(layer, done.tag as u32);
         let records = read_ahead::Loaded::from_done(done)?;
-        file.check_block(block, records.bytes())?;
         blocks.push(LoadedBlock { block, records });
     }
+    file.check_blocks(compute, &blocks)?;
     blocks.sort_unstable_by_key(|loaded| loaded.block.first);
     Ok(blocks)
 }

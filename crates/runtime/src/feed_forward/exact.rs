@@ -10,7 +10,11 @@ use candle_core::Tensor;
 use flint_flash_io::Reader;
 use flint_kernels::ops;
 use flint_model::ModelError;
+use std::ops::Range;
 use std::sync::Arc;
+
+/// Part of the ring that is computed on at once, as a divisor.
+const RING_SHARE: usize = 3;
 
 /// The neurons of exact mode.
 pub(crate) struct ExactNeurons {
@@ -83,16 +87,41 @@ impl ExactNeurons {
         for blocks in pinned.chunks(together) {
             self.add(layer, blocks, positions, x, sum);
         }
-        let streamed = pinned.len() as u32..self.plan.layout.per_layer();
+        let mut streamed = pinned.len() as u32..self.plan.layout.per_layer();
+        let mut scheduled = self.first_streamed[layer];
         self.pinned[layer] = pinned;
-        for (index, scheduled) in streamed.zip(self.first_streamed[layer]..) {
-            let block = self.plan.layout.block(layer as u32, index);
-            let records = self.stream.take(scheduled)?;
-            self.file.check_block(block, records.bytes())?;
-            self.effort.neurons_loaded += u64::from(block.count);
-            self.add(layer, &[LoadedBlock { block, records }], positions, x, sum);
+        while streamed.start < streamed.end {
+            let blocks = self.arrived(layer, &mut streamed, scheduled, together)?;
+            scheduled += blocks.len();
+            self.file.check_blocks(&self.math.compute, &blocks)?;
+            self.effort.neurons_loaded +=
+                blocks.iter().map(|loaded| u64::from(loaded.block.count)).sum::<u64>();
+            self.add(layer, &blocks, positions, x, sum);
         }
         Ok(())
+    }
+
+    /// Waits for the next of the `streamed` blocks, and takes those behind it that are there, too: a fast disk brings
+    /// blocks sooner than threads are woken for each.
+    fn arrived(
+        &mut self,
+        layer: usize,
+        streamed: &mut Range<u32>,
+        scheduled: usize,
+        most: usize,
+    ) -> Result<Vec<LoadedBlock>, RuntimeError> {
+        // What is computed on is not read into meanwhile.
+        let most = most.min(self.plan.ring as usize / RING_SHARE).max(1);
+        let mut blocks = Vec::with_capacity(most);
+        let mut next = Some(self.stream.take(scheduled)?);
+        while let Some(records) = next {
+            let block = self.plan.layout.block(layer as u32, streamed.start);
+            blocks.push(LoadedBlock { block, records });
+            streamed.start += 1;
+            let more = blocks.len() < most && streamed.start < streamed.end;
+            next = if more { self.stream.try_take()? } else { None };
+        }
+        Ok(blocks)
     }
 
     /// Computes consecutive blocks and adds them to `sum`.

@@ -4,6 +4,7 @@
 //! A byte of a matrix that stays saves a byte of reading for every token, which no slot of the cache can
 //! beat. So dense weights come first, and as few matrices as possible are streamed.
 
+use crate::dense::ROW_CHECK_BYTES;
 use flint_bundle::Bundle;
 use flint_geometry::SECTOR;
 use flint_iobuf::PAGE;
@@ -179,14 +180,15 @@ impl DensePlan {
         };
         let (body, head) = (stream(false), stream(true));
         let away = |role| streamed.contains(&role) || by_row.contains(&role);
-        let by_row_bytes = costs.tensors.iter().filter(|tensor| by_row.contains(&tensor.role));
-        let rows = match by_row_bytes.map(|tensor| tensor.row_bytes).max() {
+        let tables = || costs.tensors.iter().filter(|tensor| by_row.contains(&tensor.role));
+        let checks: u64 = tables().map(|table| table.rows * ROW_CHECK_BYTES).sum();
+        let rows = match tables().map(|table| table.row_bytes).max() {
             Some(bytes) => (costs.place_bytes(bytes), ROW_PLACES),
             None => (0, 0),
         };
         let held = costs.tensors.iter().filter(|tensor| !away(tensor.role));
         let held: u64 = held.map(|tensor| tensor.held_bytes).sum();
-        let buffers = body.bytes() + head.bytes() + rows.0 as u64 * u64::from(rows.1);
+        let buffers = body.bytes() + head.bytes() + rows.0 as u64 * u64::from(rows.1) + checks;
         DensePlan { body, head, by_row, bytes: held + costs.bias_bytes + buffers, rows }
     }
 }

@@ -9,6 +9,7 @@ mod conversions;
 mod convert;
 mod device;
 mod families;
+mod faults;
 mod grid;
 mod growth;
 mod hostile;

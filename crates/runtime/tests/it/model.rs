@@ -51,14 +51,17 @@ pub(crate) fn load(
 
 /// Decodes greedily from `prompt`.
 pub(crate) fn greedy(engine: &mut Engine, prompt: &[u32], tokens: usize) -> Generated {
-    let request = Request {
+    generate(engine, None, &request(prompt, tokens), &mut |_| ControlFlow::Continue(())).unwrap()
+}
+
+pub(crate) fn request(prompt: &[u32], tokens: usize) -> Request {
+    Request {
         prompt: prompt.to_vec(),
         max_tokens: tokens,
         sampling: Sampling::greedy(),
         stop: None,
         ignore_end: true,
-    };
-    generate(engine, None, &request, &mut |_| ControlFlow::Continue(())).unwrap()
+    }
 }
 
 /// The whole model in memory, with no plan, stream or cache: the slow obvious twin.

@@ -26,7 +26,7 @@ fn a_perfect_predictor_gives_the_tokens_of_exact_mode_with_fewer_bytes() {
     let context = prompt.len() + TOKENS;
     let mut exact = load(&tiny_opt_bundle(), &options(BUDGET), context, None);
     let exact = greedy(&mut exact, &prompt, TOKENS);
-    for policy in [PolicyKind::default(), PolicyKind::FREQUENCY] {
+    for policy in [PolicyKind::OPEN_WINDOW, PolicyKind::FREQUENCY] {
         let predictor = oracle(&tiny_opt_bundle());
         let mut engine = load(&tiny_opt_bundle(), &sparse(policy), context, Some(predictor));
         assert!(matches!(engine.plan().neurons, NeuronPlan::Sparse { .. }));
@@ -92,7 +92,7 @@ fn each_position_of_a_chunk_computes_its_own_set_alone() {
     let prompt = unseen_prompt();
     let logits = |chunk| {
         let predictor: Box<dyn Predictor> = Box::new(Forgetful(oracle(&tiny_opt_bundle())));
-        let options = RunOptions { chunk, ..sparse(PolicyKind::default()) };
+        let options = RunOptions { chunk, ..sparse(PolicyKind::OPEN_WINDOW) };
         let mut engine = load(&tiny_opt_bundle(), &options, prompt.len(), Some(predictor));
         let mut rows = Vec::new();
         let mut session = Session::new(&mut engine).unwrap();
@@ -134,7 +134,7 @@ fn an_engine_goes_on_after_a_read_that_failed() {
     wrong[3 << 20..4 << 20].iter_mut().for_each(|byte| *byte ^= 1);
     let mut engines = [
         load(&bundle, &options(60.0), prompt.len() + 4, None),
-        load(&bundle, &sparse(PolicyKind::default()), prompt.len() + 4, Some(oracle(&bundle))),
+        load(&bundle, &sparse(PolicyKind::OPEN_WINDOW), prompt.len() + 4, Some(oracle(&bundle))),
     ];
     for engine in &mut engines {
         // In place: the engine holds the file open.

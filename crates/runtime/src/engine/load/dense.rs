@@ -2,18 +2,14 @@
 
 use super::super::open_reader;
 use super::Loaded;
-use crate::dense::{DenseWeights, MatrixStream, RowReader};
+use crate::dense::{DenseWeights, MatrixStream, RowReader, Table};
 use crate::plan::DensePlan;
 use crate::{ModelFiles, RunOptions, RuntimeError};
 use flint_bundle::{Bundle, TensorEntry};
 use flint_iobuf::Lease;
 use flint_kernels::Compute;
 use flint_model::{InMemoryWeights, ModelError, Role};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
-/// Bytes that are checked at a time.
-const PIECE: u64 = 1 << 20;
+use std::collections::HashMap;
 
 /// Loads the dense weights as planned.
 pub(super) fn load(
@@ -25,6 +21,7 @@ pub(super) fn load(
 ) -> Result<DenseWeights, RuntimeError> {
     let bundle = &files.bundle;
     let mut held = InMemoryWeights::new(compute.clone());
+    let mut tables = HashMap::new();
     for spec in files.architecture.dense_tensors() {
         let entry = find(bundle, spec.role)?;
         let dims: Vec<usize> = entry.dims.iter().map(|&dim| dim as usize).collect();
@@ -33,7 +30,7 @@ pub(super) fn load(
             return Err(ModelError::Misshapen { tensor, expected, got: dims }.into());
         }
         if plan.by_row.contains(&spec.role) {
-            check_table(bundle, entry)?;
+            tables.insert(spec.role, Table::check(bundle, entry)?);
         } else if !plan.streams(spec.role) {
             let bytes = entry.extent.len() as usize;
             let mut lease = Lease::alone(bytes)?;
@@ -49,8 +46,9 @@ pub(super) fn load(
         streams.push(MatrixStream::new(bundle, stream, compute, reader()?, verify)?);
     }
     let mut rows = None;
-    if !plan.by_row.is_empty() {
-        rows = Some(RowReader::new(bundle, &plan.by_row, plan.rows, compute.clone(), reader()?)?);
+    if !tables.is_empty() {
+        let (compute, verify) = (compute.clone(), options.verify_reads);
+        rows = Some(RowReader::new(tables, plan.rows, compute, reader()?, verify)?);
     }
     Ok(DenseWeights::new(held, streams, rows))
 }
@@ -58,29 +56,4 @@ pub(super) fn load(
 fn find(bundle: &Bundle, role: Role) -> Result<&TensorEntry, RuntimeError> {
     let name = role.to_string();
     bundle.tensor(&name).ok_or_else(|| ModelError::MissingTensor { tensor: name }.into())
-}
-
-/// Checks a table whose rows will be read one by one.
-fn check_table(bundle: &Bundle, entry: &TensorEntry) -> Result<(), RuntimeError> {
-    let path = bundle.dense_path();
-    let fail = |cause| RuntimeError::File { path: path.clone(), cause };
-    let file = File::open(&path).map_err(fail)?;
-    let (mut crc, mut piece) = (0, vec![0; PIECE.min(entry.extent.len()) as usize]);
-    let mut offset = entry.extent.offset();
-    while offset < entry.extent.end() {
-        let bytes = &mut piece[..PIECE.min(entry.extent.end() - offset) as usize];
-        file.read_exact_at(bytes, offset).map_err(fail)?;
-        crc = crc32c::crc32c_append(crc, bytes);
-        offset += bytes.len() as u64;
-    }
-    if crc == entry.crc {
-        return Ok(());
-    }
-    Err(RuntimeError::WrongTable {
-        file: path,
-        tensor: entry.name.clone(),
-        offset: entry.extent.offset(),
-        expected: entry.crc,
-        got: crc,
-    })
 }

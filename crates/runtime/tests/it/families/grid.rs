@@ -87,7 +87,7 @@ type Predicted = dyn Fn(&Path) -> Option<Box<dyn Predictor>>;
 /// Runs the grid with `base`, which has room for everything; every run gives `expected`.
 fn run(bundle: &Path, ids: &[u32], base: &RunOptions, predictor: &Predicted, expected: &Bits) {
     // Threads and policies have buffers and tables of their own; nothing else moves the floor.
-    let policies = [PolicyKind::FREQUENCY, PolicyKind::default()];
+    let policies = [PolicyKind::FREQUENCY, PolicyKind::OPEN_WINDOW];
     let ends = [1, 2].map(|threads| {
         policies.map(|policy| {
             let options = RunOptions { threads: Some(threads), policy, ..base.clone() };

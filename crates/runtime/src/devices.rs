@@ -1,0 +1,27 @@
+//! Where the bytes of a bundle come from while a model runs: files of the system, or what a caller puts in their place.
+
+use flint_flash_io::{Options, ReadError, Reader};
+use std::fmt::Debug;
+use std::path::Path;
+
+/// Opens what is read while a model runs. What stays in memory is loaded from the bundle's files by the way of
+/// [`flint_bundle`], whatever this is.
+///
+/// A seam for storage that is no file, and for tests: `tests/it/faults` runs the whole engine over devices that fail.
+pub trait Devices: Debug + Send + Sync {
+    /// A reader of one file of a bundle.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    fn open(&self, path: &Path, options: Options) -> Result<Reader, ReadError>;
+}
+
+/// The files of the system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemFiles;
+
+impl Devices for SystemFiles {
+    fn open(&self, path: &Path, options: Options) -> Result<Reader, ReadError> {
+        Reader::open(&[path.to_owned()], options)
+    }
+}

@@ -1,0 +1,68 @@
+//! A run and its misfortunes, drawn from one number.
+
+use super::simulation::Simulation;
+use flint_dram_cache::PolicyKind;
+use flint_flash_io::Faults;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use runtime::{Ablation, Mode, RunOptions};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+/// What is run and what goes wrong.
+#[derive(Debug, Clone)]
+pub(super) struct Schedule {
+    /// Which of the models.
+    pub(super) model: usize,
+    /// Part of the way from the floor to everything in memory.
+    pub(super) budget: f64,
+    /// All but the budget; the devices are in it.
+    pub(super) options: RunOptions,
+    pub(super) faults: Faults,
+}
+
+impl Schedule {
+    /// Equal seeds give equal schedules.
+    pub(super) fn of(seed: u64, models: usize) -> Schedule {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut pick = |choices: usize| random.next_u64() as usize % choices;
+        let faults = Faults {
+            delay_micros: [0, 20, 500][pick(3)],
+            short: [0, 20, 300][pick(3)],
+            again: [0, 20, 200][pick(3)],
+            stall: [0, 0, 20][pick(3)],
+            // Of a few hundred reads: none, or a few at most, or a run would hardly ever end well.
+            eio: [0, 0, 0, 1, 5][pick(5)],
+            corrupt: [0, 0, 0, 1, 5][pick(5)],
+        };
+        let alignment = [512, 4096][pick(2)];
+        let mode = [Mode::Sparse, Mode::Sparse, Mode::Exact][pick(3)];
+        let policy = match NonZeroU32::new(pick(6) as u32) {
+            None => PolicyKind::FREQUENCY,
+            tokens => PolicyKind::Window { tokens },
+        };
+        let one_of_eight = |pick: usize| pick == 0;
+        let ablation = Ablation {
+            nothing_resident: false,
+            no_reuse: one_of_eight(pick(8)),
+            unbundled: one_of_eight(pick(8)),
+            no_merging: one_of_eight(pick(8)),
+            no_overlap: one_of_eight(pick(8)),
+        };
+        let options = RunOptions {
+            // One thread, or the order of requests would depend on the machine.
+            threads: Some(1),
+            mode: Some(mode),
+            policy,
+            chunk: [1, 3, 64][pick(3)],
+            guesses: pick(4) > 0,
+            depth: Some([1, 2, 7, 32][pick(4)]),
+            max_gap: Some([0, 5000][pick(2)]),
+            ablation,
+            devices: Arc::new(Simulation { faults, alignment, seed, only: "" }),
+            ..RunOptions::default()
+        };
+        let budget = [0.0, 0.05, 0.2, 0.5][pick(4)];
+        Schedule { model: pick(models), budget, options, faults }
+    }
+}

@@ -1,0 +1,31 @@
+//! The files of a bundle on simulated devices, one seed for all of their misfortunes.
+
+use flint_flash_io::{Device, Faults, Options, ReadError, Reader, SimulatedDevice};
+use runtime::Devices;
+use std::path::Path;
+
+/// What is wrong with the devices of a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Simulation {
+    pub(super) faults: Faults,
+    /// Bytes that every read must be a multiple of.
+    pub(super) alignment: u32,
+    pub(super) seed: u64,
+    /// The start of the name of the only file that misbehaves; all do where it is empty.
+    pub(super) only: &'static str,
+}
+
+impl Devices for Simulation {
+    fn open(&self, path: &Path, options: Options) -> Result<Reader, ReadError> {
+        let file = std::fs::read(path).unwrap();
+        // Each file is a device of its own.
+        let seed = self.seed.wrapping_add(file.len() as u64);
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let faults = if name.starts_with(self.only) { self.faults } else { Faults::NONE };
+        let budgets = (options.max_requests, options.max_bytes);
+        let backend = SimulatedDevice::new(vec![file], self.alignment, budgets, faults, seed);
+        let paths = vec![path.to_owned()];
+        let device = Device { paths, alignment: self.alignment, direct: true, reasons: Vec::new() };
+        Ok(Reader::with_backend(Box::new(backend), device, options.merge))
+    }
+}

@@ -1,0 +1,21 @@
+//! Holds generation to its memory limit on a bundle of more than a gigabyte, which every test run has no time to make.
+
+use super::tool::{cargo, run as call};
+use super::{DeepArgs, Outcome};
+use crate::synth::{Shape, SynthArgs, synth};
+use std::path::Path;
+
+/// The smallest scale of opt-6.7b, in whole layers of the true width, that has a gigabyte.
+const SCALE: &str = "1/12";
+
+pub(super) fn run(root: &Path, _: &DeepArgs) -> anyhow::Result<Outcome> {
+    let scale = SCALE.parse().map_err(anyhow::Error::msg)?;
+    let out = root.join("target/ci-large.flint");
+    let order = SynthArgs { shape: Shape::Opt, out: out.clone(), scale, seed: 1, force: true };
+    synth(&order, &mut |_| {})?;
+    let mut command =
+        cargo(&["test", "-p", "runtime", "--test", "it", "--", "gigabyte", "--nocapture"]);
+    let held = call(command.current_dir(root).env("FLINT_LARGE_BUNDLE", &out));
+    std::fs::remove_dir_all(&out)?;
+    held.map(|()| Outcome::Passed)
+}
