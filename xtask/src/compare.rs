@@ -25,11 +25,12 @@ pub struct CompareArgs {
     /// The bundle that Flint runs
     #[arg(long, value_name = "DIR.flint")]
     bundle: PathBuf,
-    /// Flint, built with optimisation [default: target/release/flint; for a bundle of `cargo xtask synth`
-    /// `cargo xtask synth-run`, which gives every token of its text]
+    /// Flint, built with optimisation [default: target/release/flint; for a bundle of `cargo xtask synth` the task
+    /// `synth-run` of this program, which gives every token of its text]
     #[arg(long, value_name = "PROGRAM")]
     flint: Option<PathBuf>,
-    /// More flags of `flint generate`, or of `synth-run`; a flag given here replaces the one that would be used
+    /// More flags of `flint generate`, where one given here replaces the one that would be used; for a bundle of
+    /// `cargo xtask synth` more flags of `synth-run`, but for --threads and --number
     #[arg(long, value_name = "FLAGS", default_value = "", allow_hyphen_values = true)]
     flint_args: String,
     /// Flint's whole command instead; must print the JSON of `flint generate --json`

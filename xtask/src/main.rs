@@ -35,8 +35,8 @@ enum Task {
     /// The weights are random, but shaped: a power law of hot neurons, rows that are low rank plus noise, a text
     /// whose neighbouring tokens are alike. Each layer is tuned on the states that the layers before it give, so
     /// that activity, recall and over-prediction of the predictor and loads per token are those of the model that
-    /// the shape is named after. There is no tokenizer: run it with `--tokens`, on the ids that
-    /// `cargo xtask synth-tokens` prints, and check it with `cargo xtask synth-report`.
+    /// the shape is named after. There is no tokenizer: run it with `cargo xtask synth-run`, and check it with
+    /// `cargo xtask synth-report`.
     /// docs/synthetic-models.md says how and why.
     Synth(xtask::synth::SynthArgs),
     /// Run a synthetic bundle and hold its statistics against the published ones; fails when they are off.
@@ -58,56 +58,58 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return runtime::cli::usage(&error),
     };
-    let result = match arguments.task {
-        Task::Compare(args) => return status(compare(&args)),
-        Task::Convert(args) => return runtime::cli::status(runtime::cli::convert(args)),
-        Task::Ci(args) => {
-            xtask::ci::ci(&args, &mut |line| eprintln!("{line}")).map(|()| ExitCode::SUCCESS)
+    exit(run(arguments.task))
+}
+
+/// Says so where times would be those of a build for development.
+fn warn_unless_optimised(task: &Task) {
+    let timed = matches!(
+        task,
+        Task::Compare(_) | Task::Fio(_) | Task::Paper(_) | Task::SynthRun(_) | Task::TrainLayer(_)
+    );
+    if timed && cfg!(debug_assertions) {
+        eprintln!("xtask: this build is slow: for times use cargo run --release -p xtask -- TASK");
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<ExitCode> {
+    warn_unless_optimised(&task);
+    let done = match task {
+        Task::Compare(args) => compare(&args),
+        Task::Convert(args) => runtime::cli::convert(args),
+        Task::Ci(args) => xtask::ci::ci(&args, &mut |line| eprintln!("{line}")),
+        Task::Fio(args) => xtask::fio::fio(&args).map(|lines| println!("{lines}")),
+        Task::Gguf(args) => gguf(&args),
+        Task::Measure(args) => xtask::measure::measure(&args).map(|table| println!("{table}")),
+        Task::TrainLayer(args) => {
+            xtask::train_layer::train_layer(&args).map(|lines| println!("{lines}"))
         }
-        Task::Fio(args) => xtask::fio::fio(&args).map(|lines| {
-            println!("{lines}");
-            ExitCode::SUCCESS
-        }),
-        Task::Gguf(args) => return status(gguf(&args)),
-        Task::Measure(args) => xtask::measure::measure(&args).map(|table| {
-            println!("{table}");
-            ExitCode::SUCCESS
-        }),
-        Task::TrainLayer(args) => xtask::train_layer::train_layer(&args).map(|lines| {
-            println!("{lines}");
-            ExitCode::SUCCESS
-        }),
-        Task::Paper(args) => xtask::paper::paper(&args).map(|files| {
-            files.iter().for_each(|file| println!("{}", file.display()));
-            ExitCode::SUCCESS
-        }),
-        Task::Synth(args) => return cli::status(cli::synth(&args)),
-        Task::SynthReport(args) => return cli::status(cli::report(&args)),
-        Task::SynthRun(args) => return cli::status(cli::run(&args)),
-        Task::SynthTokens(args) => return cli::status(cli::tokens(&args)),
-        Task::Tidy => tidy(),
-        Task::Trace(args) => return runtime::cli::status(trace(&args)),
+        Task::Paper(args) => xtask::paper::paper(&args).map(say_files),
+        Task::Synth(args) => return cli::synth(&args),
+        Task::SynthReport(args) => return cli::report(&args),
+        Task::SynthRun(args) => return cli::run(&args),
+        Task::SynthTokens(args) => return cli::tokens(&args),
+        Task::Tidy => return tidy(),
+        Task::Trace(args) => xtask::trace::trace(&args).map(say_files),
     };
-    result.unwrap_or_else(|error| {
-        eprintln!("xtask: {error:#}");
-        ExitCode::FAILURE
-    })
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// A request that is wrong has exit status 2, in one line; the runtime knows its own.
-fn status(result: anyhow::Result<()>) -> ExitCode {
+fn exit(result: anyhow::Result<ExitCode>) -> ExitCode {
     match result {
+        Ok(status) => status,
         Err(error) if error.is::<xtask::Refused>() => {
-            eprintln!("xtask: {error}");
+            eprintln!("xtask: {error:#}");
             ExitCode::from(2)
         }
-        Err(error) if error.is::<runtime::RuntimeError>() => runtime::cli::status(Err(error)),
-        Err(error) => {
-            eprintln!("xtask: {error:#}");
-            ExitCode::FAILURE
-        }
-        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => runtime::cli::status(Err(error)),
     }
+}
+
+/// Names the files that were written.
+fn say_files(files: impl IntoIterator<Item = std::path::PathBuf>) {
+    files.into_iter().for_each(|file| println!("{}", file.display()));
 }
 
 /// The tables go to stdout, progress to stderr.
@@ -144,12 +146,4 @@ fn tidy() -> anyhow::Result<ExitCode> {
         eprintln!("{finding}");
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Names the files that were written.
-fn trace(args: &xtask::trace::TraceArgs) -> anyhow::Result<()> {
-    for path in xtask::trace::trace(args)? {
-        println!("{}", path.display());
-    }
-    Ok(())
 }

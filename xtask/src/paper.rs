@@ -33,8 +33,8 @@ pub struct PaperArgs {
     #[arg(long, default_value = "50%")]
     memory: runtime::MemoryBudget,
     /// Tokens that sparse variants are measured on; dense ones take an eighth of it, those without reuse a quarter
-    #[arg(short, long, default_value_t = 32)]
-    tokens: usize,
+    #[arg(short, long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
+    tokens: u32,
     /// Rounds over all variants
     #[arg(long, default_value_t = 3)]
     rounds: usize,

@@ -57,8 +57,3 @@ pub struct TokensArgs {
     #[arg(short, long, default_value_t = 64)]
     pub number: usize,
 }
-
-/// What the request or its input did wrong, in one line: exit status 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Refused(pub String);

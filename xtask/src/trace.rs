@@ -8,6 +8,7 @@ mod replay;
 mod report;
 
 use crate::machine;
+use crate::synth::is_synthetic;
 use anyhow::Context;
 use flint_dram_cache::PolicyKind;
 use record::Run;
@@ -89,7 +90,11 @@ fn counted(loads: &[u64]) -> f64 {
 
 /// What was recorded, of what and where, one line each.
 fn header(args: &TraceArgs, run: &Run, commit: &str) -> Vec<String> {
-    let (model, text) = (args.model.display(), args.file.display());
+    let model = args.model.display();
+    let text = match is_synthetic(&args.model) {
+        true => "its own text".to_owned(),
+        false => args.file.display().to_string(),
+    };
     let (layers, neurons) = (run.recorded.groups(), run.recorded.neurons());
     let tokens = run.recorded.tokens();
     let (predictor, bytes) = (run.predictor, run.predictor_bytes as f64 / 1e6);

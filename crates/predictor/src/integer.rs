@@ -90,7 +90,7 @@ fn dispatch<R: Rows>(isa: Isa, rows: &R, first: usize, x: &Vectors, out: &mut [f
         // SAFETY: a `Compute` of this set exists, and making one asks the CPU.
         Isa::Avx512 => unsafe { products_avx512(rows, first, x, out) },
         #[cfg(not(target_arch = "x86_64"))]
-        _ => products(rows, first, x, out),
+        _ => products(rows, first, x, out, dot),
     }
 }
 

@@ -4,8 +4,9 @@ use flint_flash_io::{Options, ReadError, Reader};
 use std::fmt::Debug;
 use std::path::Path;
 
-/// Opens what is read while a model runs. What stays in memory is loaded from the bundle's files by the way of
-/// [`flint_bundle`], whatever this is.
+/// Opens what is read as records and streamed matrices, pinned ones included. Dense weights that stay in memory are read
+/// from the bundle's files whatever this is, and so does the probe of [`RunOptions::measure`](crate::RunOptions): leave it
+/// off where this is not those files.
 ///
 /// A seam for storage that is no file, and for tests: `tests/it/faults` runs the whole engine over devices that fail.
 pub trait Devices: Debug + Send + Sync {

@@ -112,7 +112,7 @@ impl Prepared {
         let costs = costs(&files, &options, mode, context, threads, &reader, predictor.as_deref());
         let plan = Plan::make(&costs, options.memory)?;
         tracing::info!(?plan, path = ?reader.report(), "planned");
-        let work = Work::of(&files.bundle, &files.architecture, &plan, options.guesses);
+        let work = Work::of(&files.bundle, &files.architecture, &plan, &options);
         let mut prepared = Prepared {
             files,
             options,

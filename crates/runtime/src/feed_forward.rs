@@ -6,6 +6,7 @@ mod sparse;
 
 pub(crate) use exact::{ExactNeurons, LoadedBlock};
 pub(crate) use sparse::SparseNeurons;
+pub(crate) use sparse::can_guess;
 
 use crate::stats::Effort;
 use candle_core::Tensor;
@@ -30,6 +31,15 @@ impl Neurons {
         match self {
             Neurons::Exact(_) => {}
             Neurons::Sparse(sparse) => sparse.end_pass(),
+        }
+    }
+
+    /// After a pass that ended in an error: nothing of it is still being read.
+    pub(crate) fn abandon_pass(&mut self) {
+        match self {
+            // Its reads are those of the next pass.
+            Neurons::Exact(_) => {}
+            Neurons::Sparse(sparse) => sparse.abandon_pass(),
         }
     }
 

@@ -48,7 +48,7 @@ impl ForecastReport {
         stats: &Stats,
     ) -> ForecastReport {
         let said = work.forecast(before);
-        let met = before.met_by(stats, after);
+        let met = before.met_by(work, stats, after);
         let recomputed = work.forecast(&met);
         let actual = stats.tokens_per_second;
         ForecastReport {

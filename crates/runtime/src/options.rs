@@ -29,7 +29,7 @@ pub struct RunOptions {
     pub io: BackendChoice,
     /// Raises the alignment of reads, in bytes, for devices that want more than they say.
     pub io_alignment: Option<u32>,
-    /// Whether every streamed record is checked against its checksum.
+    /// Whether every streamed record, matrix and row of a table is checked against its checksum.
     pub verify_reads: bool,
     /// Most prompt tokens that go through a layer together.
     pub chunk: usize,
@@ -60,7 +60,7 @@ impl Default for RunOptions {
             threads: None,
             mode: None,
             sparsity: None,
-            policy: PolicyKind::FREQUENCY,
+            policy: PolicyKind::default(),
             kv: KvElement::F32,
             io: BackendChoice::Auto,
             io_alignment: None,

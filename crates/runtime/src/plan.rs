@@ -111,7 +111,7 @@ impl Plan {
     /// # Errors
     /// When the budget is below the floor, or is `auto` where the system does not say what it has.
     pub fn make(costs: &Costs, budget: MemoryBudget) -> Result<Plan, RuntimeError> {
-        let available = Available::of(budget, costs.weights_bytes, costs.widths.threads())?;
+        let available = Available::of(budget, costs)?;
         let floor = costs.floor(1, &DensePlan::least(&costs.dense));
         if floor > available.bytes {
             return Err(below_floor(costs, budget, &available, floor));
@@ -228,15 +228,18 @@ struct Available {
 }
 
 impl Available {
-    fn of(budget: MemoryBudget, weights: u64, threads: usize) -> Result<Available, RuntimeError> {
-        let process = process_memory().resident + PROCESS_GROWTH + threads as u64 * THREAD_GROWTH;
+    fn of(budget: MemoryBudget, costs: &Costs) -> Result<Available, RuntimeError> {
+        let threads = costs.widths.threads() as u64;
+        // Predictors are in memory already, and have a claim of their own.
+        let resident = process_memory().resident.saturating_sub(costs.predictor_bytes);
+        let process = resident + PROCESS_GROWTH + threads * THREAD_GROWTH;
         let whole_process = |asked: u64, bound: String| {
             Ok(Available { asked, bytes: asked.saturating_sub(process), process, bound })
         };
         match budget {
             MemoryBudget::Absolute(bytes) => whole_process(bytes, "--memory".to_owned()),
             MemoryBudget::Percent(percent) => {
-                let asked = (weights as f64 * percent / 100.0) as u64;
+                let asked = (costs.weights_bytes as f64 * percent / 100.0) as u64;
                 Ok(Available {
                     asked,
                     bytes: asked,

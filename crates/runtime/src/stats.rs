@@ -168,7 +168,8 @@ pub struct PerToken {
     pub guesses_right: f64,
     /// 1 - loaded / predicted.
     pub hit_rate: f64,
-    /// Time in which at least one read was in flight.
+    /// Time in which at least one read was in flight; of files that are read at the same time the sum, but never more than
+    /// all of the time.
     pub io_busy_ms: f64,
     /// Time in which the token loop stood still for reads.
     pub io_wait_ms: f64,
@@ -207,7 +208,7 @@ impl PerToken {
             guesses: mean(effort.guesses),
             guesses_right: mean(effort.guesses_right),
             hit_rate: if predicted > 0.0 { 1.0 - loaded / predicted } else { 1.0 },
-            io_busy_ms: ms(effort.io_busy),
+            io_busy_ms: ms(effort.io_busy.min(phase.time)),
             io_wait_ms: ms(effort.io_wait),
             cache_ms: ms(effort.cache),
             predictor_ms: ms(effort.predictor),

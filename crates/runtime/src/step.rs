@@ -20,6 +20,23 @@ pub(crate) fn step(
     tokens: &[u32],
     progress: &mut dyn FnMut(usize),
 ) -> Result<Tensor, RuntimeError> {
+    let passed = pass(engine, cache, tokens, progress);
+    match &passed {
+        Ok(_) => engine.neurons.end_pass(),
+        // Nothing follows a halt, and the device may be what it was asked for.
+        Err(RuntimeError::Halted) => {}
+        Err(_) => engine.neurons.abandon_pass(),
+    }
+    tracing::trace!(tokens = tokens.len(), ok = passed.is_ok(), "pass");
+    passed
+}
+
+fn pass(
+    engine: &mut Engine,
+    cache: &mut KvCache,
+    tokens: &[u32],
+    progress: &mut dyn FnMut(usize),
+) -> Result<Tensor, RuntimeError> {
     let first_position = cache.len();
     let Engine { decoder, weights, neurons, options, .. } = engine;
     let mut pass = Pass { weights, feed_forward: neurons, cache, first_position };
@@ -35,8 +52,6 @@ pub(crate) fn step(
             cause: Box::new(error.into()),
         })?;
     }
-    engine.neurons.end_pass();
-    tracing::trace!(first_position, tokens = tokens.len(), "pass");
     Ok(hidden)
 }
 

@@ -26,12 +26,13 @@ pub(super) struct RunResult {
 }
 
 pub(super) fn run(args: &PaperArgs, bundle: &Path, variant: &Variant) -> anyhow::Result<RunResult> {
+    let counted = args.tokens as usize;
     let (warm_up, counted) = if variant.mode == Mode::Exact {
-        (1, (args.tokens / DENSE_SHARE).max(2))
+        (1, (counted / DENSE_SHARE).max(2))
     } else if variant.ablation.no_reuse {
-        (1, (args.tokens / NO_REUSE_SHARE).max(2))
+        (1, (counted / NO_REUSE_SHARE).max(2))
     } else {
-        (WARM_UP, args.tokens)
+        (WARM_UP, counted)
     };
     let lesson = lesson(bundle, PROMPT, warm_up, counted)?;
     let options = RunOptions {

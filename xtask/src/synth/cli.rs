@@ -2,7 +2,7 @@
 #![expect(clippy::print_stderr, reason = "progress goes to whoever runs the task")]
 #![expect(clippy::print_stdout, reason = "results do too")]
 
-use super::{LessonArgs, Refused, ReportArgs, SynthArgs, SynthEvent, TokensArgs};
+use super::{LessonArgs, ReportArgs, SynthArgs, SynthEvent, TokensArgs};
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use std::process::ExitCode;
 
@@ -79,18 +79,6 @@ pub fn tokens(args: &TokensArgs) -> anyhow::Result<ExitCode> {
     let words: Vec<String> = tokens.iter().map(u32::to_string).collect();
     println!("{}", words.join(","));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Says what went wrong in one line, and what to exit with.
-pub fn status(result: anyhow::Result<ExitCode>) -> ExitCode {
-    match result {
-        Ok(status) => status,
-        Err(error) if error.is::<Refused>() => {
-            eprintln!("xtask: {error:#}");
-            ExitCode::from(2)
-        }
-        Err(error) => runtime::cli::status(Err(error)),
-    }
 }
 
 fn bar(what: &'static str) -> ProgressBar {

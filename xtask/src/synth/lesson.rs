@@ -22,17 +22,20 @@ pub struct LessonArgs {
     #[arg(long, default_value = "sparse")]
     pub mode: Mode,
     /// Tokens that are counted
-    #[arg(short, long, value_name = "N", default_value_t = 32)]
-    pub number: usize,
+    #[arg(short, long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
+    pub number: u32,
     /// Tokens of the prompt
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_one)]
-    pub prompt: usize,
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
+    pub prompt: u32,
     /// Tokens between prompt and counted ones, which fill the cache
     #[arg(long, value_name = "N", default_value_t = 12)]
-    pub warm_up: usize,
+    pub warm_up: u32,
     /// Compute threads [default: one per core]
-    #[arg(short, long)]
-    pub threads: Option<usize>,
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub threads: Option<u32>,
+    /// Do not check what is read against checksums
+    #[arg(long)]
+    pub no_verify_reads: bool,
     /// Do not guess the neurons of a layer before its attention
     #[arg(long)]
     pub no_guesses: bool,
@@ -77,16 +80,18 @@ pub fn lesson(
 /// # Errors
 /// When it is not synthetic, or the run is refused or fails.
 pub fn teach(args: &LessonArgs) -> anyhow::Result<Taught> {
-    let lesson = lesson(&args.bundle, args.prompt, args.warm_up, args.number)?;
+    let [prompt, warm_up, counted] = [args.prompt, args.warm_up, args.number].map(|n| n as usize);
+    let lesson = lesson(&args.bundle, prompt, warm_up, counted)?;
     let options = RunOptions {
         memory: args.memory,
         mode: Some(args.mode),
-        threads: args.threads,
+        threads: args.threads.map(|threads| threads as usize),
+        verify_reads: !args.no_verify_reads,
         guesses: !args.no_guesses,
         measure: true,
         ..RunOptions::default()
     };
-    let needed = args.prompt + args.warm_up + args.number;
+    let needed = prompt + warm_up + counted;
     let prepared = Prepared::new(ModelFiles::open(&args.bundle)?, options, Some(needed))?;
     let work: Work = prepared.work().clone();
     let mut engine = prepared.load(&mut |_, _| {})?;
@@ -100,14 +105,6 @@ pub fn teach(args: &LessonArgs) -> anyhow::Result<Taught> {
         prompt_weights: work.prompt.weights,
         peak_operations: multiply_add_peak(&compute),
     })
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("at least 1".to_owned()),
-        Ok(number) => Ok(number),
-        Err(_) => Err(format!("'{text}' is not a number")),
-    }
 }
 
 impl Taught {
@@ -135,15 +132,16 @@ impl fmt::Display for Taught {
         let (stats, per) = (&self.stats, &self.stats.per_token);
         writeln!(
             f,
-            "prompt: {} tokens in chunks of {}, {:.1} s, {:.2} GB read: {:.3} x the bytes that were not resident",
+            "prompt: {} tokens in chunks of {}, {:.1} s, {:.2} GB read",
             stats.prefill_tokens,
             stats.chunk,
             stats.prefill_ms / 1e3,
-            stats.prefill_bytes_read as f64 / 1e9,
-            self.prompt_bytes_ratio()
+            stats.prefill_bytes_read as f64 / 1e9
         )?;
         if stats.mode == Mode::Exact.name() {
             let (ratio, peak) = (self.prompt_operations_ratio(), self.peak_operations / 1e9);
+            let bytes = self.prompt_bytes_ratio();
+            writeln!(f, "        {bytes:.3} x the bytes that were not resident")?;
             writeln!(f, "        {:.1} GFLOP/s of {peak:.1}: {ratio:.2}", ratio * peak)?;
         }
         write!(

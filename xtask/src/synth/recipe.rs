@@ -2,7 +2,8 @@
 
 use super::language::{Text, walk};
 use super::random::Random;
-use super::{Refused, Scale, Shape};
+use super::{Scale, Shape};
+use crate::Refused;
 use anyhow::Context;
 use flint_bundle::Bundle;
 use serde_json::{Value, json};

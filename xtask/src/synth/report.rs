@@ -4,6 +4,7 @@
 mod recorder;
 mod truth;
 
+use super::lesson;
 use super::recipe::{Recipe, teacher_forced_tokens};
 use super::shapes::Model;
 use anyhow::Context;
@@ -12,8 +13,7 @@ use flint_kernels::{Compute, Isa};
 use flint_predictor::Score;
 use recorder::{Heard, Recorder};
 use runtime::{
-    Lesson, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, bundled_predictor,
-    teacher_force,
+    MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, bundled_predictor, teacher_force,
 };
 use std::fmt;
 use std::num::NonZeroU32;
@@ -108,11 +108,7 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<SynthReport> {
     };
     let prepared = Prepared::with_predictor(files, options, Some(text.len()), Some(recorder))?;
     let mut engine = prepared.load(&mut |_, _| {})?;
-    let lesson = Lesson {
-        prompt: text[..PROMPT].to_vec(),
-        warm_up: text[PROMPT..skipped].to_vec(),
-        tokens: text[skipped..].to_vec(),
-    };
+    let lesson = lesson(&args.bundle, PROMPT, WARM_UP, args.tokens as usize)?;
     let stats = teacher_force(&mut engine, &lesson, &mut |_| {})?;
     drop(engine);
 

@@ -1,5 +1,6 @@
 //! Writes a synthetic bundle as a stream: layer after layer, each tuned on the states that those before it gave.
 
+use super::SynthArgs;
 use super::attention::Block;
 use super::dense::DenseMaker;
 use super::language::{Language, Text, walk};
@@ -8,7 +9,7 @@ use super::neurons::{LayerNeurons, NeuronMaker};
 use super::random::Random;
 use super::recipe::{FILE, Recipe};
 use super::shapes::Model;
-use super::{Refused, SynthArgs};
+use crate::Refused;
 use flint_bundle::{
     Bundle, BundleWriter, Calibration, GroupCalibration, Overwrite, Source, replace_predictors,
 };

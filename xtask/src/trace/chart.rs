@@ -14,13 +14,14 @@ const NAMES: u32 = 720;
 const LINE_HEIGHT: i32 = 24;
 
 /// Colours that people with any colour vision tell apart (Okabe and Ito).
-const COLOURS: [RGBColor; 6] = [
+const COLOURS: [RGBColor; 7] = [
     RGBColor(213, 94, 0),
     RGBColor(0, 114, 178),
     RGBColor(0, 158, 115),
     RGBColor(204, 121, 167),
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
+    RGBColor(240, 228, 66),
 ];
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;

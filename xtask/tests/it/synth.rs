@@ -4,8 +4,9 @@ use flint_bundle::Bundle;
 use runtime::{MemoryBudget, ModelFiles};
 use std::fs;
 use std::path::Path;
+use xtask::Refused;
 use xtask::synth::{
-    Refused, ReportArgs, SHAPES, Shape, SynthArgs, SynthEvent, report, synth, teacher_forced_tokens,
+    ReportArgs, SHAPES, Shape, SynthArgs, SynthEvent, report, synth, teacher_forced_tokens,
 };
 
 /// Two layers, an eighth of the width.

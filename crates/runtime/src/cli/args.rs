@@ -52,7 +52,8 @@ pub(super) struct RunArgs {
     /// Alignment of reads in bytes, for devices that want more than they say
     #[arg(long, value_name = "BYTES", value_parser = alignment)]
     io_alignment: Option<u32>,
-    /// Trust what the device returns: do not check streamed records against their checksums
+    /// Trust what the device returns: do not check streamed records, matrices and rows of tables against
+    /// their checksums
     #[arg(long)]
     no_verify_reads: bool,
     /// Do not guess the neurons of a layer before its attention, to read them meanwhile
@@ -62,7 +63,7 @@ pub(super) struct RunArgs {
     #[arg(long)]
     no_forecast: bool,
     /// Most reads in flight [default: by measurement]
-    #[arg(long, value_name = "READS", value_parser = at_least_one)]
+    #[arg(long, value_name = "READS", value_parser = depth)]
     depth: Option<usize>,
     /// Read through gaps of so many bytes to save a request [default: by measurement]
     #[arg(long, value_name = "BYTES")]
@@ -220,6 +221,16 @@ pub(super) fn sparsity(text: &str) -> Result<f32, String> {
     share
         .filter(|&share| share > 0.0 && share < 1.0)
         .ok_or_else(|| "expected a share above 0 and below 1".to_owned())
+}
+
+/// More than any device takes at once; each costs memory.
+const DEEPEST: usize = 4096;
+
+fn depth(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(depth) if (1..=DEEPEST).contains(&depth) => Ok(depth),
+        _ => Err(format!("expected 1 to {DEEPEST} reads")),
+    }
 }
 
 fn window(text: &str) -> Result<Window, String> {

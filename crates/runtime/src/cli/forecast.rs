@@ -17,14 +17,15 @@ pub(super) fn table(prepared: &Prepared) -> String {
         lines.push(format!("{:<16}{reason}", if index == 0 { "reading" } else { "" }));
     }
     if let (Some(rates), Some(said)) = (prepared.rates(), of(prepared)) {
-        let first = prepared.work().first_token_ms(rates, PROMPT.min(prepared.plan().context));
+        let prompt = PROMPT.min(prepared.plan().context);
+        let first = prepared.work().first_token_ms(rates, prompt);
         lines.push(format!(
             "memory          {:.1} GB/s of weights for one token, {:.0} GFLOP/s for a prompt",
             rates.memory / 1e9,
             rates.operations / 1e9
         ));
         lines.push(format!(
-            "forecast        {:.2} tok/s, first token of a prompt of {PROMPT} after {:.1} s",
+            "forecast        {:.2} tok/s, first token of a prompt of {prompt} after {:.1} s",
             said.tokens_per_second,
             first / 1e3
         ));

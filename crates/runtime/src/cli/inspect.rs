@@ -165,7 +165,7 @@ fn calibration(files: &ModelFiles, sparsities: &[Sparsity]) -> String {
 fn chart(curve: &[LoadsPerToken]) -> String {
     const WIDEST: f64 = 50.0;
     let most = curve.iter().map(|point| point.loads).fold(0.0, f64::max).max(1.0);
-    let mut text = "neurons loaded per token by slots (window policy):\n".to_owned();
+    let mut text = "neurons loaded per token by slots (default policy of the version that made the predictors):\n".to_owned();
     for point in curve {
         let bar = "#".repeat((point.loads / most * WIDEST).round() as usize);
         text += &format!("{:>9}  {:>8.1}  {bar}\n", point.slots, point.loads);

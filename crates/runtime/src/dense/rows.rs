@@ -4,7 +4,7 @@ use super::table::Table;
 use crate::RuntimeError;
 use crate::read_ahead::{Loaded, ONLY_FILE};
 use candle_core::Tensor;
-use flint_flash_io::{Counters, Reader, RecordRead, Urgency};
+use flint_flash_io::{Counters, Reader, RecordDone, RecordRead, Urgency};
 use flint_iobuf::Pool;
 use flint_kernels::{Compute, MatrixView, embed, ops};
 use flint_model::Role;
@@ -56,7 +56,9 @@ impl RowReader {
                 self.batch.push(RecordRead { tag, file: ONLY_FILE, extent, into });
             }
             self.reader.submit(&mut self.batch, Urgency::Exact);
-            while let Some(done) = self.reader.next() {
+            // To the last of them, whatever one of them says: the next rows want their places back.
+            let done: Vec<RecordDone> = std::iter::from_fn(|| self.reader.next()).collect();
+            for done in done {
                 let index = done.tag as usize;
                 let at = index * width;
                 let loaded = Loaded::from_done(done)?;

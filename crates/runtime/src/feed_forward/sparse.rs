@@ -26,7 +26,7 @@ use slots::{Arrival, Slots};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Share of the slots that guesses may take, as a divisor: a round never has to wait for those in flight.
+/// Share of the slots that the guesses of a layer may take, as a divisor: a round hardly ever has to wait for them.
 const GUESS_SHARE: usize = 8;
 
 /// The neurons of sparse mode.
@@ -49,6 +49,12 @@ pub(crate) struct SparseNeurons {
     no_overlap: bool,
 }
 
+/// Whether guesses are made where `wanted`: in so few slots they would crowd out what is certain, and an ablation
+/// measures something else.
+pub(crate) fn can_guess(wanted: bool, ablation: Ablation, slots: usize) -> bool {
+    wanted && ablation == Ablation::default() && slots / GUESS_SHARE >= guesses::FEW
+}
+
 impl SparseNeurons {
     /// Neurons of `file`, read by `reader` into the slots of `cache`; `guess` allows guesses.
     ///
@@ -65,7 +71,7 @@ impl SparseNeurons {
     ) -> Result<SparseNeurons, RuntimeError> {
         let layers = file.bundle().shape().layers;
         let limit = cache.capacity() / GUESS_SHARE;
-        let guess = guess && ablation == Ablation::default();
+        let guess = can_guess(guess, ablation, cache.capacity());
         Ok(SparseNeurons {
             effort: Effort::default(),
             math,
@@ -100,6 +106,10 @@ impl SparseNeurons {
 
     pub(super) fn end_pass(&mut self) {
         self.slots.end_token();
+    }
+
+    pub(super) fn abandon_pass(&mut self) {
+        self.slots.abandon_reads();
     }
 
     /// Slots of the cache.
@@ -154,8 +164,24 @@ impl SparseNeurons {
         needed: &NeuronSet,
         beside: &NeuronSet,
     ) -> Result<(), RuntimeError> {
-        self.slots.admit(layer, needed, beside)?;
+        while let Err(error) = self.slots.admit(layer, needed, beside) {
+            // Guesses that are late hold slots until they arrive.
+            self.slots.wait(&self.math.compute, &mut self.arrivals);
+            if self.arrivals.is_empty() {
+                return Err(error);
+            }
+            let arrivals = std::mem::take(&mut self.arrivals);
+            arrivals
+                .into_iter()
+                .filter(|a| self.awaits(layer, a.key))
+                .try_for_each(|a| a.result)?;
+        }
         if self.no_overlap { self.wait_for_all() } else { Ok(()) }
+    }
+
+    /// Whether the layer that was begun needs this record.
+    fn awaits(&self, layer: u32, key: NeuronKey) -> bool {
+        key.group == layer && self.union.contains(key.neuron)
     }
 
     fn wait_for_all(&mut self) -> Result<(), RuntimeError> {
@@ -164,9 +190,7 @@ impl SparseNeurons {
             if self.arrivals.is_empty() {
                 return Ok(());
             }
-            for arrival in std::mem::take(&mut self.arrivals) {
-                self.expect_arrived(arrival.result)?;
-            }
+            std::mem::take(&mut self.arrivals).into_iter().try_for_each(|a| a.result)?;
         }
     }
 
@@ -228,7 +252,7 @@ impl SparseNeurons {
         2 * self.round_size() <= self.most_together()
     }
 
-    /// Slots that are certain not to be waiting for guesses.
+    /// Slots that do not wait for the guesses of a layer.
     fn most_together(&self) -> usize {
         let capacity = self.slots.capacity();
         if self.guesses.enabled() { capacity - capacity / GUESS_SHARE } else { capacity }
@@ -283,23 +307,15 @@ impl SparseNeurons {
     /// What arrives may be of this round, of the next, or a guess that came true too late or never.
     fn sort_in(&mut self, layer: u32, arrival: Arrival) -> Result<(), RuntimeError> {
         let Arrival { key, result } = arrival;
-        if key.group != layer || !self.union.contains(key.neuron) {
+        if !self.awaits(layer, key) {
             return Ok(());
         }
-        self.expect_arrived(result)?;
+        result?;
         if self.round.neurons().contains(key.neuron) {
             let Some(slot) = self.slots.lookup(key) else { unreachable!("{key:?} has arrived") };
             self.ready.push((key.neuron, slot));
         }
         Ok(())
-    }
-
-    /// After an error: takes back what is still being read.
-    fn expect_arrived(&mut self, result: Result<(), RuntimeError>) -> Result<(), RuntimeError> {
-        if result.is_err() {
-            self.slots.abandon_reads();
-        }
-        result
     }
 
     /// Computes the activations of the neurons that are ready, ascending.

@@ -104,6 +104,16 @@ impl DiskRates {
         (self.record_seconds / byte - record).max(0.0) as u64
     }
 
+    /// Everything takes `times` as long.
+    fn slowed(self, times: f64) -> DiskRates {
+        DiskRates {
+            depth: self.depth,
+            record_seconds: self.record_seconds * times,
+            run_seconds: self.run_seconds * times,
+            bytes_per_second: self.bytes_per_second / times,
+        }
+    }
+
     /// How much faster this is than `other` at the reads of `work`.
     pub(super) fn drift_from(&self, other: &DiskRates, work: &super::Work) -> f64 {
         let (here, there) = (work.read_seconds(self), work.read_seconds(other));
@@ -188,18 +198,18 @@ impl Rates {
         }))
     }
 
-    /// The rates that a run met: its disk, and memory as measured `after` it.
-    pub fn met_by(&self, stats: &Stats, after: Option<f64>) -> Rates {
+    /// The rates that a run of `work` met: its disk, which took another multiple of the measured time for the reads that
+    /// were really made, and memory as measured `after` it.
+    pub fn met_by(&self, work: &super::Work, stats: &Stats, after: Option<f64>) -> Rates {
         let mut met = *self;
         if let Some(after) = after {
             met.memory = (self.memory + after) / 2.0;
             met.predict_seconds = self.predict_seconds * self.memory / met.memory;
         }
-        let per_token = &stats.per_token;
-        if per_token.reads > 0.0 {
-            let seconds = per_token.io_busy_ms / 1e3;
-            met.disk.record_seconds = seconds / per_token.reads;
-            met.disk.bytes_per_second = per_token.bytes_read / seconds;
+        let expected = work.as_done(stats).read_seconds(&self.disk);
+        let busy = stats.per_token.io_busy_ms / 1e3;
+        if expected > 0.0 && busy > 0.0 {
+            met.disk = self.disk.slowed(busy / expected);
         }
         met
     }

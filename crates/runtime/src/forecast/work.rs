@@ -1,10 +1,11 @@
 //! What one token takes, in bytes and counts: from the plan and what calibration measured.
 
+use crate::feed_forward::can_guess;
 use crate::plan::{DensePlan, NeuronPlan};
-use crate::{DenseCosts, Mode, Plan, Stats};
+use crate::{DenseCosts, Mode, Plan, RunOptions, Stats};
 use flint_bundle::{Bundle, Calibration, LoadsPerToken};
 use flint_geometry::ModelShape;
-use flint_model::{Architecture, Residual};
+use flint_model::{Architecture, NormPlace, Residual};
 use serde::Serialize;
 
 /// One layer of one token.
@@ -60,7 +61,12 @@ pub struct Work {
 
 impl Work {
     /// The work of a run as planned.
-    pub fn of(bundle: &Bundle, architecture: &Architecture, plan: &Plan, guesses: bool) -> Work {
+    pub fn of(
+        bundle: &Bundle,
+        architecture: &Architecture,
+        plan: &Plan,
+        options: &RunOptions,
+    ) -> Work {
         let shape = bundle.shape();
         let layers = shape.layers as usize;
         let costs = DenseCosts::of(bundle, architecture, 1);
@@ -71,9 +77,15 @@ impl Work {
         let serial = architecture.residual == Residual::Serial;
         let all_rows = f64::from(shape.layers) * f64::from(shape.neurons) * stride;
         let sparse = plan.mode == Mode::Sparse;
-        let guesses = guesses && sparse && serial && !plan.all_resident;
+        let slots = slots_of(plan);
+        let before = architecture.norm_place == NormPlace::Before;
+        let guesses = can_guess(options.guesses, options.ablation, slots as usize)
+            && sparse
+            && serial
+            && before
+            && !plan.all_resident;
         let dense_per_layer = body / layers as f64;
-        let in_slots: f64 = neurons.iter().map(|layer| layer.loaded).sum();
+        let in_slots = (slots as f64 * stride).min(all_rows);
         Work {
             layers: neurons
                 .into_iter()
@@ -90,7 +102,7 @@ impl Work {
             calls: if sparse { 10.0 } else { 7.0 },
             prompt: PromptWork {
                 chunk: plan.chunk,
-                read_bytes: streamed + if in_slots > 0.0 { all_rows } else { 0.0 },
+                read_bytes: streamed + if sparse { all_rows - in_slots } else { 0.0 },
                 weights: (body + all_rows) * shape.hidden() as f64 / row,
             },
         }
@@ -138,10 +150,20 @@ fn streamed_bytes(costs: &DenseCosts, plan: &DensePlan) -> f64 {
 fn exact_stream(plan: &Plan, stride: f64) -> f64 {
     match &plan.neurons {
         NeuronPlan::Exact(exact) => {
-            let blocks = exact.layout.blocks() - exact.pinned;
-            blocks as f64 * f64::from(exact.layout.block_neurons) * stride
+            let (layout, all) = (exact.layout, u64::from(exact.layout.neurons));
+            let pinned = |layer| u64::from(exact.pinned_of(layer) * layout.block_neurons).min(all);
+            let streamed: u64 = (0..layout.layers).map(|layer| all - pinned(layer)).sum();
+            streamed as f64 * stride
         }
         NeuronPlan::Sparse { .. } => 0.0,
+    }
+}
+
+/// Slots of the cache; none in exact mode.
+fn slots_of(plan: &Plan) -> u64 {
+    match &plan.neurons {
+        NeuronPlan::Exact(_) => 0,
+        NeuronPlan::Sparse { config, bytes } => u64::from(config.slots_for(*bytes)),
     }
 }
 
@@ -153,12 +175,12 @@ fn neurons_of(
     let all = f64::from(shape.neurons);
     let every = LayerWork { predicted: all, active: all, loaded: 0.0, ..LayerWork::default() };
     let layers = shape.layers as usize;
-    let NeuronPlan::Sparse { config, bytes } = &plan.neurons else { return vec![every; layers] };
+    let NeuronPlan::Sparse { .. } = &plan.neurons else { return vec![every; layers] };
     let Some(found) = calibration.filter(|found| found.groups.len() == layers) else {
         return vec![every; layers];
     };
     let predicted: f64 = found.groups.iter().map(|group| f64::from(group.predicted_mean)).sum();
-    let slots = u64::from(config.slots_for(*bytes));
+    let slots = slots_of(plan);
     let loads =
         if plan.all_resident { 0.0 } else { loads_at(&found.loads_per_token, slots, predicted) };
     let layer = |group: &flint_bundle::GroupCalibration| LayerWork {

@@ -16,7 +16,7 @@ const NEWEST: f32 = 0.125;
 const PAUSE: u32 = 64;
 
 /// Guesses that the first visits ask for, and that are always allowed: about what a request queue holds.
-const FEW: usize = 32;
+pub(super) const FEW: usize = 32;
 
 /// Guesses of a layer that were asked for, and the record of earlier ones.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Guesses {
     /// Guesses for so many layers, in at most `limit` slots; none at all unless `enabled`.
     pub(super) fn new(enabled: bool, layers: u32, limit: usize) -> Guesses {
         Guesses {
-            enabled: enabled && limit >= FEW,
+            enabled,
             // A layer has to lose its good name.
             layers: vec![Layer { precision: 1.0, paused: 0 }; layers as usize],
             most: FEW,

@@ -59,10 +59,10 @@ impl Schedule {
             depth: Some([1, 2, 7, 32][pick(4)]),
             max_gap: Some([0, 5000][pick(2)]),
             ablation,
-            devices: Arc::new(Simulation { faults, alignment, seed, only: "" }),
+            devices: Arc::new(Simulation::new(faults, alignment, seed)),
             ..RunOptions::default()
         };
-        let budget = [0.0, 0.05, 0.2, 0.5][pick(4)];
+        let budget = [0.0, 0.05, 0.2, 0.5, 0.9][pick(5)];
         Schedule { model: pick(models), budget, options, faults }
     }
 }

@@ -3,9 +3,10 @@
 use flint_flash_io::{Device, Faults, Options, ReadError, Reader, SimulatedDevice};
 use runtime::Devices;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What is wrong with the devices of a run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Simulation {
     pub(super) faults: Faults,
     /// Bytes that every read must be a multiple of.
@@ -13,13 +14,21 @@ pub(super) struct Simulation {
     pub(super) seed: u64,
     /// The start of the name of the only file that misbehaves; all do where it is empty.
     pub(super) only: &'static str,
+    pub(super) opened: AtomicU64,
+}
+
+impl Simulation {
+    /// Devices on which everything misbehaves.
+    pub(super) fn new(faults: Faults, alignment: u32, seed: u64) -> Simulation {
+        Simulation { faults, alignment, seed, only: "", opened: AtomicU64::new(0) }
+    }
 }
 
 impl Devices for Simulation {
     fn open(&self, path: &Path, options: Options) -> Result<Reader, ReadError> {
         let file = std::fs::read(path).unwrap();
-        // Each file is a device of its own.
-        let seed = self.seed.wrapping_add(file.len() as u64);
+        // Each reader is a device of its own.
+        let seed = self.seed ^ (self.opened.fetch_add(1, Ordering::Relaxed) << 32);
         let name = path.file_name().unwrap().to_str().unwrap();
         let faults = if name.starts_with(self.only) { self.faults } else { Faults::NONE };
         let budgets = (options.max_requests, options.max_bytes);
