@@ -1,11 +1,14 @@
-//! `vocab.json` and `merges.txt`, separated by a zero byte, made into one `tokenizer.json`.
+//! `vocab.json`, `merges.txt` and the three files of settings beside them, separated by zero bytes, made into one
+//! `tokenizer.json`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use runtime::convert::parsers::byte_level;
 
 fuzz_target!(init: flint_fuzz::panics_unwind(), |bytes: &[u8]| {
-    let mut texts = bytes.splitn(2, |&byte| byte == 0);
-    let (vocabulary, merges) = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
-    flint_fuzz::no_panic(|| drop(byte_level(vocabulary, merges)));
+    let mut texts = bytes.split(|&byte| byte == 0);
+    let mut text = |absent| texts.next().unwrap_or(absent);
+    let (vocabulary, merges) = (text(b""), text(b""));
+    let settings = [text(b"{}"), text(b"{}"), text(b"{}")];
+    flint_fuzz::no_panic(|| drop(byte_level(vocabulary, merges, settings)));
 });

@@ -48,7 +48,10 @@ fn of_fixtures(root: &Path, target: &str) -> anyhow::Result<Vec<Vec<u8>>> {
         "byte_level" => named("vocab.json")?
             .iter()
             .map(|path| {
-                Ok([read(path)?, vec![0], read(&path.with_file_name("merges.txt"))?].concat())
+                let merges = read(&path.with_file_name("merges.txt"))?;
+                let settings = read(&path.with_file_name("tokenizer_config.json"));
+                let settings = settings.unwrap_or_else(|_| b"{}".to_vec());
+                Ok([read(path)?, merges, settings].join(&0))
             })
             .collect(),
         "predictor" => Ok(vec![predictor()]),

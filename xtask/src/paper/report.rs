@@ -4,10 +4,10 @@ use super::ceilings::Ceilings;
 use super::chart;
 use super::run::RunResult;
 use super::variants::VARIANTS;
+use crate::compare::Spread;
 use crate::machine;
 use anyhow::Context;
 use runtime::{MemoryBudget, Stats};
-use serde::Serialize;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,23 +23,10 @@ pub(super) struct ShapeReport {
     runs: Vec<Vec<RunResult>>,
 }
 
-/// The middle of some values, and their ends.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Spread {
-    pub(super) median: f64,
-    pub(super) min: f64,
-    pub(super) max: f64,
-}
-
-impl Spread {
-    pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Spread {
-        let mut values: Vec<f64> = values.into_iter().collect();
-        values.sort_by(f64::total_cmp);
-        let Some((&min, &max)) = values.first().zip(values.last()) else {
-            return Spread { median: f64::NAN, min: f64::NAN, max: f64::NAN };
-        };
-        Spread { median: values[values.len() / 2], min, max }
-    }
+/// Not a number where there are no values.
+pub(super) fn spread(values: impl IntoIterator<Item = f64>) -> Spread {
+    let nothing = Spread { median: f64::NAN, min: f64::NAN, max: f64::NAN, count: 0 };
+    Spread::of(values).unwrap_or(nothing)
 }
 
 impl ShapeReport {
@@ -53,13 +40,13 @@ impl ShapeReport {
     }
 
     pub(super) fn spread(&self, variant: usize, pick: impl Fn(&Stats) -> f64) -> Spread {
-        Spread::of(self.runs[variant].iter().map(|run| pick(&run.stats)))
+        spread(self.runs[variant].iter().map(|run| pick(&run.stats)))
     }
 
     /// Token time of `other` over that of `variant`, round by round: how many times as fast it is.
     fn times_as_fast(&self, variant: usize, other: usize) -> Spread {
         let pairs = self.runs[variant].iter().zip(&self.runs[other]);
-        Spread::of(pairs.map(|(a, b)| b.stats.per_token.total_ms / a.stats.per_token.total_ms))
+        spread(pairs.map(|(a, b)| b.stats.per_token.total_ms / a.stats.per_token.total_ms))
     }
 
     /// Token time over what bytes, counts and the rates of the run make of it: without guesses, layer by layer, and
@@ -70,7 +57,7 @@ impl ShapeReport {
             Some(run.work.as_done(&run.stats).bounds(&rates))
         };
         let ratio = |pick: fn((f64, f64)) -> f64| {
-            Spread::of(
+            spread(
                 self.runs[variant]
                     .iter()
                     .filter_map(|run| Some(run.stats.per_token.total_ms / 1e3 / pick(bound(run)?))),
@@ -114,7 +101,7 @@ impl ShapeReport {
     }
 
     fn ceilings_line(&self) -> String {
-        let of = |pick: fn(&Ceilings) -> f64| Spread::of(self.ceilings.iter().map(pick));
+        let of = |pick: fn(&Ceilings) -> f64| spread(self.ceilings.iter().map(pick));
         let (record, sequential) =
             (of(|c| c.record_mb_per_second), of(|c| c.sequential_mb_per_second));
         format!(
@@ -147,7 +134,7 @@ impl ShapeReport {
     fn forecast_text(&self) -> String {
         let last = VARIANTS.len() - 1;
         let ratio = |pick: fn(&runtime::ForecastReport) -> f64| {
-            Spread::of(self.runs[last].iter().filter_map(|r| r.stats.forecast.as_ref().map(pick)))
+            spread(self.runs[last].iter().filter_map(|r| r.stats.forecast.as_ref().map(pick)))
         };
         let (raw, again) = (ratio(|f| f.actual_over_forecast), ratio(|f| f.actual_over_recomputed));
         let (disk, memory) = (ratio(|f| f.disk_drift), ratio(|f| f.memory_drift));

@@ -56,7 +56,7 @@ pub(super) const VARIANTS: [Variant; 9] = [
     },
     Variant {
         name: "+ predictor",
-        meaning: "only predicted neurons are read, each as two halves, and none is kept",
+        meaning: "only predicted neurons are read, each as two halves (through scratch memory beside the limit), and none is kept",
         ablation: Ablation { no_reuse: true, ..UNBUNDLED },
         ..SPARSE
     },

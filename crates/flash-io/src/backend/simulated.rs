@@ -157,8 +157,10 @@ impl Backend for SimulatedDevice {
         "simulated"
     }
 
+    /// As many as the budgets allow begin at once, as they do where other threads look after the device.
     fn submit(&mut self, reads: &mut Vec<DeviceRead>, urgency: Urgency) {
         self.intake.push(reads, urgency);
+        self.start();
     }
 
     fn recall(&mut self, reads: &mut Vec<DeviceRead>) {

@@ -60,12 +60,17 @@ pub(super) fn from_sentencepiece(model: &[u8]) -> Result<usize, String> {
     build(sentencepiece::parts(model)?, &Settings::default(), None).map(|text| text.len())
 }
 
-/// Bytes of the `tokenizer.json` of a vocabulary and its merges; for [`super::parsers`].
-pub(super) fn from_byte_level(vocabulary: &[u8], merges: &[u8]) -> Result<usize, String> {
+/// Bytes of the `tokenizer.json` of a vocabulary, its merges, and the three files of settings; for [`super::parsers`].
+pub(super) fn from_byte_level(
+    vocabulary: &[u8],
+    merges: &[u8],
+    settings: [&[u8]; 3],
+) -> Result<usize, String> {
+    let settings = Settings::parse(settings).map_err(|error| error.to_string())?;
     let ids = byte_level::vocabulary(vocabulary)?;
     let merges = byte_level::merges(merges, ids.len())?;
-    let parts = byte_level::assemble(ids, &merges, false);
-    build(parts, &Settings::default(), None).map(|text| text.len())
+    let parts = byte_level::assemble(ids, &merges, settings.prefix_space);
+    build(parts, &settings, None).map(|text| text.len())
 }
 
 /// Puts the parts together and lets the library read them.

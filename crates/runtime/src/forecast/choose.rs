@@ -3,6 +3,7 @@
 use super::DiskRates;
 use crate::{RunOptions, RuntimeError};
 use flint_bundle::Bundle;
+use flint_dram_cache::PolicyKind;
 use flint_flash_io::{MergePolicy, Options};
 use serde::Serialize;
 use std::time::Duration;
@@ -64,6 +65,12 @@ impl Choices {
         };
         let (depth, gap) = (self.depth, self.max_gap_bytes);
         self.reasons.push(format!("{depth} reads in flight: {}", by(options.depth.is_some())));
+        if options.policy != PolicyKind::default() {
+            let (used, other) = (options.policy, PolicyKind::default());
+            let reason =
+                format!("loads are forecast as for policy {other}, and the run has {used}");
+            self.reasons.push(reason);
+        }
         self.reasons.push(format!(
             "gaps of up to {gap} bytes are read through to save a request: {}",
             by(options.max_gap.is_some())

@@ -1,14 +1,16 @@
 //! Devices and file systems that are not the best: widened reads, padding, tmpfs. Same output, and the
 //! report says which path was taken.
 
-use crate::model::{Twin, greedy, load, options, oracle, unseen_prompt};
+use crate::model::{Twin, greedy, load, options, oracle, request, unseen_prompt};
 use flint_fixtures::{oracle as oracle_checkpoint, tiny_opt_bundle};
 use runtime::convert::{ConvertOptions, convert};
-use runtime::{Mode, RunOptions};
+use runtime::{Generated, Mode, ModelFiles, RunOptions, RuntimeError, generate};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use serde_json::Value;
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Copies a bundle.
@@ -121,6 +123,52 @@ fn without_io_uring(extra: &[&str]) -> Output {
             .unwrap()
     };
     std::thread::spawn(run).join().unwrap()
+}
+
+/// The file of records of a bundle.
+fn neurons(bundle: &Path) -> PathBuf {
+    ModelFiles::open(bundle).unwrap().bundle().neurons_path()
+}
+
+/// An engine over a copy of the bundle that reads most neurons again and again; then something happens to the file.
+fn run_after(happens: impl FnOnce(&Path)) -> Result<Generated, RuntimeError> {
+    let directory = tempfile::tempdir().unwrap();
+    let bundle = directory.path().join("tiny.flint");
+    copy(&tiny_opt_bundle(), &bundle);
+    let prompt = unseen_prompt();
+    let mut engine = load(&bundle, &options(60.0), prompt.len() + 4, None);
+    happens(&neurons(&bundle));
+    generate(&mut engine, None, &request(&prompt, 4), &mut |_| ControlFlow::Continue(()))
+}
+
+#[test]
+fn a_file_renamed_over_while_in_use_keeps_running_right() {
+    let expected = Twin::open(&tiny_opt_bundle()).greedy(&unseen_prompt(), 4);
+    let generated = run_after(|file| {
+        let other = file.with_extension("other");
+        fs::write(&other, vec![7; fs::metadata(file).unwrap().len() as usize]).unwrap();
+        fs::rename(&other, file).unwrap();
+    });
+    assert_eq!(generated.unwrap().tokens, expected);
+}
+
+#[test]
+fn a_file_truncated_in_place_is_an_error_that_says_where() {
+    let ended = run_after(|file| {
+        File::options().write(true).open(file).unwrap().set_len(4096).unwrap();
+    });
+    let text = ended.unwrap_err().to_string();
+    assert!(text.contains("the file ends inside") && text.contains("offset"), "{text}");
+}
+
+#[test]
+fn a_file_overwritten_in_place_is_an_error_that_says_where() {
+    let ended = run_after(|file| {
+        let bytes = vec![7; fs::metadata(file).unwrap().len() as usize];
+        File::options().write(true).open(file).unwrap().write_all(&bytes).unwrap();
+    });
+    let text = ended.unwrap_err().to_string();
+    assert!(text.contains("checksum") && text.contains("offset"), "{text}");
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn over(faults: Faults, mode: Mode) -> RunOptions {
 fn drop_requests(name: &str) -> f64 {
     let subject = Subject::new(name);
     // Late enough that guesses are on their way whenever a pass ends; failing often enough that most passes end early.
-    let faults = Faults { delay_micros: 500, eio: 4, ..Faults::NONE };
+    let faults = Faults { delay_micros: 500, eio: 8, ..Faults::NONE };
     let options = subject.with_budget(&over(faults, Mode::Sparse), 0.9);
     let mut engine = prepare(&subject.bundle, options).unwrap().load(&mut |_, _| {}).unwrap();
     let (mut whole, mut failed, mut guesses) = (0, 0, 0.0);

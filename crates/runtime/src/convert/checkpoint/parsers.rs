@@ -51,10 +51,11 @@ pub fn sentencepiece(model: &[u8]) -> Result<usize, String> {
     tokenizer::from_sentencepiece(model)
 }
 
-/// Reads a `vocab.json` and its `merges.txt` and builds their `tokenizer.json`; how many bytes that takes.
+/// Reads a `vocab.json`, its `merges.txt` and the texts of `tokenizer_config.json`, `special_tokens_map.json` and
+/// `added_tokens.json`, and builds their `tokenizer.json`; how many bytes that takes.
 ///
 /// # Errors
 /// When they are none; in words for the user.
-pub fn byte_level(vocabulary: &[u8], merges: &[u8]) -> Result<usize, String> {
-    tokenizer::from_byte_level(vocabulary, merges)
+pub fn byte_level(vocabulary: &[u8], merges: &[u8], settings: [&[u8]; 3]) -> Result<usize, String> {
+    tokenizer::from_byte_level(vocabulary, merges, settings)
 }

@@ -8,6 +8,9 @@ use std::collections::{HashMap, HashSet};
 const ROLES: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
 
+/// The files they stand in: settings, texts of special tokens, ids of tokens beside the vocabulary.
+const FILES: [&str; 3] = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+
 /// The settings of a tokenizer.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
@@ -36,15 +39,30 @@ pub(super) struct AddedToken {
 
 impl Settings {
     pub(super) fn read(checkpoint: &Checkpoint) -> Result<Settings, CheckpointError> {
+        let object = |name| object(checkpoint, name);
+        let [config, specials, added] = FILES.map(object);
+        Ok(Settings::of(&config?, &specials?, added?))
+    }
+
+    /// The same from the texts of [`FILES`], where they are objects.
+    pub(super) fn parse(texts: [&[u8]; 3]) -> Result<Settings, serde_json::Error> {
+        let [config, specials, added] = texts.map(serde_json::from_slice);
+        Ok(Settings::of(&config?, &specials?, added?))
+    }
+
+    fn of(
+        config: &Map<String, Value>,
+        specials: &Map<String, Value>,
+        added: Map<String, Value>,
+    ) -> Settings {
         let mut settings = Settings::default();
-        let config = object(checkpoint, "tokenizer_config.json")?;
         let class = config.get("tokenizer_class").and_then(Value::as_str);
         settings.class = class.map(|class| class.trim_end_matches("Fast").to_owned());
         settings.prefix_space =
             config.get("add_prefix_space").and_then(Value::as_bool).unwrap_or(false);
-        settings.name_specials(&config);
-        settings.name_specials(&object(checkpoint, "special_tokens_map.json")?);
-        for (content, id) in object(checkpoint, "added_tokens.json")? {
+        settings.name_specials(config);
+        settings.name_specials(specials);
+        for (content, id) in added {
             if let Some(id) = as_id(&id) {
                 let (special, lstrip, rstrip) = (false, false, false);
                 settings.beside.push(AddedToken { id, content, special, lstrip, rstrip });
@@ -58,7 +76,7 @@ impl Settings {
                 settings.beside.push(AddedToken { id, content, special, lstrip, rstrip });
             }
         }
-        Ok(settings)
+        settings
     }
 
     fn name_specials(&mut self, config: &Map<String, Value>) {
