@@ -17,8 +17,9 @@ impl Window {
 }
 
 impl Policy for Window {
-    fn score(&self, now: u32, _earlier: Option<u32>) -> u32 {
-        now * TICKS
+    /// What the next token is expected to use is not worth less for being used by this one, too.
+    fn score(&self, now: u32, earlier: Option<u32>) -> u32 {
+        earlier.unwrap_or(0).max(now * TICKS)
     }
 
     fn window(&self) -> Option<u32> {

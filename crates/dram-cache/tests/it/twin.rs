@@ -146,7 +146,8 @@ impl Twin {
     /// The token that a record's uses are worth.
     fn token(&self, uses: &[u32]) -> u32 {
         match self.kind {
-            PolicyKind::Window { .. } => *uses.last().unwrap(),
+            // The last in time, which may have been said earlier: a use that is expected.
+            PolicyKind::Window { .. } => *uses.iter().max().unwrap(),
             PolicyKind::Frequency { .. } => {
                 let score =
                     uses.iter().fold(None, |score, &token| Some(self.policy.score(token, score)));
