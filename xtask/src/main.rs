@@ -76,7 +76,10 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
     warn_unless_optimised(&task);
     let done = match task {
         Task::Compare(args) => compare(&args),
-        Task::Convert(args) => runtime::cli::convert(args),
+        // Its errors are the program's own, with their statuses.
+        Task::Convert(args) => {
+            return Ok(runtime::cli::status(runtime::cli::convert(args)));
+        }
         Task::Ci(args) => xtask::ci::ci(&args, &mut |line| eprintln!("{line}")),
         Task::Fio(args) => xtask::fio::fio(&args).map(|lines| println!("{lines}")),
         Task::Gguf(args) => gguf(&args),
@@ -103,8 +106,16 @@ fn exit(result: anyhow::Result<ExitCode>) -> ExitCode {
             eprintln!("xtask: {error:#}");
             ExitCode::from(2)
         }
-        Err(error) => runtime::cli::status(Err(error)),
+        Err(error) if is_of_the_runtime(&error) => runtime::cli::status(Err(error)),
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+fn is_of_the_runtime(error: &anyhow::Error) -> bool {
+    error.is::<runtime::RuntimeError>() || error.is::<flint_bundle::BundleError>()
 }
 
 /// Names the files that were written.

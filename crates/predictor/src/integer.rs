@@ -97,7 +97,7 @@ fn dispatch<R: Rows>(isa: Isa, rows: &R, first: usize, x: &Vectors, out: &mut [f
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn products_avx2<R: Rows>(rows: &R, first: usize, x: &Vectors, out: &mut [f32]) {
-    // Twice as fast as what the compiler makes of `dot`: it widens to half a register.
+    // What the compiler makes of `dot` widens to half a register only.
     products(rows, first, x, out, |rows, vector| avx2::dot(rows, vector));
 }
 

@@ -15,9 +15,8 @@ const LANES: usize = 16;
 /// Products that are summed before they are widened: each of the 8 sums of a register gets a [`BLOCK`] of them.
 const SPAN: usize = 8 * BLOCK;
 
-/// How far ahead of a row memory is asked for, in bytes. Stored rows follow each other in memory (unpacked ones lie in
-/// caches, where asking for more costs next to nothing); measured on rows of 128
-/// and 4096 bytes that do not fit the caches, 1 KiB to 4 KiB are equally good, and none loses a fifth.
+/// How far ahead of a row memory is asked for, in bytes: a few rows, as stored rows follow each other in memory. Unpacked
+/// ones lie in caches, where asking brings nothing.
 const AHEAD: usize = 2048;
 
 const LINE: usize = 64;

@@ -172,10 +172,11 @@ fn ancestors(mount: &Path, path: &str, kind: Kind, groups: &mut Vec<Group>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
+    /// A directory with the files in which a system says what memory there is.
+    pub(in super::super) fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in files {
             let path = root.path().join(path);

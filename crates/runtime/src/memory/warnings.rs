@@ -30,18 +30,8 @@ fn warnings_under(root: &Path, whole: u64, resident: u64) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::limits::tests::machine;
     use super::*;
-    use std::fs;
-
-    fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = root.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        root
-    }
 
     const ROOMY: &str = "MemAvailable: 1000 kB\nSwapTotal: 0 kB\n";
     const SWAPPING: &str = "MemAvailable: 1000 kB\nSwapTotal: 500 kB\n";
