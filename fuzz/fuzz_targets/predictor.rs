@@ -2,7 +2,7 @@
 #![no_main]
 
 use flint_kernels::{Compute, Isa};
-use flint_predictor::{CatsGroup, GateCopyGroup, LowRankGroup, ScoredGroup};
+use flint_predictor::{CascadeGroup, CatsGroup, GateCopyGroup, LowRankGroup, ScoredGroup};
 use std::sync::LazyLock;
 
 static COMPUTE: LazyLock<Compute> =
@@ -19,9 +19,10 @@ fn ask<G: ScoredGroup>(width: usize, neurons: usize, bytes: &[u8]) {
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let [kind, width, neurons, blob @ ..] = bytes else { return };
     let (width, neurons) = (usize::from(*width).max(1), usize::from(*neurons).max(1));
-    match kind % 3 {
+    match kind % 4 {
         0 => ask::<LowRankGroup>(width, neurons, blob),
         1 => ask::<GateCopyGroup>(width, neurons, blob),
+        2 => ask::<CascadeGroup>(width, neurons, blob),
         _ => ask::<CatsGroup>(width, neurons, blob),
     }
 });

@@ -14,6 +14,7 @@ mod variants;
 use crate::synth::{SHAPES, Scale, Shape, SynthArgs};
 use anyhow::Context;
 use report::ShapeReport;
+use runtime::PredictorKind;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -76,8 +77,14 @@ fn make(args: &PaperArgs, shape: Shape) -> anyhow::Result<PathBuf> {
         return Ok(out);
     }
     fs::create_dir_all(&args.dir).with_context(|| args.dir.display().to_string())?;
-    let order =
-        SynthArgs { shape, out: out.clone(), scale: args.scale, seed: args.seed, force: true };
+    let order = SynthArgs {
+        shape,
+        out: out.clone(),
+        scale: args.scale,
+        seed: args.seed,
+        predictor: PredictorKind::Cascade,
+        force: true,
+    };
     crate::synth::cli::synth(&order)?;
     Ok(out)
 }

@@ -18,13 +18,14 @@ mod shapes;
 mod tuning;
 mod write;
 
-pub use lesson::{LessonArgs, Taught, lesson, teach};
+pub use lesson::{LessonArgs, Taught, lesson, prepare, teach};
 pub use recipe::{is_synthetic, teacher_forced_tokens};
 pub use report::{Check, ReportArgs, SynthReport, report};
 pub use scale::Scale;
 pub use shapes::{SHAPES, Shape};
 pub use write::{SynthEvent, synth};
 
+use runtime::PredictorKind;
 use std::path::PathBuf;
 
 /// What to make.
@@ -42,9 +43,20 @@ pub struct SynthArgs {
     /// Start of every random number: the same seed gives the same bytes
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Predictors: low-rank, as the paper's, or cascade, which has the same as its first stage and a copy of the
+    /// deciding rows in four bits as its second
+    #[arg(long, value_name = "KIND", default_value = "cascade", value_parser = kind)]
+    pub predictor: PredictorKind,
     /// Replace a bundle that is there
     #[arg(long)]
     pub force: bool,
+}
+
+fn kind(text: &str) -> Result<PredictorKind, String> {
+    match text.parse()? {
+        PredictorKind::GateCopy => Err("expected low-rank or cascade".to_owned()),
+        kind => Ok(kind),
+    }
 }
 
 /// The tokens of the text that a synthetic bundle is run on.

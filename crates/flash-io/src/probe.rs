@@ -9,6 +9,7 @@ use crate::{
 use flint_geometry::Extent;
 use flint_iobuf::Pool;
 use ground::Ground;
+use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -65,6 +66,8 @@ pub struct ProbePoint {
     pub reads: u64,
     /// Elapsed microseconds per finished read: the price of one more read, not its latency.
     pub micros_per_read: f64,
+    /// Microseconds of CPU per finished read, of all threads of this process.
+    pub cpu_micros_per_read: f64,
     /// Throughput in units of 1e6 bytes.
     pub megabytes_per_second: f64,
 }
@@ -176,7 +179,7 @@ impl Point {
         mut offset: impl FnMut() -> u64,
     ) -> Result<ProbePoint, ReadError> {
         let mut batch = Vec::new();
-        let begin = Instant::now();
+        let (begin, cpu_before) = (Instant::now(), cpu_micros());
         let mut ask = |reader: &mut Reader, into| {
             let extent = Extent::new(offset(), self.bytes as u64)
                 .unwrap_or_else(|| unreachable!("offsets lie in the file"));
@@ -199,7 +202,14 @@ impl Point {
             depth: self.depth,
             reads,
             micros_per_read: seconds * 1e6 / reads as f64,
+            cpu_micros_per_read: (cpu_micros() - cpu_before) / reads as f64,
             megabytes_per_second: bytes_read as f64 / 1e6 / seconds,
         })
     }
+}
+
+/// CPU that all threads of this process took so far, in microseconds.
+fn cpu_micros() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1e3
 }

@@ -5,9 +5,9 @@
 //!  4  version     u32 = 1
 //!  8  width       u32
 //! 12  neurons     u32
-//! 16  parameter   u32: the rank, or the bits per weight
+//! 16  parameter   u32: the rank (of a cascade: of its first stage), or the bits per weight
 //! 20  threshold   f32
-//! 24  lists       of f32 (all finite) and bytes, without padding
+//! 24  lists       of f32 (all finite) and bytes, without padding; of a cascade: the blobs of its stages
 //! ```
 //! Attacks that end here, each with a test in `tests/it/blobs.rs`: sizes near 2^32 whose product wraps, a length that
 //! is not what they ask for, another kind or version, scales, biases and thresholds that are infinite or
@@ -20,7 +20,8 @@ use crate::BlobFault;
 use std::ops::RangeInclusive;
 
 const VERSION: u32 = 1;
-const HEADER: usize = 24;
+/// Bytes before the lists.
+pub(crate) const HEADER: usize = 24;
 
 /// What stands in the header, after the magic and the version.
 pub(crate) struct Header {

@@ -3,6 +3,8 @@
 mod pack;
 
 use crate::blob::{Blob, Expected, Header, write_floats};
+#[cfg(target_arch = "x86_64")]
+use crate::integer::nibbles::Nibbles;
 use crate::integer::{Rows, Vectors, multiply};
 use crate::{BlobFault, Deciding, Scored, ScoredGroup};
 use flint_kernels::Compute;
@@ -57,6 +59,57 @@ impl GateCopyGroup {
     /// Bits per weight.
     pub fn bits(&self) -> usize {
         self.bits
+    }
+
+    /// Writes the scores of some neurons of the group for one position.
+    ///
+    /// # Panics
+    /// When a neuron is not of the group, or sizes do not agree.
+    pub(crate) fn scores_of(
+        &self,
+        compute: &Compute,
+        neurons: &[u32],
+        input: &[f32],
+        scores: &mut [f32],
+    ) {
+        assert_eq!(neurons.len(), scores.len(), "one score per neuron");
+        let x = Vectors::new(input, self.width);
+        #[cfg(target_arch = "x86_64")]
+        if self.bits == 4 && Nibbles::fit(compute.isa(), self.width) {
+            let rows = Nibbles { packed: &self.packed, rows: neurons };
+            return rows.multiply(compute, &x, scores, |neuron, dot| {
+                let (scale, bias) = (self.scales[neuron as usize], self.bias[neuron as usize]);
+                dot as f32 * (scale * x.scale(0)) + bias
+            });
+        }
+        multiply(compute, &Chosen { of: self, neurons }, &x, scores);
+    }
+}
+
+/// Some rows of a copy.
+struct Chosen<'a> {
+    of: &'a GateCopyGroup,
+    neurons: &'a [u32],
+}
+
+impl Rows for Chosen<'_> {
+    fn width(&self) -> usize {
+        self.of.width
+    }
+
+    #[inline(always)]
+    fn row<'a>(&'a self, index: usize, space: &'a mut Vec<i8>) -> &'a [i8] {
+        self.of.row(self.neurons[index] as usize, space)
+    }
+
+    #[inline(always)]
+    fn scale(&self, index: usize) -> f32 {
+        self.of.scale(self.neurons[index] as usize)
+    }
+
+    #[inline(always)]
+    fn bias(&self, index: usize) -> f32 {
+        Rows::bias(self.of, self.neurons[index] as usize)
     }
 }
 

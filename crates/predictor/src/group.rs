@@ -87,6 +87,16 @@ impl<G: ScoredGroup> Scored<G> {
         &self.groups
     }
 
+    /// Numbers per input vector, and neurons per group.
+    pub(crate) fn sizes(&self) -> (usize, usize) {
+        (self.width, self.neurons)
+    }
+
+    /// The groups alone.
+    pub(crate) fn into_groups(self) -> Vec<Option<G>> {
+        self.groups
+    }
+
     /// The same, to move thresholds.
     pub(crate) fn groups_mut(&mut self) -> &mut [Option<G>] {
         &mut self.groups

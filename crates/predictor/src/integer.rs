@@ -7,6 +7,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod nibbles;
 
 use flint_kernels::{Compute, Isa};
 
@@ -46,6 +48,11 @@ impl Vectors {
             vectors.scales.push(largest / LARGEST);
         }
         vectors
+    }
+
+    /// What the integers of vector `index` are multiples of.
+    pub(crate) fn scale(&self, index: usize) -> f32 {
+        self.scales[index]
     }
 
     /// How many there are.

@@ -4,6 +4,7 @@
 mod activity;
 mod blob;
 mod calibrate;
+mod cascade;
 mod cats;
 mod deciding;
 mod error;
@@ -21,6 +22,7 @@ pub mod train;
 
 pub use activity::Activity;
 pub use calibrate::{Calibrated, Curve, calibrate, evaluate};
+pub use cascade::{Cascade, CascadeGroup};
 pub use cats::{Cats, CatsGroup, Level, Strengths};
 pub use deciding::Deciding;
 pub use error::{BlobFault, PredictorError};

@@ -16,6 +16,7 @@ pub use measure::load_curve;
 use crate::{Halt, ModelFiles, RuntimeError, Sparsity};
 use flint_bundle::{Bundle, replace_predictors};
 use flint_kernels::{Compute, Isa};
+use flint_predictor::{CascadeGroup, GateCopyGroup, LowRankGroup, ScoredGroup};
 use std::ops::Range;
 use std::path::PathBuf;
 use train::Training;
@@ -73,6 +74,19 @@ pub enum PredictorKind {
     LowRank,
     /// The rows that decide, in few bits; not trained.
     GateCopy,
+    /// A smaller low-rank predictor names candidates, a copy in four bits tells which of them are active.
+    Cascade,
+}
+
+impl PredictorKind {
+    /// Its name on the command line and in a bundle.
+    pub fn name(self) -> &'static str {
+        match self {
+            PredictorKind::LowRank => LowRankGroup::KIND,
+            PredictorKind::GateCopy => GateCopyGroup::KIND,
+            PredictorKind::Cascade => CascadeGroup::KIND,
+        }
+    }
 }
 
 impl std::str::FromStr for PredictorKind {
@@ -82,7 +96,10 @@ impl std::str::FromStr for PredictorKind {
         match text {
             "low-rank" => Ok(PredictorKind::LowRank),
             "gate-copy" => Ok(PredictorKind::GateCopy),
-            other => Err(format!("unknown predictor '{other}': expected low-rank or gate-copy")),
+            "cascade" => Ok(PredictorKind::Cascade),
+            other => {
+                Err(format!("unknown predictor '{other}': expected low-rank, gate-copy or cascade"))
+            }
         }
     }
 }
@@ -238,7 +255,7 @@ fn predictors(
     let options = training.options;
     let made = training.run(listen)?;
     let mut calibration = training.measure(&made)?;
-    let kind = train::kind_name(options.kind);
+    let kind = options.kind.name();
     let blobs = || made.iter().map(|layer| layer.blob.as_deref());
     still_the_same(training.files)?;
     replace_predictors(&options.bundle, kind, blobs(), Some(calibration.clone()))?;

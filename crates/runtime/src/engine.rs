@@ -23,7 +23,8 @@ use flint_geometry::NeuronSet;
 use flint_kernels::{Compute, Isa};
 use flint_model::{Architecture, Decoder};
 use flint_predictor::{
-    GateCopy, GateCopyGroup, LowRank, LowRankGroup, Predictor, PredictorError, ScoredGroup,
+    Cascade, CascadeGroup, GateCopy, GateCopyGroup, LowRank, LowRankGroup, Predictor,
+    PredictorError, ScoredGroup,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -112,7 +113,7 @@ impl Prepared {
         let costs = costs(&files, &options, mode, context, threads, &reader, predictor.as_deref());
         let plan = Plan::make(&costs, options.memory)?;
         tracing::info!(?plan, path = ?reader.report(), "planned");
-        let work = Work::of(&files.bundle, &files.architecture, &plan, &options);
+        let work = Work::of(&files.bundle, &files.architecture, &plan, &options, threads);
         let mut prepared = Prepared {
             files,
             options,
@@ -279,10 +280,41 @@ pub fn bundled_predictor(
         let stored = sparsity::sparsities(files)?.iter().map(|known| known.sparsity).collect();
         return Err(RuntimeError::SparsityNotGiven { stored });
     }
-    let groups = 0..files.bundle.shape().layers;
-    let blobs = groups.map(|group| files.bundle.read_predictor(group));
-    let blobs: Vec<Option<Vec<u8>>> = blobs.collect::<Result<_, _>>()?;
-    read_predictor(&found.kind, &files.architecture, blobs).map(Some)
+    with_blobs(files, |blobs| read_predictor(&found.kind, &files.architecture, blobs)).map(Some)
+}
+
+/// The first stage of a bundle's predictors alone, where they have stages: to measure what the second is worth.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn bundled_first_stage(files: &ModelFiles) -> Result<Option<Box<dyn Predictor>>, RuntimeError> {
+    if files.bundle.predictors().is_none_or(|found| found.kind != CascadeGroup::KIND) {
+        return Ok(None);
+    }
+    let (width, neurons) = (files.architecture.hidden, files.architecture.feed_forward.neurons);
+    let cascade =
+        with_blobs(files, |blobs| Cascade::from_blobs(width, neurons, blobs).map_err(wrong))?;
+    Ok(Some(Box::new(cascade.into_first_stage())))
+}
+
+/// Gives `read` the blobs of all layers, one at a time: together they may be a good part of the memory there is.
+fn with_blobs<T>(
+    files: &ModelFiles,
+    read: impl FnOnce(&mut dyn Iterator<Item = Option<Vec<u8>>>) -> Result<T, RuntimeError>,
+) -> Result<T, RuntimeError> {
+    let mut failure = None;
+    let blobs = (0..files.bundle.shape().layers).map(|group| files.bundle.read_predictor(group));
+    let mut blobs = blobs.map_while(|blob| blob.map_err(|error| failure = Some(error)).ok());
+    let read = read(&mut blobs);
+    drop(blobs);
+    match failure {
+        Some(error) => Err(error.into()),
+        None => read,
+    }
+}
+
+fn wrong(error: PredictorError) -> RuntimeError {
+    RuntimeError::WrongPredictors { cause: error.to_string() }
 }
 
 /// Reads predictors as stored, one blob per layer.
@@ -292,12 +324,14 @@ pub(crate) fn read_predictor(
     blobs: impl IntoIterator<Item = Option<Vec<u8>>>,
 ) -> Result<Box<dyn Predictor>, RuntimeError> {
     let (width, neurons) = (architecture.hidden, architecture.feed_forward.neurons);
-    let wrong = |error: PredictorError| RuntimeError::WrongPredictors { cause: error.to_string() };
     if kind == LowRankGroup::KIND {
         return Ok(Box::new(LowRank::from_blobs(width, neurons, blobs).map_err(wrong)?));
     }
     if kind == GateCopyGroup::KIND {
         return Ok(Box::new(GateCopy::from_blobs(width, neurons, blobs).map_err(wrong)?));
+    }
+    if kind == CascadeGroup::KIND {
+        return Ok(Box::new(Cascade::from_blobs(width, neurons, blobs).map_err(wrong)?));
     }
     Err(RuntimeError::UnknownPredictors { kind: kind.to_owned() })
 }

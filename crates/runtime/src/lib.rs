@@ -55,7 +55,7 @@ pub use calibrate::{
     THRESHOLD_TOKENS, calibrate, load_curve,
 };
 pub use devices::{Devices, SystemFiles};
-pub use engine::{Engine, Prepared, Progress, bundled_predictor};
+pub use engine::{Engine, Prepared, Progress, bundled_first_stage, bundled_predictor};
 pub use error::RuntimeError;
 pub use forecast::{
     Choices, DiskRates, Forecast, ForecastReport, LayerWork, PromptWork, Rates, Work,

@@ -111,14 +111,15 @@ fn check_tensors(bundle: &Bundle, architecture: &Architecture) -> Result<(), Run
     }
 }
 
-/// Predictors are read whole, before anything is planned: none may be longer than the longest of any kind.
+/// Predictors are read whole, before anything is planned: none may be longer than the longest of any kind, a cascade of
+/// the highest rank.
 fn check_predictors(bundle: &Bundle) -> Result<(), RuntimeError> {
-    /// Room for the header of a predictor.
-    const HEADER: u64 = 64;
+    /// Room for the headers of a predictor and its stages.
+    const HEADER: u64 = 128;
     let shape = bundle.shape();
     let (width, neurons) = (shape.record.width(), shape.neurons as usize);
     let low_rank = LowRankGroup::bytes_of(width, neurons, width.min(neurons));
-    let most = low_rank.max(GateCopyGroup::bytes_of(width, neurons, 4)) + HEADER;
+    let most = low_rank + GateCopyGroup::bytes_of(width, neurons, 4) + HEADER;
     let entries = bundle.predictors().map_or(&[][..], |found| &found.groups);
     for (layer, entry) in entries.iter().enumerate() {
         if let PredictorEntry::Blob { extent, .. } = entry

@@ -3,6 +3,7 @@
 use super::tool::{cargo, run as call};
 use super::{DeepArgs, Outcome};
 use crate::synth::{Shape, SynthArgs, synth};
+use runtime::PredictorKind;
 use std::path::Path;
 
 /// The smallest scale of opt-6.7b, in whole layers of the true width, that has a gigabyte.
@@ -14,7 +15,9 @@ pub(super) fn run(root: &Path, _: &DeepArgs) -> anyhow::Result<Outcome> {
     }
     let scale = SCALE.parse().map_err(anyhow::Error::msg)?;
     let out = root.join("target/ci-large.flint");
-    let order = SynthArgs { shape: Shape::Opt, out: out.clone(), scale, seed: 1, force: true };
+    let predictor = PredictorKind::Cascade;
+    let shape = Shape::Opt;
+    let order = SynthArgs { shape, out: out.clone(), scale, seed: 1, predictor, force: true };
     synth(&order, &mut |_| {})?;
     let mut command =
         cargo(&["test", "-p", "runtime", "--test", "it", "--", "gigabyte", "--nocapture"]);

@@ -2,8 +2,9 @@
 
 use super::read;
 use anyhow::Context;
+use flint_kernels::{Activation, Compute, ElementType, Isa, MatrixView};
 use flint_predictor::train::Factors;
-use flint_predictor::{LowRankGroup, ScoredGroup};
+use flint_predictor::{CascadeGroup, Deciding, GateCopyGroup, LowRankGroup, ScoredGroup};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -54,7 +55,7 @@ fn of_fixtures(root: &Path, target: &str) -> anyhow::Result<Vec<Vec<u8>>> {
                 Ok([read(path)?, merges, settings].join(&0))
             })
             .collect(),
-        "predictor" => Ok(vec![predictor()]),
+        "predictor" => predictors(),
         _ => Ok(Vec::new()),
     }
 }
@@ -130,13 +131,24 @@ fn program(file: &[u8]) -> Option<Vec<u8>> {
     Some(file[start..end].to_vec())
 }
 
-/// A small low-rank predictor, with its kind and sizes before it.
-fn predictor() -> Vec<u8> {
+/// Small predictors, each with its kind and sizes before it.
+fn predictors() -> anyhow::Result<Vec<Vec<u8>>> {
     let (width, neurons, rank) = (6u8, 9u8, 2usize);
     let numbers = |count: usize| (0..count).map(|n| n as f32 / 7.0 - 1.0).collect::<Vec<f32>>();
     let (w, n) = (usize::from(width), usize::from(neurons));
-    let factors = Factors::new(rank, numbers(rank * w), numbers(n * rank), numbers(n));
-    [vec![0, width, neurons], LowRankGroup::quantise(&factors).to_bytes()].concat()
+    let first = LowRankGroup::quantise(&Factors::new(
+        rank,
+        numbers(rank * w),
+        numbers(n * rank),
+        numbers(n),
+    ));
+    let rows: Vec<u8> = numbers(n * w).iter().flat_map(|x| x.to_le_bytes()).collect();
+    let rows = MatrixView::new(ElementType::F32, n, w, &rows)?;
+    let compute = Compute::new(Isa::Scalar, 1)?;
+    let copy = GateCopyGroup::copy(&compute, &Deciding::new(rows, None, Activation::Relu), 4);
+    let blobs = [first.to_bytes(), copy.to_bytes(), CascadeGroup::new(first, copy).to_bytes()];
+    let seed = |(kind, blob): (u8, Vec<u8>)| [vec![kind, width, neurons], blob].concat();
+    Ok((0..).zip(blobs).map(seed).collect())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::variants::VARIANTS;
 use crate::compare::Spread;
 use crate::machine;
 use anyhow::Context;
-use runtime::{MemoryBudget, Stats};
+use runtime::{MemoryBudget, Mode, Stats};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -122,9 +122,11 @@ impl ShapeReport {
         let mut text = "Token time over its bounds, from bytes and the rates of each run (sum over layers without \
                         guesses; everything overlapped):"
             .to_owned();
-        for index in [last - 2, last - 1, last] {
+        let overlap = VARIANTS.iter().enumerate();
+        let overlap = overlap.filter(|(_, v)| v.mode == Mode::Sparse && !v.ablation.no_overlap);
+        for (index, variant) in overlap {
             let (layers, all) = self.over_bounds(index);
-            let name = VARIANTS[index].name;
+            let name = variant.name;
             text += &format!(" {name} {:.2} and {:.2};", layers.median, all.median);
         }
         let cache = self.spread(last, |s| s.per_token.cache_ms / s.per_token.total_ms * 100.0);

@@ -2,9 +2,9 @@
 
 use super::PaperArgs;
 use super::variants::Variant;
-use crate::synth::lesson;
+use crate::synth::{lesson, prepare};
 use anyhow::Context;
-use runtime::{Mode, ModelFiles, Prepared, Rates, RunOptions, Stats, Work, teacher_force};
+use runtime::{Mode, ModelFiles, Rates, RunOptions, Stats, Work, teacher_force};
 use std::path::Path;
 
 /// Tokens of the prompt, and tokens that fill the caches before anything is counted.
@@ -44,8 +44,9 @@ pub(super) fn run(args: &PaperArgs, bundle: &Path, variant: &Variant) -> anyhow:
         measure: true,
         ..RunOptions::default()
     };
-    let prepared =
-        Prepared::new(ModelFiles::open(bundle)?, options, Some(PROMPT + warm_up + counted))?;
+    let files = ModelFiles::open(bundle)?;
+    let context = PROMPT + warm_up + counted;
+    let prepared = prepare(files, options, context, !variant.second_stage)?;
     let (work, rates) = (prepared.work().clone(), prepared.rates().copied());
     let mut engine = prepared.load(&mut |_, _| {})?;
     let stats = teacher_force(&mut engine, &lesson, &mut |_| {}).context(variant.name)?;

@@ -18,6 +18,8 @@ pub(super) struct Variant {
     pub(super) policy: PolicyKind,
     pub(super) ablation: Ablation,
     pub(super) guesses: bool,
+    /// Whether candidates are looked at once more, by a copy of their rows in four bits.
+    pub(super) second_stage: bool,
 }
 
 const ALL: Ablation = Ablation {
@@ -37,10 +39,11 @@ const SPARSE: Variant = Variant {
     policy: PAPER,
     ablation: ALL,
     guesses: false,
+    second_stage: false,
 };
 
 /// All rows: the paper's five, then what Flint adds.
-pub(super) const VARIANTS: [Variant; 9] = [
+pub(super) const VARIANTS: [Variant; 10] = [
     Variant {
         name: "naive",
         meaning: "all weights are read for every token, in order, ahead of the computation",
@@ -90,10 +93,18 @@ pub(super) const VARIANTS: [Variant; 9] = [
         ..SPARSE
     },
     Variant {
-        name: "flint",
-        meaning: "and kept as long as memory lasts, the longer the more they are used",
+        name: "+ frequency",
+        meaning: "kept as long as memory lasts, the longer the more they are used",
         policy: PolicyKind::FREQUENCY,
         guesses: true,
+        ..SPARSE
+    },
+    Variant {
+        name: "flint",
+        meaning: "and what the predictor names is looked at by a copy of the deciding rows in four bits, for which slots make room",
+        policy: PolicyKind::FREQUENCY,
+        guesses: true,
+        second_stage: true,
         ..SPARSE
     },
 ];

@@ -25,10 +25,11 @@ pub fn synth(args: &SynthArgs) -> anyhow::Result<ExitCode> {
             );
         }
         SynthEvent::Written { done, total } => advance(&writing, done, total),
-        SynthEvent::Tuned { layer, activity, over_prediction, recall } => writing.suspend(|| {
+        SynthEvent::Tuned { layer, activity, over_prediction, recall, refined } => writing.suspend(|| {
             let (layer, activity) = (layer + 1, 100.0 * activity);
             eprintln!(
-                "layer {layer}: {activity:.2} % active, recall {recall:.3}, {over_prediction:.2} predicted per active"
+                "layer {layer}: {activity:.2} % active, recall {recall:.3}, {over_prediction:.2} predicted per active, \
+                 {refined:.2} by all stages"
             );
         }),
         SynthEvent::Replaying => {

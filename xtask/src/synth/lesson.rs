@@ -1,12 +1,15 @@
 //! A synthetic bundle run on its own text, every token given: what `cargo xtask synth-run` does, and `compare`.
 
 use super::teacher_forced_tokens;
+use flint_dram_cache::PolicyKind;
 use flint_kernels::{Compute, Isa, multiply_add_peak};
 use runtime::{
-    Lesson, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, Work, teacher_force,
+    Lesson, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, Work, bundled_first_stage,
+    teacher_force,
 };
 use serde::Serialize;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 /// What to run, and how.
@@ -39,6 +42,12 @@ pub struct LessonArgs {
     /// Do not guess the neurons of a layer before its attention
     #[arg(long)]
     pub no_guesses: bool,
+    /// Predict by the first stage of the predictors alone: the low-rank predictor of the paper
+    #[arg(long)]
+    pub first_stage: bool,
+    /// Keep the neurons of the last so many tokens, as the paper, instead of those that are used most
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub window: Option<u32>,
     /// Print JSON like that of `flint generate --json`
     #[arg(long)]
     pub json: bool,
@@ -57,6 +66,24 @@ pub struct Taught {
     pub prompt_weights: f64,
     /// Multiply-adds on registers, operations per second, measured after the run.
     pub peak_operations: f64,
+}
+
+/// Prepares a run of `context` tokens; `first_stage` leaves the other stages of the predictors away, where there are any.
+///
+/// # Errors
+/// When the bundle cannot be run so.
+pub fn prepare(
+    files: ModelFiles,
+    options: RunOptions,
+    context: usize,
+    first_stage: bool,
+) -> anyhow::Result<Prepared> {
+    let sparse = options.mode == Some(Mode::Sparse);
+    let first = if first_stage && sparse { bundled_first_stage(&files)? } else { None };
+    Ok(match first {
+        Some(first) => Prepared::with_predictor(files, options, Some(context), Some(first))?,
+        None => Prepared::new(files, options, Some(context))?,
+    })
 }
 
 /// The text of a bundle, cut into a lesson.
@@ -88,11 +115,15 @@ pub fn teach(args: &LessonArgs) -> anyhow::Result<Taught> {
         threads: args.threads.map(|threads| threads as usize),
         verify_reads: !args.no_verify_reads,
         guesses: !args.no_guesses,
+        policy: args.window.map_or_else(PolicyKind::default, |tokens| PolicyKind::Window {
+            tokens: NonZeroU32::new(tokens),
+        }),
         measure: true,
         ..RunOptions::default()
     };
     let needed = prompt + warm_up + counted;
-    let prepared = Prepared::new(ModelFiles::open(&args.bundle)?, options, Some(needed))?;
+    let files = ModelFiles::open(&args.bundle)?;
+    let prepared = prepare(files, options, needed, args.first_stage)?;
     let work: Work = prepared.work().clone();
     let mut engine = prepared.load(&mut |_, _| {})?;
     let stats = teacher_force(&mut engine, &lesson, &mut |_| {})?;

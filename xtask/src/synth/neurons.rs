@@ -5,7 +5,7 @@ use super::language::{BLOCK, Language, Parts};
 use super::mixing::Mixing;
 use super::random::{Purpose, Random, Row, in_rows};
 use super::shapes::{LayerTarget, Published};
-use super::tuning::{Aim, Gains, Sample, bars, heat, threshold, tune};
+use super::tuning::{Aim, Gains, Sample, bars, heat, tune};
 use flint_bundle::GroupCalibration;
 use flint_geometry::NeuronSet;
 use flint_kernels::{
@@ -13,15 +13,21 @@ use flint_kernels::{
 };
 use flint_model::Architecture;
 use flint_predictor::train::Factors;
-use flint_predictor::{LowRankGroup, Score, ScoredGroup};
+use flint_predictor::{
+    Activity, CascadeGroup, Deciding, GateCopyGroup, LowRankGroup, Predictor, Score, Scored,
+    ScoredGroup, States, calibrate,
+};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rand_chacha::rand_core::RngCore;
+use runtime::PredictorKind;
 
 /// Neurons that gains are tuned on; they stand for all, for heat is in random order.
 const SAMPLED: usize = 2048;
 /// Rank of the rows of a layer that has no predictor, at most.
 const UNPREDICTED_RANK: usize = 160;
+/// Bits per weight of the second stage of a predictor.
+pub(super) const COPY_BITS: usize = 4;
 /// One of this many neurons is kept on the list of hot ones: as many as calibration keeps.
 const HOT: usize = 4;
 
@@ -34,6 +40,7 @@ pub(super) struct NeuronMaker<'a> {
     pub(super) published: Published,
     pub(super) compute: &'a Compute,
     pub(super) layout: RecordLayout,
+    pub(super) kind: PredictorKind,
 }
 
 /// A layer.
@@ -44,8 +51,9 @@ pub(super) struct LayerNeurons {
     pub(super) records: Vec<u8>,
     /// The predictor as stored.
     pub(super) blob: Option<Vec<u8>>,
-    /// What it does on the tuning text.
+    /// What it does on the tuning text, and its first stage where it has stages.
     pub(super) found: GroupCalibration,
+    pub(super) first: Score,
     /// What it predicts for each token of the tuning text.
     pub(super) predicted: Vec<NeuronSet>,
     /// What the layer adds to each state, without the bias of the down projection, which is zero.
@@ -93,15 +101,15 @@ impl NeuronMaker<'_> {
         let active = active_sets(&acts, neurons);
         let predictor = target.rank.map(|_| {
             let bias = bias.iter().map(|bias| bias - on).collect();
-            self.predictor(&low_rank, tuned.gains, bias, states, &active)
+            let first = self.first_stage(&low_rank, tuned.gains, bias);
+            let rows = self.deciding_rows(&records);
+            let rows = MatrixView::new(ElementType::F16, neurons, width, &rows)?;
+            self.predictor(first, rows, up_bias.as_deref(), states)
         });
-        let predicted = match &predictor {
-            Some((_, predicted)) => predicted.clone(),
-            None => vec![NeuronSet::full(neurons as u32); active.len()],
-        };
-        let blob = predictor.map(|(group, _)| group.to_bytes());
-        let found = calibration(&predicted, &active, neurons);
-        Ok(LayerNeurons { up_bias, records, blob, found, predicted, output })
+        let Predicts { blob, first, sets } =
+            predictor.transpose()?.unwrap_or_else(|| Predicts::all(neurons, active.len()));
+        let (found, first) = (calibration(&sets, &active, neurons), score(&first, &active));
+        Ok(LayerNeurons { up_bias, records, blob, found, first, predicted: sets, output })
     }
 
     fn aim(&self, target: &LayerTarget) -> Aim {
@@ -285,16 +293,8 @@ impl NeuronMaker<'_> {
         output
     }
 
-    /// The predictor that the factors are, with the threshold that finds as many active neurons as asked, and
-    /// what it predicts.
-    fn predictor(
-        &self,
-        low_rank: &LowRank,
-        gains: Gains,
-        bias: Vec<f32>,
-        states: &[f32],
-        active: &[NeuronSet],
-    ) -> (LowRankGroup, Vec<NeuronSet>) {
+    /// The low-rank predictor that the factors are.
+    fn first_stage(&self, low_rank: &LowRank, gains: Gains, bias: Vec<f32>) -> LowRankGroup {
         let (width, rank) = (self.mixing.width(), low_rank.numbers.len());
         let (mut inner, mut spare) = (vec![0.0; rank * width], Vec::new());
         for (row, &number) in inner.chunks_exact_mut(width).zip(&low_rank.numbers) {
@@ -303,25 +303,93 @@ impl NeuronMaker<'_> {
         }
         let outer = low_rank.outer.iter().enumerate();
         let outer = outer.map(|(at, x)| gains.low_rank(at % rank, rank) * x).collect();
-        let neurons = bias.len();
-        let mut group = LowRankGroup::quantise(&Factors::new(rank, inner, outer, bias));
-        let tokens = active.len();
-        let mut scores = vec![0.0; neurons * tokens];
-        group.scores(self.compute, states, &mut scores);
-        let mut hit = Vec::new();
-        for (token, set) in active.iter().enumerate() {
-            hit.extend(set.iter().map(|neuron| scores[neuron as usize * tokens + token]));
+        LowRankGroup::quantise(&Factors::new(rank, inner, outer, bias))
+    }
+
+    /// The rows that decide, neurons x width.
+    fn deciding_rows(&self, records: &[u8]) -> Vec<u8> {
+        let deciding = self.layout.gate().unwrap_or(self.layout.up());
+        self.payloads(records)
+            .iter()
+            .flat_map(|record| &record[deciding.clone()])
+            .copied()
+            .collect()
+    }
+
+    /// A predictor of the kind asked for, with thresholds that find as many active neurons as published.
+    fn predictor(
+        &self,
+        mut first: LowRankGroup,
+        rows: MatrixView<'_>,
+        bias: Option<&[f32]>,
+        states: &[f32],
+    ) -> anyhow::Result<Predicts> {
+        let (compute, recall) = (self.compute, self.published.recall);
+        let activation = self.architecture.feed_forward.activation.kernel();
+        let deciding = Deciding::new(rows, bias, activation);
+        let mut seen = Seen { width: rows.cols(), states };
+        let tokens = 0..seen.tokens();
+        let activity = Activity::observe(compute, &deciding, &mut seen)?;
+        if self.kind == PredictorKind::LowRank {
+            calibrate(compute, &mut first, &mut seen, &activity, tokens, recall)?;
+            let (blob, sets) = (first.to_bytes(), self.sets(first, states)?);
+            return Ok(Predicts { blob: Some(blob), first: sets.clone(), sets });
         }
-        group.set_threshold(threshold(&mut hit, self.published.recall));
-        let mut predicted = vec![NeuronSet::new(); tokens];
-        for (neuron, scores) in (0u32..).zip(scores.chunks_exact(tokens)) {
-            for (set, &score) in predicted.iter_mut().zip(scores) {
-                if score >= group.threshold() {
-                    set.push(neuron);
-                }
-            }
-        }
-        (group, predicted)
+        let copy = GateCopyGroup::copy(compute, &deciding, COPY_BITS);
+        let mut cascade = CascadeGroup::new(first, copy);
+        cascade.calibrate(compute, &mut seen, &activity, tokens, recall)?;
+        Ok(Predicts {
+            blob: Some(cascade.to_bytes()),
+            first: self.sets(cascade.first().clone(), states)?,
+            sets: self.sets(cascade, states)?,
+        })
+    }
+
+    /// What `group` predicts for each state.
+    fn sets<G: ScoredGroup>(&self, group: G, states: &[f32]) -> anyhow::Result<Vec<NeuronSet>> {
+        let (width, neurons) = (group.width(), group.neurons());
+        let mut sets = vec![NeuronSet::new(); states.len() / width];
+        let mut predictor = Scored::new(width, neurons, vec![Some(group)]);
+        predictor.predict(self.compute, 0, states, &mut sets)?;
+        Ok(sets)
+    }
+}
+
+/// A predictor, and what it predicts for each state.
+struct Predicts {
+    /// As stored.
+    blob: Option<Vec<u8>>,
+    /// What its first stage alone predicts; the same where it has no stages.
+    first: Vec<NeuronSet>,
+    sets: Vec<NeuronSet>,
+}
+
+impl Predicts {
+    /// No predictor: every neuron is computed.
+    fn all(neurons: usize, tokens: usize) -> Predicts {
+        let sets = vec![NeuronSet::full(neurons as u32); tokens];
+        Predicts { blob: None, first: sets.clone(), sets }
+    }
+}
+
+/// States in memory, as they are.
+struct Seen<'a> {
+    width: usize,
+    states: &'a [f32],
+}
+
+impl States for Seen<'_> {
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn tokens(&self) -> usize {
+        self.states.len() / self.width
+    }
+
+    fn read(&mut self, first: usize, out: &mut [f32]) -> std::io::Result<()> {
+        out.copy_from_slice(&self.states[first * self.width..][..out.len()]);
+        Ok(())
     }
 }
 
@@ -342,12 +410,15 @@ fn active_sets(acts: &[f32], neurons: usize) -> Vec<NeuronSet> {
     acts.chunks_exact(neurons).map(set).collect()
 }
 
+fn score(predicted: &[NeuronSet], active: &[NeuronSet]) -> Score {
+    let mut score = Score::default();
+    predicted.iter().zip(active).for_each(|(predicted, active)| score.add(predicted, active));
+    score
+}
+
 fn calibration(predicted: &[NeuronSet], active: &[NeuronSet], neurons: usize) -> GroupCalibration {
-    let (mut score, mut counts) = (Score::default(), vec![0u32; neurons]);
-    for (predicted, active) in predicted.iter().zip(active) {
-        score.add(predicted, active);
-        active.iter().for_each(|neuron| counts[neuron as usize] += 1);
-    }
+    let (score, mut counts) = (score(predicted, active), vec![0u32; neurons]);
+    active.iter().flat_map(NeuronSet::iter).for_each(|neuron| counts[neuron as usize] += 1);
     let mut hot: Vec<u32> = (0..neurons as u32).filter(|&n| counts[n as usize] > 0).collect();
     hot.sort_by_key(|&neuron| std::cmp::Reverse(counts[neuron as usize]));
     hot.truncate(neurons / HOT);

@@ -13,7 +13,8 @@ use flint_kernels::{Compute, Isa};
 use flint_predictor::Score;
 use recorder::{Heard, Recorder};
 use runtime::{
-    MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, bundled_predictor, teacher_force,
+    MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, bundled_first_stage,
+    bundled_predictor, teacher_force,
 };
 use std::fmt;
 use std::num::NonZeroU32;
@@ -94,7 +95,11 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<SynthReport> {
     let recipe = Recipe::of(files.bundle())?;
     let model = Model::new(recipe.shape, recipe.scale)?;
     let published = recipe.shape.published();
-    let predictor = bundled_predictor(&files, None)?.context("the bundle has no predictors")?;
+    // What was published is the paper's predictor: of a cascade the first stage.
+    let predictor = match bundled_first_stage(&files)? {
+        Some(first) => first,
+        None => bundled_predictor(&files, None)?.context("the bundle has no predictors")?,
+    };
     let skipped = PROMPT + WARM_UP;
     let heard = Heard::new(model.layers.len(), skipped, EXACT_EVERY);
     let recorder = Box::new(Recorder::new(predictor, heard.clone()));

@@ -5,7 +5,7 @@ use super::attention::Block;
 use super::dense::DenseMaker;
 use super::language::{Language, Text, walk};
 use super::mixing::Mixing;
-use super::neurons::{LayerNeurons, NeuronMaker};
+use super::neurons::{COPY_BITS, LayerNeurons, NeuronMaker};
 use super::random::Random;
 use super::recipe::{FILE, Recipe};
 use super::shapes::Model;
@@ -16,7 +16,8 @@ use flint_bundle::{
 use flint_geometry::{ModelShape, NeuronSet};
 use flint_kernels::{Compute, ElementType, Isa};
 use flint_model::Residual;
-use flint_predictor::{LowRankGroup, ScoredGroup};
+use flint_predictor::{GateCopyGroup, LowRankGroup};
+use runtime::PredictorKind;
 use std::path::Path;
 
 /// Tokens that each layer is tuned on.
@@ -53,10 +54,12 @@ pub enum SynthEvent {
         layer: usize,
         /// Share of its neurons that is active.
         activity: f64,
-        /// Neurons predicted for each active one.
+        /// Neurons that the low-rank predictor predicts for each active one.
         over_prediction: f64,
-        /// Share of the active neurons that is predicted.
+        /// Share of the active neurons that it predicts.
         recall: f64,
+        /// Neurons predicted for each active one by both stages of a cascade, the same where there is one stage.
+        refined: f64,
     },
     /// All bytes are written; loads are measured for every size of cache.
     Replaying,
@@ -76,7 +79,7 @@ pub enum SynthEvent {
 pub fn synth(args: &SynthArgs, listen: &mut dyn FnMut(SynthEvent)) -> anyhow::Result<Bundle> {
     let model = Model::new(args.shape, args.scale)?;
     let shape = model.architecture.shape(ElementType::F16)?;
-    let predictors = predictor_bytes(&model);
+    let predictors = predictor_bytes(&model, args.predictor);
     let disk_bytes = BundleWriter::disk_needed(&shape, dense_bytes(&model)) + predictors;
     let free_bytes = free_bytes(&args.out);
     listen(SynthEvent::Planned {
@@ -98,8 +101,9 @@ pub fn synth(args: &SynthArgs, listen: &mut dyn FnMut(SynthEvent)) -> anyhow::Re
     }
     let recipe = Recipe { shape: args.shape, scale: args.scale, seed: args.seed };
     let mut writer = create(args, &model, shape, recipe)?;
-    let made = Maker { model: &model, random: &Random::new(args.seed), disk_bytes }
-        .write(&mut writer, listen)?;
+    let maker =
+        Maker { model: &model, random: &Random::new(args.seed), kind: args.predictor, disk_bytes };
+    let made = maker.write(&mut writer, listen)?;
     writer.commit()?;
     listen(SynthEvent::Replaying);
     let loads_per_token = runtime::load_curve(&made.predicted, shape.neurons)?;
@@ -110,7 +114,8 @@ pub fn synth(args: &SynthArgs, listen: &mut dyn FnMut(SynthEvent)) -> anyhow::Re
         perplexity_sparse: None,
         loads_per_token,
     };
-    let bundle = replace_predictors(&args.out, LowRankGroup::KIND, made.blobs, Some(calibration))?;
+    let bundle =
+        replace_predictors(&args.out, args.predictor.name(), made.blobs, Some(calibration))?;
     bundle.verify(&mut |done, total| listen(SynthEvent::Verified { done, total }))?;
     Ok(bundle)
 }
@@ -150,6 +155,7 @@ struct Made {
 struct Maker<'a> {
     model: &'a Model,
     random: &'a Random,
+    kind: PredictorKind,
     disk_bytes: u64,
 }
 
@@ -174,6 +180,7 @@ impl Maker<'_> {
             published: self.model.shape.published(),
             compute: &compute,
             layout: architecture.shape(ElementType::F16)?.record,
+            kind: self.kind,
         };
         let total = self.disk_bytes;
         let mut written = |writer: &BundleWriter| {
@@ -189,8 +196,9 @@ impl Maker<'_> {
             listen(SynthEvent::Tuned {
                 layer,
                 activity: f64::from(found.active_mean) / architecture.feed_forward.neurons as f64,
-                over_prediction: f64::from(found.predicted_mean / found.active_mean),
-                recall: f64::from(found.recall),
+                over_prediction: one.first.predicted_per_active(),
+                recall: one.first.recall(),
+                refined: f64::from(found.predicted_mean / found.active_mean),
             });
             listen(SynthEvent::Written { done: writer.bytes_written(), total });
             made.blobs.push(one.blob);
@@ -244,10 +252,14 @@ fn dense_bytes(model: &Model) -> u64 {
     numbers.sum::<u64>() * 2 + biases as u64
 }
 
-fn predictor_bytes(model: &Model) -> u64 {
+fn predictor_bytes(model: &Model, kind: PredictorKind) -> u64 {
     let (width, neurons) = (model.architecture.hidden, model.architecture.feed_forward.neurons);
+    let copy = match kind {
+        PredictorKind::Cascade => GateCopyGroup::bytes_of(width, neurons, COPY_BITS),
+        _ => 0,
+    };
     let ranks = model.layers.iter().filter_map(|layer| layer.rank);
-    ranks.map(|rank| LowRankGroup::bytes_of(width, neurons, rank) + 4096).sum()
+    ranks.map(|rank| LowRankGroup::bytes_of(width, neurons, rank) + copy + 4096).sum()
 }
 
 /// Bytes free for this user where `path` is or will be; `None` where the system does not say.

@@ -1,6 +1,7 @@
 //! Synthetic bundles at a tiny scale: written, read back, run, and held against what they were made for.
 
 use flint_bundle::Bundle;
+use runtime::PredictorKind;
 use runtime::{MemoryBudget, ModelFiles};
 use std::fs;
 use std::path::Path;
@@ -13,7 +14,8 @@ use xtask::synth::{
 const TINY: &str = "1/1024";
 
 fn args(shape: Shape, out: &Path, seed: u64) -> SynthArgs {
-    SynthArgs { shape, out: out.to_owned(), scale: TINY.parse().unwrap(), seed, force: false }
+    let (out, scale, predictor) = (out.to_owned(), TINY.parse().unwrap(), PredictorKind::Cascade);
+    SynthArgs { shape, out, scale, seed, predictor, force: false }
 }
 
 fn make(shape: Shape, out: &Path, seed: u64) -> Bundle {

@@ -24,6 +24,7 @@ fn a_directory_is_measured_with_a_temporary_file_that_is_removed() {
     assert_eq!(report.file_bytes, 3 << 20);
     for point in report.random.iter().chain([&report.sequential]) {
         assert!(point.reads > 0 && point.micros_per_read > 0.0, "{point:?}");
+        assert!(point.cpu_micros_per_read > 0.0, "a read costs some CPU: {point:?}");
         let expected = point.bytes as f64 / point.micros_per_read;
         assert!((point.megabytes_per_second / expected - 1.0).abs() < 1e-9, "{point:?}");
     }

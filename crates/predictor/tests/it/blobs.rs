@@ -3,7 +3,7 @@
 use crate::synthetic::{Group, Numbers, compute};
 use flint_predictor::train::Factors;
 use flint_predictor::{
-    BlobFault, GateCopy, GateCopyGroup, LowRank, LowRankGroup, Predictor, ScoredGroup,
+    BlobFault, CascadeGroup, GateCopy, GateCopyGroup, LowRank, LowRankGroup, Predictor, ScoredGroup,
 };
 use proptest::prelude::*;
 
@@ -27,12 +27,21 @@ fn copy(width: usize, neurons: usize, bits: usize) -> GateCopyGroup {
     copy
 }
 
+fn cascade(width: usize, neurons: usize, rank: usize, bits: usize) -> CascadeGroup {
+    CascadeGroup::new(low_rank(width, neurons, rank), copy(width, neurons, bits))
+}
+
 proptest! {
     #[test]
     fn a_group_reads_back_as_it_was(
         width in 1usize..40, neurons in 1usize..40, rank in 1usize..8, bits in 2usize..=4,
     ) {
-        let group = low_rank(width, neurons, rank.min(width).min(neurons));
+        let rank = rank.min(width).min(neurons);
+        let group = cascade(width, neurons, rank, bits);
+        let bytes = group.to_bytes();
+        prop_assert_eq!(bytes.len() as u64, 3 * 24 + group.bytes());
+        prop_assert_eq!(CascadeGroup::from_bytes(width, neurons, &bytes), Ok(group));
+        let group = low_rank(width, neurons, rank);
         let bytes = group.to_bytes();
         prop_assert_eq!(bytes.len() as u64, 24 + group.bytes());
         prop_assert_eq!(LowRankGroup::from_bytes(width, neurons, &bytes), Ok(group));
@@ -46,7 +55,9 @@ proptest! {
     fn bytes_cut_or_changed_anywhere_never_panic(
         at in 0usize..400, to: u8, cut in 0usize..400,
     ) {
-        for blob in [low_rank(9, 14, 3).to_bytes(), copy(9, 14, 3).to_bytes()] {
+        let blobs =
+            [low_rank(9, 14, 3).to_bytes(), copy(9, 14, 3).to_bytes(), cascade(9, 14, 3, 2).to_bytes()];
+        for blob in blobs {
             let mut changed = blob.clone();
             let at = at % blob.len();
             changed[at] = to;
@@ -54,10 +65,13 @@ proptest! {
             for bytes in [&changed[..], cut] {
                 let parsed = LowRankGroup::from_bytes(9, 14, bytes).map(|g| scores(&g));
                 let copied = GateCopyGroup::from_bytes(9, 14, bytes).map(|g| scores(&g));
-                prop_assert!(parsed.is_err() || copied.is_err(), "two kinds at once");
+                let both = CascadeGroup::from_bytes(9, 14, bytes).map(|g| scores(&g));
+                let read = [parsed.is_ok(), copied.is_ok(), both.is_ok()];
+                prop_assert!(read.into_iter().filter(|&read| read).count() <= 1, "two kinds at once");
             }
             prop_assert!(LowRankGroup::from_bytes(9, 14, cut).is_err());
             prop_assert!(GateCopyGroup::from_bytes(9, 14, cut).is_err());
+            prop_assert!(CascadeGroup::from_bytes(9, 14, cut).is_err());
         }
     }
 }
@@ -106,6 +120,28 @@ fn each_lie_in_a_header_is_named() {
         let fault = GateCopyGroup::from_bytes(9, 14, &put(&copy, 4, bits)).unwrap_err();
         assert!(matches!(fault, BlobFault::Size { least: 2, most: 4, got, .. } if got == bits));
     }
+}
+
+#[test]
+fn each_lie_in_a_cascade_is_named() {
+    let blob = cascade(9, 14, 3, 2).to_bytes();
+    let fault = |bytes: &[u8]| CascadeGroup::from_bytes(9, 14, bytes).unwrap_err().to_string();
+    let first = 24 + low_rank(9, 14, 3).to_bytes().len();
+    assert_eq!(fault(&put(&blob, 4, 0)), "the rank of the first stage is 0, expected 1 to 9");
+    assert_eq!(fault(&put(&blob, 4, 2)), "it has 166 bytes, its sizes ask for 193");
+    assert_eq!(fault(&blob[..first - 1]), "it has 216 bytes, its sizes ask for 217");
+    assert_eq!(fault(&blob[..first]), "0 bytes are too few for a header of 24");
+    assert_eq!(
+        fault(&put(&blob, 5, f32::NAN.to_bits())),
+        "number 0 of the threshold is not finite"
+    );
+    assert_eq!(
+        fault(&put(&blob, 6, 0)),
+        "it starts with [00, 00, 00, 00], expected [46, 4c, 6c, 72]"
+    );
+    let mut long = blob.clone();
+    long.push(0);
+    assert!(fault(&long).contains("its sizes ask for"), "{}", fault(&long));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use crate::synthetic::{Group, compute};
 use flint_geometry::NeuronSet;
 use flint_predictor::train::Regression;
 use flint_predictor::{
-    Activity, Curve, GateCopyGroup, HalfStates, LowRankGroup, Predictor, Score, Scored,
-    ScoredGroup, States, calibrate, evaluate,
+    Activity, CascadeGroup, Curve, GateCopyGroup, HalfStates, LowRankGroup, Predictor, Score,
+    Scored, ScoredGroup, States, calibrate, evaluate,
 };
 use std::io;
 
@@ -71,6 +71,29 @@ fn a_copy_with_more_bits_predicts_fewer() {
         found.score.predicted_per_active()
     });
     assert!(cost[0] > cost[1] && cost[1] > cost[2] && cost[2] < 1.2, "{cost:?}");
+}
+
+#[test]
+fn a_cascade_finds_as_many_and_names_fewer_than_its_first_stage() {
+    let (group, mut states, activity, first) = fixture();
+    let copy = GateCopyGroup::copy(&compute(), &group.deciding(), 4);
+    let mut cascade = CascadeGroup::new(first, copy);
+    let found = cascade.calibrate(&compute(), &mut states, &activity, 1500..3000, 0.95).unwrap();
+    let alone = evaluate(&compute(), cascade.first(), &mut states, &activity, 1500..3000).unwrap();
+    assert!(found.score.recall() >= 0.95 && alone.score.recall() >= 0.95);
+    assert!(found.score.predicted_per_active() < alone.score.predicted_per_active());
+    assert!(found.score.predicted_per_active() < 1.1, "{:?}", found.score);
+    let unseen = evaluate(&compute(), &cascade, &mut states, &activity, 0..1500).unwrap();
+    assert!(unseen.score.recall() > 0.9, "{:?}", unseen.score);
+    let mut sets = vec![NeuronSet::new()];
+    let input = vec![0.5; group.width];
+    let mut first = Scored::new(group.width, group.neurons, vec![Some(cascade.first().clone())]);
+    first.predict(&compute(), 0, &input, &mut sets).unwrap();
+    let mut stages =
+        Scored::new(group.width, group.neurons, vec![Some(cascade)]).into_first_stage();
+    let mut again = vec![NeuronSet::new()];
+    stages.predict(&compute(), 0, &input, &mut again).unwrap();
+    assert_eq!((again, stages.kind()), (sets, "low-rank"), "the first stage stands alone");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use flint_geometry::NeuronSet;
 use flint_kernels::{Activation, Compute, ElementType, Isa, MatrixView};
 use flint_predictor::train::Factors;
 use flint_predictor::{
-    Deciding, GateCopy, GateCopyGroup, LowRank, LowRankGroup, Predictor, PredictorError, Scored,
-    ScoredGroup,
+    Activity, CascadeGroup, Curve, Deciding, GateCopy, GateCopyGroup, HalfStates, LowRank,
+    LowRankGroup, Predictor, PredictorError, Scored, ScoredGroup, States,
 };
 use proptest::prelude::*;
 
@@ -102,8 +102,66 @@ proptest! {
         let input = Numbers::new(seed).take(positions * width);
         same_bits_everywhere(&LowRankGroup::quantise(&factors((width, neurons), rank, seed)), &input);
         let group = Group::new((width, neurons), 1, 1, 0.1, seed);
-        same_bits_everywhere(&GateCopyGroup::copy(&compute(), &group.deciding(), bits), &input);
+        let copy = GateCopyGroup::copy(&compute(), &group.deciding(), bits);
+        same_bits_everywhere(&copy, &input);
+        let first = LowRankGroup::quantise(&factors((width, neurons), rank, seed));
+        let (cascade, _) = cascade(first, copy, &group, &input);
+        same_bits_everywhere(&cascade, &input);
     }
+
+    #[test]
+    fn a_cascade_asks_the_copy_about_candidates_and_names_no_other(
+        width in 1usize..40, neurons in 1usize..60, positions in 1usize..6, seed: u64,
+    ) {
+        let input = Numbers::new(seed).take(positions * width);
+        let group = Group::new((width, neurons), 2, 1, 0.1, seed);
+        let first = LowRankGroup::quantise(&factors((width, neurons), 2, seed));
+        let copy = GateCopyGroup::copy(&compute(), &group.deciding(), 4);
+        let (cascade, candidates) = cascade(first.clone(), copy.clone(), &group, &input);
+        let (firsts, seconds) = (one_by_one(&first, &input), one_by_one(&copy, &input));
+        for (position, scores) in one_by_one(&cascade, &input).iter().enumerate() {
+            for (neuron, &score) in scores.iter().enumerate() {
+                let candidate = firsts[position][neuron] >= candidates;
+                let expected = if candidate { seconds[position][neuron] } else { f32::NEG_INFINITY };
+                prop_assert_eq!(score, expected, "neuron {}", neuron);
+            }
+        }
+    }
+}
+
+/// Rows that are multiplied as they are packed, where they are long enough; x is at its extremes in some places.
+#[test]
+fn packed_rows_give_the_bits_of_unpacked_ones() {
+    for (width, neurons) in [(128, 70), (256, 131), (4096, 150), (4224, 9)] {
+        let mut input = Numbers::new(width as u64).take(3 * width);
+        input.iter_mut().step_by(5).for_each(|x| *x = 1e3);
+        let group = Group::new((width, neurons), 2, 1, 0.1, 5);
+        let first = LowRankGroup::quantise(&factors((width, neurons), 2, 5));
+        let copy = GateCopyGroup::copy(&compute(), &group.deciding(), 4);
+        let all = CascadeGroup::new(first.clone(), copy.clone());
+        same_bits_everywhere(&all, &input);
+        assert_eq!(one_by_one(&all, &input), one_by_one(&copy, &input), "all are candidates");
+        let (some, _) = cascade(first, copy, &group, &input);
+        same_bits_everywhere(&some, &input);
+    }
+}
+
+/// A cascade calibrated on these inputs, and the score that makes a candidate.
+fn cascade(
+    first: LowRankGroup,
+    copy: GateCopyGroup,
+    group: &Group,
+    input: &[f32],
+) -> (CascadeGroup, f32) {
+    let mut states = HalfStates::new(first.width());
+    states.extend(input);
+    let activity = Activity::observe(&compute(), &group.deciding(), &mut states).unwrap();
+    let tokens = 0..states.tokens();
+    let curve = Curve::measure(&compute(), &first, &mut states, &activity, tokens.clone());
+    let candidates = curve.unwrap().threshold(1.0 - 0.6 * 0.5);
+    let mut cascade = CascadeGroup::new(first, copy);
+    cascade.calibrate(&compute(), &mut states, &activity, tokens, 0.5).unwrap();
+    (cascade, candidates)
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the predictors cost: per layer, in neurons loaded for every size of cache, and in perplexity.
 
 use super::collect;
-use super::train::{MadeLayer, Training, kind_name};
+use super::train::{MadeLayer, Training};
 use super::{CalibrateEvent, CalibrateOptions};
 use crate::engine::read_predictor;
 use crate::{MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, RuntimeError};
@@ -44,7 +44,7 @@ impl Training<'_> {
             });
         }
         let blobs = made.iter().map(|layer| layer.blob.clone());
-        let kind = kind_name(self.options.kind);
+        let kind = self.options.kind.name();
         let mut predictor = read_predictor(kind, self.files.architecture(), blobs)?;
         Ok(Calibration {
             tokens: self.split.held_out.len() as u64,

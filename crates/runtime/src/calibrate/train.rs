@@ -9,13 +9,20 @@ use crate::{ModelFiles, RuntimeError};
 use flint_kernels::Compute;
 use flint_predictor::train::{FineTuning, Regression, fine_tune};
 use flint_predictor::{
-    Activity, Calibrated, DENSE_SHARE, GateCopyGroup, LowRankGroup, ScoredGroup, calibrate,
-    evaluate,
+    Activity, Calibrated, CascadeGroup, DENSE_SHARE, Deciding, GateCopyGroup, LowRankGroup,
+    ScoredGroup, States, calibrate, evaluate,
 };
 use std::ops::ControlFlow;
 
 /// Bits per weight that a low-bit copy may have, best first.
 const COPY_BITS: [usize; 3] = [4, 3, 2];
+
+/// Bits per weight of the second stage of a cascade: on rows of random numbers, 4 name 1.1 neurons per active one, 3
+/// name 1.3 and 2 name 1.8, and all three load about as many neurons into what memory they leave.
+const CASCADE_BITS: usize = 4;
+
+/// Share of the bytes of a predictor that the first stage of a cascade takes: it only has to name candidates.
+const FIRST_STAGE: f64 = 0.25;
 
 /// Start of every random number: the same text gives the same predictors.
 const SEED: u64 = 0;
@@ -39,14 +46,6 @@ pub(super) struct Training<'a> {
     pub(super) compute: &'a Compute,
 }
 
-/// Name of a kind in a bundle.
-pub(super) fn kind_name(kind: PredictorKind) -> &'static str {
-    match kind {
-        PredictorKind::LowRank => LowRankGroup::KIND,
-        PredictorKind::GateCopy => GateCopyGroup::KIND,
-    }
-}
-
 impl Training<'_> {
     /// Trains what was not trained before.
     pub(super) fn run(
@@ -57,13 +56,16 @@ impl Training<'_> {
         let budget = self.files.bundle().shape().neuron_bytes() as f64 * self.options.share;
         let ranks = match self.options.kind {
             PredictorKind::LowRank => self.plan_ranks(budget as u64)?,
+            PredictorKind::Cascade => self.plan_ranks((budget * FIRST_STAGE) as u64)?,
             PredictorKind::GateCopy => vec![None; layers],
         };
         let mut made = Vec::new();
         for (layer, rank) in ranks.into_iter().enumerate() {
             self.options.halt.check()?;
             let one = match (self.options.kind, rank) {
-                (PredictorKind::LowRank, rank) => self.low_rank(layer, rank)?,
+                (PredictorKind::LowRank | PredictorKind::Cascade, rank) => {
+                    self.trained(layer, rank)?
+                }
                 (PredictorKind::GateCopy, _) => self.copy(layer, budget as u64 / layers as u64)?,
             };
             let report = one.report(layer);
@@ -73,47 +75,57 @@ impl Training<'_> {
         Ok(made)
     }
 
-    fn low_rank(&self, layer: usize, rank: Option<usize>) -> Result<MadeLayer, RuntimeError> {
+    /// A predictor with a trained low-rank part: that alone, or as the first stage of a cascade.
+    fn trained(&self, layer: usize, rank: Option<usize>) -> Result<MadeLayer, RuntimeError> {
         let Training { split, compute, options, .. } = self;
         let mut states = collect::states(self.files, self.work, layer)?;
         let rows = LayerRows::read(self.files, layer, compute)?;
         let deciding = rows.deciding()?;
         let activity = Activity::observe(compute, &deciding, &mut states)?;
         let Some(rank) = rank else { return Ok(MadeLayer::whole(&activity, split)) };
-        let name = format!("predictor-{layer}");
-        let mut group = match self.work.has(&name) {
-            true => self.parse(layer, &self.work.read(&name)?)?,
-            false => {
-                let train = split.train.clone();
-                let regression =
-                    Regression::fit(compute, &deciding, &mut states, train.clone(), rank, SEED)?;
-                let start = regression.factors(rank.min(regression.rank()));
-                let how =
-                    FineTuning { recall: options.recall, seed: SEED, ..FineTuning::default() };
-                let held_out = split.held_out.clone();
-                let trained = fine_tune(
-                    compute,
-                    &start,
-                    &mut states,
-                    &activity,
-                    train,
-                    held_out,
-                    &how,
-                    &mut |epoch| {
-                        tracing::info!(layer, ?epoch, "trained");
-                        ControlFlow::Continue(())
-                    },
-                )?;
-                LowRankGroup::quantise(&trained.factors)
-            }
-        };
+        let mut group = self.low_rank(layer, rank, &deciding, &mut states, &activity)?;
         let tokens = split.calibration.clone();
-        calibrate(compute, &mut group, &mut states, &activity, tokens, options.recall)?;
-        self.work.write(&name, &group.to_bytes())?;
         // Half of what was not trained on set the threshold; the other half says what it is worth.
         let judged = split.held_out.clone();
+        if options.kind == PredictorKind::LowRank {
+            calibrate(compute, &mut group, &mut states, &activity, tokens, options.recall)?;
+            let found = evaluate(compute, &group, &mut states, &activity, judged)?;
+            return Ok(MadeLayer::of(&group, rank, found));
+        }
+        let copy = GateCopyGroup::copy(compute, &deciding, CASCADE_BITS);
+        let mut group = CascadeGroup::new(group, copy);
+        group.calibrate(compute, &mut states, &activity, tokens, options.recall)?;
         let found = evaluate(compute, &group, &mut states, &activity, judged)?;
         Ok(MadeLayer::of(&group, rank, found))
+    }
+
+    /// Trains, or takes what an earlier run trained.
+    fn low_rank(
+        &self,
+        layer: usize,
+        rank: usize,
+        deciding: &Deciding<'_>,
+        states: &mut dyn States,
+        activity: &Activity,
+    ) -> Result<LowRankGroup, RuntimeError> {
+        let Training { split, compute, options, .. } = self;
+        let name = format!("predictor-{layer}");
+        if self.work.has(&name) {
+            return self.parse(layer, &self.work.read(&name)?);
+        }
+        let train = split.train.clone();
+        let regression = Regression::fit(compute, deciding, states, train.clone(), rank, SEED)?;
+        let start = regression.factors(rank.min(regression.rank()));
+        let how = FineTuning { recall: options.recall, seed: SEED, ..FineTuning::default() };
+        let held_out = split.held_out.clone();
+        let listen = &mut |epoch| {
+            tracing::info!(layer, ?epoch, "trained");
+            ControlFlow::Continue(())
+        };
+        let trained = fine_tune(compute, &start, states, activity, train, held_out, &how, listen)?;
+        let group = LowRankGroup::quantise(&trained.factors);
+        self.work.write(&name, &group.to_bytes())?;
+        Ok(group)
     }
 
     /// A low-bit copy with as many bits as the budget of a layer allows, 2 at least.

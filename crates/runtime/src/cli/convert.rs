@@ -58,7 +58,8 @@ pub struct ConvertArgs {
         conflicts_with = "no_predictor"
     )]
     sparsity: Vec<f32>,
-    /// Kind of predictor: low-rank (trained) or gate-copy (low-bit copy of the deciding rows)
+    /// Kind of predictor: low-rank (trained), gate-copy (low-bit copy of the deciding rows), or cascade (the one names
+    /// candidates, the other tells which are active)
     #[arg(long, value_name = "KIND", default_value = "low-rank")]
     predictor: PredictorKind,
 }

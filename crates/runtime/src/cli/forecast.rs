@@ -40,12 +40,13 @@ pub(super) fn table(prepared: &Prepared) -> String {
 /// Where a token's time goes.
 fn because(said: &Forecast) -> String {
     format!(
-        "a token takes {:.1} ms: {:.1} attention and logits, {:.1} prediction, {:.1} neurons, and waits {:.1} \
-         for reads that take {:.1} by themselves",
+        "a token takes {:.1} ms: {:.1} attention and logits, {:.1} prediction, {:.1} neurons, {:.1} \
+         reading and checking, and waits {:.1} for reads that take {:.1} by themselves",
         said.token_ms,
         said.dense_ms,
         said.predictor_ms,
         said.neurons_ms,
+        said.reading_cpu_ms,
         said.waiting_ms,
         said.reads_ms
     )

@@ -35,6 +35,7 @@ fn description(report: &ProbeReport) -> Value {
             "depth": point.depth,
             "reads": point.reads,
             "us_per_read": point.micros_per_read,
+            "cpu_us_per_read": point.cpu_micros_per_read,
             "mb_per_second": point.megabytes_per_second,
         })
     };

@@ -2,7 +2,8 @@
 //!
 //! A token takes the sum over its layers of attention, prediction, the longer of missing reads and what can
 //! be computed meanwhile, and the down projection; then the logits. Reads that are known or guessed before
-//! attention take its time away from those that are waited for. What is streamed in order runs
+//! attention take its time away from those that are waited for. Reading and checking take CPU, which is shared out evenly
+//! over the threads. What is streamed in order runs
 //! ahead over the whole pass, so it is compared with all of the computation at once.
 
 use super::{DiskRates, Rates, Work};
@@ -26,6 +27,8 @@ pub struct Forecast {
     pub predictor_ms: f64,
     /// Neurons, from memory.
     pub neurons_ms: f64,
+    /// What reading and checking take from the cores that compute.
+    pub reading_cpu_ms: f64,
     /// All reads, by themselves.
     pub reads_ms: f64,
     /// Reads that nothing hides.
@@ -59,7 +62,8 @@ impl Work {
         dense += self.head_bytes / rates.memory;
         let predict = self.predictions() * rates.predict_seconds;
         let streamed = self.streamed_bytes / rates.disk.bytes_per_second;
-        let busy = dense + neurons + predict;
+        let reading = self.reading_cpu(rates);
+        let busy = dense + neurons + predict + reading;
         // Streams and misses share the disk.
         let waiting = waiting.max(streamed + reads - busy);
         let token = busy + waiting;
@@ -69,6 +73,7 @@ impl Work {
             dense_ms: dense * 1e3,
             predictor_ms: predict * 1e3,
             neurons_ms: neurons * 1e3,
+            reading_cpu_ms: reading * 1e3,
             reads_ms: (reads + streamed) * 1e3,
             waiting_ms: waiting * 1e3,
         }
@@ -101,8 +106,16 @@ impl Work {
         })
     }
 
+    /// Seconds that reading and checking take from the threads that compute, spread over all of them.
+    fn reading_cpu(&self, rates: &Rates) -> f64 {
+        let records: f64 = self.layers.iter().map(|layer| layer.loaded).sum();
+        let checked =
+            if self.checked { records * self.record_bytes + self.streamed_bytes } else { 0.0 };
+        (records * rates.disk.record_cpu_seconds + checked / rates.checksum) / self.threads.max(1.0)
+    }
+
     /// Predictions per layer: guesses are predictions too.
-    fn predictions(&self) -> f64 {
+    pub(super) fn predictions(&self) -> f64 {
         f64::from(u8::from(self.sparse)) + f64::from(u8::from(self.guesses))
     }
 
@@ -131,10 +144,12 @@ mod tests {
         let disk = DiskRates {
             depth: 32,
             record_seconds: 20e-6,
+            record_cpu_seconds: 0.0,
             run_seconds: 62e-6,
             bytes_per_second: 1e9,
         };
-        Rates { memory: 20e9, operations: 1e11, predict_seconds: 0.0, call_seconds: 0.0, disk }
+        let (predict_seconds, call_seconds, checksum) = (0.0, 0.0, 1e10);
+        Rates { memory: 20e9, operations: 1e11, predict_seconds, call_seconds, checksum, disk }
     }
 
     fn work(loaded: f64) -> Work {
@@ -162,6 +177,19 @@ mod tests {
             (said.token_ms - ahead.token_ms - 10.0 * 5.0).abs() < 1e-6,
             "attention hides reads"
         );
+    }
+
+    #[test]
+    fn reading_and_checking_take_cpu_from_all_threads() {
+        let rates =
+            || Rates { disk: DiskRates { record_cpu_seconds: 10e-6, ..rates().disk }, ..rates() };
+        let two = Work { threads: 2.0, checked: true, ..work(400.0) };
+        let said = two.forecast(&rates());
+        // 4000 records: 40 ms to read, and 65.5 MB at 10 GB/s to check.
+        assert!((said.reading_cpu_ms - (40.0 + 6.5536) / 2.0).abs() < 1e-9, "{said:?}");
+        let unchecked = Work { checked: false, ..two }.forecast(&rates());
+        assert!((unchecked.reading_cpu_ms - 20.0).abs() < 1e-9, "{unchecked:?}");
+        assert!((said.token_ms - unchecked.token_ms - 6.5536 / 2.0).abs() < 1e-9);
     }
 
     #[test]

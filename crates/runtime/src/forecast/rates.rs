@@ -27,6 +27,9 @@ const WORTH_DEEPER: f64 = 1.05;
 const LARGE: usize = 512 << 10;
 const LARGE_DEPTH: usize = 16;
 
+/// Bytes that the checksum is measured on.
+const CHECKED: usize = 2 << 20;
+
 /// Records of a longer read, to see what a byte more costs.
 const RUN: usize = 4;
 
@@ -37,6 +40,8 @@ pub struct DiskRates {
     pub depth: usize,
     /// Seconds per read of a record, many in flight.
     pub record_seconds: f64,
+    /// Seconds of CPU per read of a record, which computation cannot have.
+    pub record_cpu_seconds: f64,
     /// Seconds per read of a few neighbouring records at once.
     pub run_seconds: f64,
     /// Bytes per second of large reads.
@@ -54,6 +59,8 @@ pub struct Rates {
     pub predict_seconds: f64,
     /// Seconds to hand a small product to all threads and back.
     pub call_seconds: f64,
+    /// Bytes whose checksum one thread takes in a second.
+    pub checksum: f64,
     /// The disk.
     pub disk: DiskRates,
 }
@@ -71,26 +78,27 @@ impl DiskRates {
     ) -> Result<DiskRates, RuntimeError> {
         let options = ProbeOptions { each, read, ..ProbeOptions::default() };
         let mut seed = 0;
-        let mut seconds = |bytes: usize, depth: usize| {
+        let mut measure = |bytes: usize, depth: usize| {
             seed += 1;
             let point = probe_random(neurons, bytes, depth, &options, seed);
-            point.map(|point| point.micros_per_read / 1e6).map_err(RuntimeError::Open)
+            let point = point.map_err(RuntimeError::Open)?;
+            Ok::<_, RuntimeError>((point.micros_per_read / 1e6, point.cpu_micros_per_read / 1e6))
         };
-        let (mut depth, mut record_seconds) = (0, f64::INFINITY);
+        let (mut depth, mut record_seconds, mut record_cpu_seconds) = (0, f64::INFINITY, 0.0);
         for deeper in DEPTHS {
-            let each = seconds(record_bytes, deeper)?;
+            let (each, cpu) = measure(record_bytes, deeper)?;
             if depth == 0 || record_seconds > WORTH_DEEPER * each {
-                (depth, record_seconds) = (deeper, each);
+                (depth, record_seconds, record_cpu_seconds) = (deeper, each, cpu);
             }
         }
         let file = std::fs::metadata(neurons).map_or(0, |file| file.len() as usize);
         let (run, large) = (RUN * record_bytes, LARGE.max(record_bytes).min(file));
         let run_seconds = match run <= file {
-            true => seconds(run, depth)?,
+            true => measure(run, depth)?.0,
             false => RUN as f64 * record_seconds,
         };
-        let bytes_per_second = large as f64 / seconds(large, LARGE_DEPTH)?;
-        Ok(DiskRates { depth, record_seconds, run_seconds, bytes_per_second })
+        let bytes_per_second = large as f64 / measure(large, LARGE_DEPTH)?.0;
+        Ok(DiskRates { depth, record_seconds, record_cpu_seconds, run_seconds, bytes_per_second })
     }
 
     /// The largest gap that two records may have so that one read of all takes no longer than two reads. What a
@@ -107,10 +115,10 @@ impl DiskRates {
     /// Everything takes `times` as long.
     fn slowed(self, times: f64) -> DiskRates {
         DiskRates {
-            depth: self.depth,
             record_seconds: self.record_seconds * times,
             run_seconds: self.run_seconds * times,
             bytes_per_second: self.bytes_per_second / times,
+            ..self
         }
     }
 
@@ -174,6 +182,14 @@ fn call(compute: &Compute, memory: f64) -> f64 {
     (each - weights.len() as f64 / memory / 2.0).max(0.0)
 }
 
+/// Bytes per second of checksums, of bytes that were just written.
+fn checksum() -> f64 {
+    let bytes = vec![1; CHECKED];
+    let started = Instant::now();
+    std::hint::black_box(crc32c::crc32c(&bytes));
+    CHECKED as f64 / started.elapsed().as_secs_f64()
+}
+
 impl Rates {
     /// Measures everything but the disk, on at most a quarter of the memory that is `available`; `predict`
     /// predicts all layers once, where anything is predicted.
@@ -194,17 +210,21 @@ impl Rates {
             operations: arithmetic(compute),
             predict_seconds,
             call_seconds: call(compute, memory),
+            checksum: checksum(),
             disk,
         }))
     }
 
     /// The rates that a run of `work` met: its disk, which took another multiple of the measured time for the reads that
-    /// were really made, and memory as measured `after` it.
+    /// were really made, its predictions, and memory as measured `after` it.
     pub fn met_by(&self, work: &super::Work, stats: &Stats, after: Option<f64>) -> Rates {
         let mut met = *self;
         if let Some(after) = after {
             met.memory = (self.memory + after) / 2.0;
-            met.predict_seconds = self.predict_seconds * self.memory / met.memory;
+        }
+        // What a prediction takes depends on how many candidates the text makes.
+        if work.sparse {
+            met.predict_seconds = stats.per_token.predictor_ms / 1e3 / work.predictions();
         }
         let expected = work.as_done(stats).read_seconds(&self.disk);
         let busy = stats.per_token.io_busy_ms / 1e3;

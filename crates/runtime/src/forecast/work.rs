@@ -55,6 +55,10 @@ pub struct Work {
     pub guesses: bool,
     /// Products that are handed to threads, per layer.
     pub calls: f64,
+    /// Threads that compute.
+    pub threads: f64,
+    /// Whether what is read is checked.
+    pub checked: bool,
     /// The prompt.
     pub prompt: PromptWork,
 }
@@ -66,6 +70,7 @@ impl Work {
         architecture: &Architecture,
         plan: &Plan,
         options: &RunOptions,
+        threads: usize,
     ) -> Work {
         let shape = bundle.shape();
         let layers = shape.layers as usize;
@@ -100,6 +105,8 @@ impl Work {
             reads_before_attention: sparse && (!serial || guesses),
             guesses,
             calls: if sparse { 10.0 } else { 7.0 },
+            threads: threads as f64,
+            checked: options.verify_reads,
             prompt: PromptWork {
                 chunk: plan.chunk,
                 read_bytes: streamed + if sparse { all_rows - in_slots } else { 0.0 },
