@@ -112,11 +112,40 @@ struct Work {
 }
 
 impl Cascade {
-    /// The first stages alone: the low-rank predictor that this would be without copies.
-    pub fn into_first_stage(self) -> LowRank {
-        let (width, neurons) = self.sizes();
-        let first = self.into_groups().into_iter().map(|group| group.map(|group| group.first));
-        Scored::new(width, neurons, first.collect())
+    /// The first stages alone of what was stored: the low-rank predictor that this would be without copies.
+    ///
+    /// # Errors
+    /// Names the first group whose blob is no cascade of this size.
+    pub fn first_stage<B: AsRef<[u8]>>(
+        width: usize,
+        neurons: usize,
+        blobs: impl IntoIterator<Item = Option<B>>,
+    ) -> Result<LowRank, PredictorError> {
+        LowRank::parse(width, neurons, blobs, |bytes| {
+            let Stages { first, .. } = Stages::split(width, neurons, bytes)?;
+            LowRankGroup::from_bytes(width, neurons, first)
+        })
+    }
+}
+
+/// The parts of a stored group.
+struct Stages<'a> {
+    first: &'a [u8],
+    candidates: f32,
+    second: &'a [u8],
+}
+
+impl<'a> Stages<'a> {
+    fn split(width: usize, neurons: usize, bytes: &'a [u8]) -> Result<Stages<'a>, BlobFault> {
+        let parameter = ("the rank of the first stage", 1..=width.min(neurons));
+        let expected = Expected { magic: MAGIC, width, neurons, parameter };
+        let first = |rank: usize| HEADER as u64 + LowRankGroup::bytes_of(width, neurons, rank);
+        // How long the second stage is, it says itself.
+        let rest = bytes.len().saturating_sub(HEADER) as u64;
+        let mut blob = Blob::open(bytes, &expected, |rank| Some(first(rank as usize).max(rest)))?;
+        let (candidates, first) = (blob.threshold, first(blob.parameter) as usize);
+        let (first, second) = (blob.bytes(first), blob.bytes(rest as usize - first));
+        Ok(Stages { first, candidates, second })
     }
 }
 
@@ -171,14 +200,7 @@ impl ScoredGroup for CascadeGroup {
     }
 
     fn from_bytes(width: usize, neurons: usize, bytes: &[u8]) -> Result<CascadeGroup, BlobFault> {
-        let parameter = ("the rank of the first stage", 1..=width.min(neurons));
-        let expected = Expected { magic: MAGIC, width, neurons, parameter };
-        let first = |rank: usize| HEADER as u64 + LowRankGroup::bytes_of(width, neurons, rank);
-        // How long the second stage is, it says itself.
-        let rest = bytes.len().saturating_sub(HEADER) as u64;
-        let mut blob = Blob::open(bytes, &expected, |rank| Some(first(rank as usize).max(rest)))?;
-        let (candidates, first) = (blob.threshold, first(blob.parameter) as usize);
-        let (first, second) = (blob.bytes(first), blob.bytes(rest as usize - first));
+        let Stages { first, candidates, second } = Stages::split(width, neurons, bytes)?;
         Ok(CascadeGroup {
             first: LowRankGroup::from_bytes(width, neurons, first)?,
             candidates,

@@ -74,27 +74,28 @@ impl<G: ScoredGroup> Scored<G> {
         neurons: usize,
         blobs: impl IntoIterator<Item = Option<B>>,
     ) -> Result<Scored<G>, PredictorError> {
-        let parse = |(group, blob): (usize, Option<B>)| {
-            let parsed = blob.map(|blob| G::from_bytes(width, neurons, blob.as_ref()));
-            parsed.transpose().map_err(|fault| PredictorError::Blob { group, fault })
+        let parse = |bytes: &[u8]| G::from_bytes(width, neurons, bytes);
+        Scored::parse(width, neurons, blobs, parse)
+    }
+
+    /// The same where `parse` takes a group from its blob.
+    pub(crate) fn parse<B: AsRef<[u8]>>(
+        width: usize,
+        neurons: usize,
+        blobs: impl IntoIterator<Item = Option<B>>,
+        parse: impl Fn(&[u8]) -> Result<G, BlobFault>,
+    ) -> Result<Scored<G>, PredictorError> {
+        let one = |(group, blob): (usize, Option<B>)| {
+            let parsed = blob.map(|blob| parse(blob.as_ref())).transpose();
+            parsed.map_err(|fault| PredictorError::Blob { group, fault })
         };
-        let groups = blobs.into_iter().enumerate().map(parse).collect::<Result<_, _>>()?;
+        let groups = blobs.into_iter().enumerate().map(one).collect::<Result<_, _>>()?;
         Ok(Scored { width, neurons, groups, scores: Vec::new() })
     }
 
     /// The groups, in order.
     pub fn groups(&self) -> &[Option<G>] {
         &self.groups
-    }
-
-    /// Numbers per input vector, and neurons per group.
-    pub(crate) fn sizes(&self) -> (usize, usize) {
-        (self.width, self.neurons)
-    }
-
-    /// The groups alone.
-    pub(crate) fn into_groups(self) -> Vec<Option<G>> {
-        self.groups
     }
 
     /// The same, to move thresholds.

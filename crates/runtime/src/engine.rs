@@ -292,9 +292,9 @@ pub fn bundled_first_stage(files: &ModelFiles) -> Result<Option<Box<dyn Predicto
         return Ok(None);
     }
     let (width, neurons) = (files.architecture.hidden, files.architecture.feed_forward.neurons);
-    let cascade =
-        with_blobs(files, |blobs| Cascade::from_blobs(width, neurons, blobs).map_err(wrong))?;
-    Ok(Some(Box::new(cascade.into_first_stage())))
+    let first =
+        with_blobs(files, |blobs| Cascade::first_stage(width, neurons, blobs).map_err(wrong))?;
+    Ok(Some(Box::new(first)))
 }
 
 /// Gives `read` the blobs of all layers, one at a time: together they may be a good part of the memory there is.

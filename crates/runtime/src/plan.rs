@@ -120,7 +120,8 @@ impl Plan {
         if costs.nothing_resident {
             dense = DensePlan::least(&costs.dense);
         }
-        let longer = dense.clone().with_long_rings(available.bytes);
+        let alone = costs.mode == Mode::Exact;
+        let longer = dense.clone().with_long_rings(&costs.dense, available.bytes, alone);
         if costs.floor(chunk, &longer) <= available.bytes {
             dense = longer;
         }

@@ -4,8 +4,8 @@ use crate::synthetic::{Group, compute};
 use flint_geometry::NeuronSet;
 use flint_predictor::train::Regression;
 use flint_predictor::{
-    Activity, CascadeGroup, Curve, GateCopyGroup, HalfStates, LowRankGroup, Predictor, Score,
-    Scored, ScoredGroup, States, calibrate, evaluate,
+    Activity, Cascade, CascadeGroup, Curve, GateCopyGroup, HalfStates, LowRankGroup, Predictor,
+    Score, Scored, ScoredGroup, States, calibrate, evaluate,
 };
 use std::io;
 
@@ -89,8 +89,8 @@ fn a_cascade_finds_as_many_and_names_fewer_than_its_first_stage() {
     let input = vec![0.5; group.width];
     let mut first = Scored::new(group.width, group.neurons, vec![Some(cascade.first().clone())]);
     first.predict(&compute(), 0, &input, &mut sets).unwrap();
-    let mut stages =
-        Scored::new(group.width, group.neurons, vec![Some(cascade)]).into_first_stage();
+    let stored = [Some(cascade.to_bytes())];
+    let mut stages = Cascade::first_stage(group.width, group.neurons, stored).unwrap();
     let mut again = vec![NeuronSet::new()];
     stages.predict(&compute(), 0, &input, &mut again).unwrap();
     assert_eq!((again, stages.kind()), (sets, "low-rank"), "the first stage stands alone");
