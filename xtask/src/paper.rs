@@ -13,6 +13,7 @@ mod variants;
 
 use crate::synth::{SHAPES, Scale, Shape, SynthArgs};
 use anyhow::Context;
+use flint_bundle::Bundle;
 use report::ShapeReport;
 use runtime::PredictorKind;
 use std::fs;
@@ -73,7 +74,7 @@ pub fn paper(args: &PaperArgs) -> anyhow::Result<Vec<PathBuf>> {
 /// The bundle of a shape, made unless it is kept from an earlier run.
 fn make(args: &PaperArgs, shape: Shape) -> anyhow::Result<PathBuf> {
     let out = args.dir.join(format!("{}-{}-{}.flint", shape.name(), args.scale, args.seed));
-    if args.keep && out.is_dir() {
+    if args.keep && has_stages(&out) {
         return Ok(out);
     }
     fs::create_dir_all(&args.dir).with_context(|| args.dir.display().to_string())?;
@@ -87,6 +88,12 @@ fn make(args: &PaperArgs, shape: Shape) -> anyhow::Result<PathBuf> {
     };
     crate::synth::cli::synth(&order)?;
     Ok(out)
+}
+
+/// Whether there is a bundle whose predictors have the stages that the last row wants.
+fn has_stages(dir: &Path) -> bool {
+    let kind = Bundle::open(dir).ok().and_then(|bundle| Some(bundle.predictors()?.kind.clone()));
+    kind.is_some_and(|kind| kind == PredictorKind::Cascade.name())
 }
 
 fn measure(args: &PaperArgs, shape: Shape, bundle: &Path) -> anyhow::Result<ShapeReport> {

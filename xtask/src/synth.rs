@@ -53,10 +53,9 @@ pub struct SynthArgs {
 }
 
 fn kind(text: &str) -> Result<PredictorKind, String> {
-    match text.parse()? {
-        PredictorKind::GateCopy => Err("expected low-rank or cascade".to_owned()),
-        kind => Ok(kind),
-    }
+    let made = [PredictorKind::LowRank, PredictorKind::Cascade];
+    let found = made.into_iter().find(|kind| kind.name() == text);
+    found.ok_or_else(|| "expected low-rank or cascade".to_owned())
 }
 
 /// The tokens of the text that a synthetic bundle is run on.

@@ -51,7 +51,9 @@ pub use error::ReadError;
 pub use files::{FileSet, OpenMode};
 pub use merge::{Run, Want, merge};
 pub use options::{BackendChoice, MergePolicy, Options};
-pub use probe::{ProbeOptions, ProbePoint, ProbeProgress, ProbeReport, probe, probe_random};
+pub use probe::{
+    ProbeOptions, ProbePoint, ProbeProgress, ProbeReport, fresh_seed, probe, probe_random,
+};
 pub use reader::{Device, Reader};
 pub use record::{FileId, RecordDone, RecordRead, Urgency};
 pub use report::{Counters, PathReport};

@@ -11,7 +11,7 @@ use flint_iobuf::Pool;
 use ground::Ground;
 use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Random reads start on multiples of this many bytes: pages, as records and file systems do.
 const GRAIN: u64 = 4096;
@@ -97,12 +97,13 @@ pub fn probe(
 ) -> Result<ProbeReport, ReadError> {
     let ground = Ground::new(path, options.temporary_bytes)?;
     let sizes = ground.sizes_that_fit(&options.sizes)?;
-    let points = sizes.len() * options.depths.len() + 1;
+    let (points, seed) = (sizes.len() * options.depths.len() + 1, fresh_seed());
     let mut random = Vec::new();
     for &bytes in &sizes {
         for &depth in &options.depths {
             progress(ProbeProgress { done: random.len(), points });
-            random.push(random_point(&ground, options, bytes, depth, random.len() as u64)?);
+            let seed = seed.wrapping_add(random.len() as u64);
+            random.push(random_point(&ground, options, bytes, depth, seed)?);
         }
     }
     progress(ProbeProgress { done: random.len(), points });
@@ -114,6 +115,13 @@ pub fn probe(
         (next - 1) % places * bytes as u64
     })?;
     Ok(ProbeReport { path: point.reader.report(), file_bytes: ground.bytes(), random, sequential })
+}
+
+/// A seed that no earlier run had: places that were read before may lie in some cache below the file system, and are then
+/// read several times as fast.
+pub fn fresh_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_nanos() as u64)
 }
 
 /// Measures random reads of `bytes` at one depth from an existing file; of `options` only how long and how to
@@ -140,7 +148,7 @@ fn random_point(
     depth: usize,
     seed: u64,
 ) -> Result<ProbePoint, ReadError> {
-    let mut random = SplitMix::new(seed + 1);
+    let mut random = SplitMix::new(seed.wrapping_add(1));
     let last = ground.bytes() - bytes as u64;
     let mut point = Point::new(ground, options, bytes, depth)?;
     point.measure(options.each, || random.up_to(last / GRAIN) * GRAIN)

@@ -6,7 +6,7 @@
 //!  8  width       u32
 //! 12  neurons     u32
 //! 16  parameter   u32: the rank (of a cascade: of its first stage), or the bits per weight
-//! 20  threshold   f32
+//! 20  threshold   f32; of a cascade that of its candidates
 //! 24  lists       of f32 (all finite) and bytes, without padding; of a cascade: the blobs of its stages
 //! ```
 //! Attacks that end here, each with a test in `tests/it/blobs.rs`: sizes near 2^32 whose product wraps, a length that
@@ -20,8 +20,12 @@ use crate::BlobFault;
 use std::ops::RangeInclusive;
 
 const VERSION: u32 = 1;
+
+/// Bytes of a stored group, or of a stage of it, that are not held in memory.
+pub const BLOB_HEADER: u64 = 24;
+
 /// Bytes before the lists.
-pub(crate) const HEADER: usize = 24;
+pub(crate) const HEADER: usize = BLOB_HEADER as usize;
 
 /// What stands in the header, after the magic and the version.
 pub(crate) struct Header {

@@ -5,7 +5,7 @@ mod pack;
 use crate::blob::{Blob, Expected, Header, write_floats};
 #[cfg(target_arch = "x86_64")]
 use crate::integer::nibbles::Nibbles;
-use crate::integer::{Rows, Vectors, multiply};
+use crate::integer::{Rows, Vectors, finish, multiply};
 use crate::{BlobFault, Deciding, Scored, ScoredGroup};
 use flint_kernels::Compute;
 use pack::{packed_bytes, unpack};
@@ -16,7 +16,7 @@ pub type GateCopy = Scored<GateCopyGroup>;
 const MAGIC: [u8; 4] = *b"FLgc";
 
 /// Bits per weight that a copy may have.
-const BITS: std::ops::RangeInclusive<usize> = 2..=4;
+const BITS: std::ops::RangeInclusive<usize> = 2..=GateCopyGroup::MOST_BITS;
 
 /// The copied rows of one group.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,9 @@ pub struct GateCopyGroup {
 }
 
 impl GateCopyGroup {
+    /// The most bits per weight that a copy may have.
+    pub const MOST_BITS: usize = 4;
+
     /// Bytes that a group of this shape takes, in DRAM as stored (but for a short header).
     pub fn bytes_of(width: usize, neurons: usize, bits: usize) -> u64 {
         neurons as u64 * (packed_bytes(width, bits) as u64 + 8)
@@ -79,7 +82,7 @@ impl GateCopyGroup {
             let rows = Nibbles { packed: &self.packed, rows: neurons };
             return rows.multiply(compute, &x, scores, |neuron, dot| {
                 let (scale, bias) = (self.scales[neuron as usize], self.bias[neuron as usize]);
-                dot as f32 * (scale * x.scale(0)) + bias
+                finish(dot, scale, x.scale(0), bias)
             });
         }
         multiply(compute, &Chosen { of: self, neurons }, &x, scores);

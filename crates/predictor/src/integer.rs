@@ -139,10 +139,16 @@ fn products<R: Rows>(
             let dots = dot(together, vector);
             for (row, out) in out.chunks_exact_mut(count).enumerate() {
                 let (scale, bias) = (rows.scale(first + row), rows.bias(first + row));
-                out[column] = dots[row] as f32 * (scale * x_scale) + bias;
+                out[column] = finish(dots[row], scale, x_scale, bias);
             }
         }
     }
+}
+
+/// A product from its integers: one formula, for every way to them must give the same bits.
+#[inline(always)]
+pub(crate) fn finish(dot: i64, scale: f32, x_scale: f32, bias: f32) -> f32 {
+    dot as f32 * (scale * x_scale) + bias
 }
 
 /// The exact dot products of some rows, a block of each in turn: as many streams from memory.

@@ -21,6 +21,7 @@ mod states;
 pub mod train;
 
 pub use activity::Activity;
+pub use blob::BLOB_HEADER;
 pub use calibrate::{Calibrated, Curve, calibrate, evaluate};
 pub use cascade::{Cascade, CascadeGroup};
 pub use cats::{Cats, CatsGroup, Level, Strengths};

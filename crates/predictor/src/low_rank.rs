@@ -110,12 +110,7 @@ impl ScoredGroup for LowRankGroup {
     fn from_bytes(width: usize, neurons: usize, bytes: &[u8]) -> Result<LowRankGroup, BlobFault> {
         let parameter = ("the rank", 1..=width.min(neurons));
         let expected = Expected { magic: MAGIC, width, neurons, parameter };
-        let (w, n) = (width as u64, neurons as u64);
-        let body = |rank: u64| {
-            let integers = rank.checked_mul(w.checked_add(n)?)?;
-            integers.checked_add(rank.checked_add(n.checked_mul(2)?)?.checked_mul(4)?)
-        };
-        let mut blob = Blob::open(bytes, &expected, body)?;
+        let mut blob = Blob::open(bytes, &expected, |rank| body(width, neurons, rank))?;
         let (rank, threshold) = (blob.parameter, blob.threshold);
         let inner_scales = blob.floats("the scales of the first matrix", rank)?;
         let outer_scales = blob.floats("the scales of the second matrix", neurons)?;
@@ -126,6 +121,13 @@ impl ScoredGroup for LowRankGroup {
         let outer = Quantised { width: rank, integers, scales: outer_scales };
         Ok(LowRankGroup { inner, outer, bias, threshold })
     }
+}
+
+/// Bytes after the header, where that number exists.
+pub(crate) fn body(width: usize, neurons: usize, rank: u64) -> Option<u64> {
+    let (width, neurons) = (width as u64, neurons as u64);
+    let integers = rank.checked_mul(width.checked_add(neurons)?)?;
+    integers.checked_add(rank.checked_add(neurons.checked_mul(2)?)?.checked_mul(4)?)
 }
 
 impl Quantised {

@@ -1,7 +1,7 @@
 //! Predictors for a bundle: collects what each layer sees over a text, trains, calibrates, measures, stores.
 //!
 //! Everything is kept per layer in a work directory beside the bundle, so that memory stays bounded by one
-//! layer and an interrupted run goes on where it stopped. The weights are never rewritten.
+//! layer and all predictors, and an interrupted run goes on where it stopped. The weights are never rewritten.
 
 mod collect;
 mod layer;
@@ -33,7 +33,8 @@ pub struct CalibrateOptions {
     pub tokens: usize,
     /// Compute threads; one per core that this process may use when `None`.
     pub threads: Option<usize>,
-    /// Predictors take at most this share of the bytes of the neurons.
+    /// Predictors take at most this share of the bytes of the neurons; the copy of a cascade comes on top, an eighth of
+    /// them, or a twelfth in gated models.
     pub share: f64,
     /// Share of the active neurons that each layer must find, on text it was not trained on.
     pub recall: f64,
@@ -67,6 +68,29 @@ impl CalibrateOptions {
     }
 }
 
+/// What predictors take.
+struct Sizes {
+    /// Share of the bytes of the neurons that is trained.
+    trained: f64,
+    /// Bytes of all predictors, at most.
+    bytes: f64,
+}
+
+impl CalibrateOptions {
+    fn sizes(&self, files: &ModelFiles) -> Sizes {
+        let shape = files.bundle().shape();
+        let (width, neurons) = (shape.record.width(), shape.neurons as usize);
+        let (trained, copy) = match self.kind {
+            PredictorKind::Cascade => {
+                let copy = GateCopyGroup::bytes_of(width, neurons, CascadeGroup::BITS);
+                (self.share * train::FIRST_STAGE, copy * u64::from(shape.layers))
+            }
+            PredictorKind::LowRank | PredictorKind::GateCopy => (self.share, 0),
+        };
+        Sizes { trained, bytes: shape.neuron_bytes() as f64 * trained + copy as f64 }
+    }
+}
+
 /// The kinds of predictors that convert makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PredictorKind {
@@ -79,6 +103,10 @@ pub enum PredictorKind {
 }
 
 impl PredictorKind {
+    /// All of them.
+    pub const ALL: [PredictorKind; 3] =
+        [PredictorKind::LowRank, PredictorKind::GateCopy, PredictorKind::Cascade];
+
     /// Its name on the command line and in a bundle.
     pub fn name(self) -> &'static str {
         match self {
@@ -93,14 +121,9 @@ impl std::str::FromStr for PredictorKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<PredictorKind, String> {
-        match text {
-            "low-rank" => Ok(PredictorKind::LowRank),
-            "gate-copy" => Ok(PredictorKind::GateCopy),
-            "cascade" => Ok(PredictorKind::Cascade),
-            other => {
-                Err(format!("unknown predictor '{other}': expected low-rank, gate-copy or cascade"))
-            }
-        }
+        let found = PredictorKind::ALL.into_iter().find(|kind| kind.name() == text);
+        let names = PredictorKind::ALL.map(PredictorKind::name).join(", ");
+        found.ok_or_else(|| format!("unknown predictor '{text}': expected one of {names}"))
     }
 }
 
@@ -218,7 +241,7 @@ pub fn calibrate(
     }
     let threads = options.threads.unwrap_or_else(crate::engine::available_threads);
     let compute = Compute::new(Isa::best(), threads)?;
-    let foreseen = collect::forecast(&files, tokens.len(), options.share, &compute);
+    let foreseen = collect::forecast(&files, tokens.len(), &options.sizes(&files), &compute);
     listen(CalibrateEvent::Planned {
         tokens: tokens.len(),
         disk_bytes: foreseen.disk_bytes,

@@ -16,14 +16,14 @@ use crate::{
     Choices, DiskRates, ForecastReport, Mode, ModelFiles, Rates, RunOptions, RuntimeError,
     Sparsity, Work,
 };
-use flint_bundle::Bundle;
+use flint_bundle::{Bundle, PredictorEntry};
 use flint_dram_cache::CacheConfig;
 use flint_flash_io::{Options, PathReport, Reader};
 use flint_geometry::NeuronSet;
 use flint_kernels::{Compute, Isa};
 use flint_model::{Architecture, Decoder};
 use flint_predictor::{
-    Cascade, CascadeGroup, GateCopy, GateCopyGroup, LowRank, LowRankGroup, Predictor,
+    BLOB_HEADER, Cascade, CascadeGroup, GateCopy, GateCopyGroup, LowRank, LowRankGroup, Predictor,
     PredictorError, ScoredGroup,
 };
 use std::path::Path;
@@ -71,6 +71,7 @@ impl Prepared {
         options: RunOptions,
         needed: Option<usize>,
     ) -> Result<Prepared, RuntimeError> {
+        refuse_what_cannot_fit(&files, &options, needed)?;
         let Some(sparsity) = options.sparsity else {
             let predictor = bundled_predictor(&files, options.mode)?;
             return Prepared::with_predictor(files, options, needed, predictor);
@@ -110,7 +111,9 @@ impl Prepared {
         };
         let reader = open_reader(&files.bundle.neurons_path(), &options)?;
         let context = context(files.bundle.shape(), options.context, needed)?;
-        let costs = costs(&files, &options, mode, context, threads, &reader, predictor.as_deref());
+        let predictor_bytes = predictor.as_deref().map_or(0, Predictor::bytes);
+        let mut costs = costs(&files, &options, mode, context, threads, &reader);
+        (costs.predictor_bytes, costs.predictors_in_memory) = (predictor_bytes, predictor_bytes);
         let plan = Plan::make(&costs, options.memory)?;
         tracing::info!(?plan, path = ?reader.report(), "planned");
         let work = Work::of(&files.bundle, &files.architecture, &plan, &options, threads);
@@ -298,7 +301,7 @@ pub fn bundled_first_stage(files: &ModelFiles) -> Result<Option<Box<dyn Predicto
 }
 
 /// Gives `read` the blobs of all layers, one at a time: together they may be a good part of the memory there is.
-fn with_blobs<T>(
+pub(crate) fn with_blobs<T>(
     files: &ModelFiles,
     read: impl FnOnce(&mut dyn Iterator<Item = Option<Vec<u8>>>) -> Result<T, RuntimeError>,
 ) -> Result<T, RuntimeError> {
@@ -313,7 +316,7 @@ fn with_blobs<T>(
     }
 }
 
-fn wrong(error: PredictorError) -> RuntimeError {
+pub(crate) fn wrong(error: PredictorError) -> RuntimeError {
     RuntimeError::WrongPredictors { cause: error.to_string() }
 }
 
@@ -336,6 +339,42 @@ pub(crate) fn read_predictor(
     Err(RuntimeError::UnknownPredictors { kind: kind.to_owned() })
 }
 
+/// Bytes that the predictors of a bundle will hold, by the manifest alone; none where they are not of a kind that a run has
+/// without being asked.
+fn stored_predictor_bytes(bundle: &Bundle) -> u64 {
+    let Some(found) = bundle.predictors() else { return 0 };
+    let headers = match found.kind.as_str() {
+        LowRankGroup::KIND | GateCopyGroup::KIND => BLOB_HEADER,
+        // Its own, and those of its stages.
+        CascadeGroup::KIND => 3 * BLOB_HEADER,
+        _ => return 0,
+    };
+    let held = |entry: &PredictorEntry| match entry {
+        PredictorEntry::Dense => 0,
+        PredictorEntry::Blob { extent, .. } => extent.len().saturating_sub(headers),
+    };
+    found.groups.iter().map(held).sum()
+}
+
+/// Plans with the predictors' lengths in the manifest: they are a good part of some budgets, so a budget that is too
+/// small must be refused before they are read.
+fn refuse_what_cannot_fit(
+    files: &ModelFiles,
+    options: &RunOptions,
+    needed: Option<usize>,
+) -> Result<(), RuntimeError> {
+    let stored = stored_predictor_bytes(&files.bundle);
+    if stored == 0 || options.mode == Some(Mode::Exact) {
+        return Ok(());
+    }
+    let threads = options.threads.unwrap_or_else(available_threads);
+    let reader = open_reader(&files.bundle.neurons_path(), options)?;
+    let context = context(files.bundle.shape(), options.context, needed)?;
+    let costs = costs(files, options, Mode::Sparse, context, threads, &reader);
+    Plan::make(&Costs { predictor_bytes: stored, ..costs }, options.memory).map(drop)
+}
+
+/// What a run takes, but for its predictors.
 fn costs(
     files: &ModelFiles,
     options: &RunOptions,
@@ -343,7 +382,6 @@ fn costs(
     context: usize,
     threads: usize,
     reader: &Reader,
-    predictor: Option<&dyn Predictor>,
 ) -> Costs {
     let (bundle, architecture) = (&files.bundle, &files.architecture);
     let shape = bundle.shape();
@@ -354,7 +392,8 @@ fn costs(
         chunk: options.chunk,
         weights_bytes: bundle.weights_bytes(),
         dense: DenseCosts::of(bundle, architecture, u64::from(reader.report().alignment)),
-        predictor_bytes: predictor.map_or(0, Predictor::bytes),
+        predictor_bytes: 0,
+        predictors_in_memory: 0,
         kv_bytes: kv_bytes(architecture, context, options),
         tables_bytes: records * size_of::<u32>() as u64,
         widths: Widths::of(architecture, context, threads),

@@ -26,6 +26,9 @@ const LEAST_SLOTS: u32 = 64;
 const LONG_CHUNK: usize = 64;
 const LONG_CHUNK_SHARE: u64 = 32;
 
+/// Share of the budget that each ring of dense weights may take where it is longer than the least, as a divisor.
+const RING_SHARE: u64 = 64;
+
 /// Chunks shorter than this cost more time for the prompt than streaming matrices saves memory.
 const LEAST_CHUNK: usize = 8;
 
@@ -120,11 +123,9 @@ impl Plan {
         if costs.nothing_resident {
             dense = DensePlan::least(&costs.dense);
         }
+        let room = available.bytes.saturating_sub(costs.floor(chunk, &dense));
         let alone = costs.mode == Mode::Exact;
-        let longer = dense.clone().with_long_rings(&costs.dense, available.bytes, alone);
-        if costs.floor(chunk, &longer) <= available.bytes {
-            dense = longer;
-        }
+        dense = dense.with_long_rings(&costs.dense, available.bytes / RING_SHARE, room, alone);
         let mut left = available.bytes - costs.fixed(chunk, &dense);
         let (mut neurons, mut cache_bytes, all_resident) = split_neurons(costs, left);
         if !all_resident && dense.by_row.is_empty() {
@@ -231,8 +232,8 @@ struct Available {
 impl Available {
     fn of(budget: MemoryBudget, costs: &Costs) -> Result<Available, RuntimeError> {
         let threads = costs.widths.threads() as u64;
-        // Predictors are in memory already, and have a claim of their own.
-        let resident = process_memory().resident.saturating_sub(costs.predictor_bytes);
+        // Predictors that are in memory already have a claim of their own.
+        let resident = process_memory().resident.saturating_sub(costs.predictors_in_memory);
         let process = resident + PROCESS_GROWTH + threads * THREAD_GROWTH;
         let whole_process = |asked: u64, bound: String| {
             Ok(Available { asked, bytes: asked.saturating_sub(process), process, bound })

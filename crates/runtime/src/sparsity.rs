@@ -1,7 +1,8 @@
 //! Neurons that are not zero, left out on request: which shares a bundle has thresholds for, and what they cost.
 
+use crate::engine::{with_blobs, wrong};
 use crate::{Mode, ModelFiles, RunOptions, RuntimeError};
-use flint_predictor::{Cats, CatsGroup, Level, PredictorError, ScoredGroup};
+use flint_predictor::{Cats, CatsGroup, Level, ScoredGroup};
 
 /// A share of neurons that can be left out, with what that costs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,11 +70,9 @@ pub(crate) fn chosen(
     if !stored.contains(&sparsity) {
         return Err(RuntimeError::UnknownSparsity { asked: sparsity, stored });
     }
-    let layers = 0..files.bundle.shape().layers;
-    let blobs = layers.map(|layer| files.bundle.read_predictor(layer));
-    let blobs: Vec<Option<Vec<u8>>> = blobs.collect::<Result<_, _>>()?;
+    let (width, neurons) = (files.architecture.hidden, feed_forward.neurons);
     let mut cats =
-        Cats::from_blobs(files.architecture.hidden, feed_forward.neurons, blobs).map_err(wrong)?;
+        with_blobs(files, |blobs| Cats::from_blobs(width, neurons, blobs).map_err(wrong))?;
     let level = cats.choose(sparsity).map_err(wrong)?;
     let mut groups = cats.groups().iter().flatten();
     if groups.any(|group| group.activation() != activation.kernel()) {
@@ -83,8 +82,4 @@ pub(crate) fn chosen(
     let exact = cats.groups().iter().flatten().next().and_then(CatsGroup::perplexity_exact);
     let found = Sparsity::of(&level, exact)?;
     Ok((cats, found))
-}
-
-fn wrong(error: PredictorError) -> RuntimeError {
-    RuntimeError::WrongPredictors { cause: error.to_string() }
 }

@@ -131,24 +131,29 @@ fn program(file: &[u8]) -> Option<Vec<u8>> {
     Some(file[start..end].to_vec())
 }
 
-/// Small predictors, each with its kind and sizes before it.
+/// Small predictors, each with its kind and sizes before it; rows of 128 weights are multiplied as they are packed.
 fn predictors() -> anyhow::Result<Vec<Vec<u8>>> {
-    let (width, neurons, rank) = (6u8, 9u8, 2usize);
-    let numbers = |count: usize| (0..count).map(|n| n as f32 / 7.0 - 1.0).collect::<Vec<f32>>();
-    let (w, n) = (usize::from(width), usize::from(neurons));
-    let first = LowRankGroup::quantise(&Factors::new(
-        rank,
-        numbers(rank * w),
-        numbers(n * rank),
-        numbers(n),
-    ));
-    let rows: Vec<u8> = numbers(n * w).iter().flat_map(|x| x.to_le_bytes()).collect();
-    let rows = MatrixView::new(ElementType::F32, n, w, &rows)?;
+    let mut seeds = Vec::new();
+    for (width, neurons) in [(6, 9), (128, 5)] {
+        for (kind, blob) in [0, 1, 3].into_iter().zip(blobs(width, neurons)?) {
+            seeds.push([vec![kind, width as u8, neurons as u8], blob].concat());
+        }
+    }
+    Ok(seeds)
+}
+
+/// A low-rank predictor, a copy, and the cascade of both.
+fn blobs(width: usize, neurons: usize) -> anyhow::Result<[Vec<u8>; 3]> {
+    const RANK: usize = 2;
+    let numbers = |count: usize| (0..count).map(|n| (n % 15) as f32 / 7.0 - 1.0);
+    let list = |count| numbers(count).collect::<Vec<f32>>();
+    let factors = Factors::new(RANK, list(RANK * width), list(neurons * RANK), list(neurons));
+    let first = LowRankGroup::quantise(&factors);
+    let rows: Vec<u8> = numbers(neurons * width).flat_map(f32::to_le_bytes).collect();
+    let rows = MatrixView::new(ElementType::F32, neurons, width, &rows)?;
     let compute = Compute::new(Isa::Scalar, 1)?;
     let copy = GateCopyGroup::copy(&compute, &Deciding::new(rows, None, Activation::Relu), 4);
-    let blobs = [first.to_bytes(), copy.to_bytes(), CascadeGroup::new(first, copy).to_bytes()];
-    let seed = |(kind, blob): (u8, Vec<u8>)| [vec![kind, width, neurons], blob].concat();
-    Ok((0..).zip(blobs).map(seed).collect())
+    Ok([first.to_bytes(), copy.to_bytes(), CascadeGroup::new(first, copy).to_bytes()])
 }
 
 #[cfg(test)]

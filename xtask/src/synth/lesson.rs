@@ -1,6 +1,7 @@
 //! A synthetic bundle run on its own text, every token given: what `cargo xtask synth-run` does, and `compare`.
 
 use super::teacher_forced_tokens;
+use crate::Refused;
 use flint_dram_cache::PolicyKind;
 use flint_kernels::{Compute, Isa, multiply_add_peak};
 use runtime::{
@@ -68,22 +69,24 @@ pub struct Taught {
     pub peak_operations: f64,
 }
 
-/// Prepares a run of `context` tokens; `first_stage` leaves the other stages of the predictors away, where there are any.
+/// Prepares a run of `context` tokens; `first_stage` leaves the other stages of the predictors away, in sparse mode.
 ///
 /// # Errors
-/// When the bundle cannot be run so.
+/// When the bundle cannot be run so, or has no stages.
 pub fn prepare(
     files: ModelFiles,
     options: RunOptions,
     context: usize,
     first_stage: bool,
 ) -> anyhow::Result<Prepared> {
-    let sparse = options.mode == Some(Mode::Sparse);
-    let first = if first_stage && sparse { bundled_first_stage(&files)? } else { None };
-    Ok(match first {
-        Some(first) => Prepared::with_predictor(files, options, Some(context), Some(first))?,
-        None => Prepared::new(files, options, Some(context))?,
-    })
+    if !first_stage || options.mode == Some(Mode::Exact) {
+        return Ok(Prepared::new(files, options, Some(context))?);
+    }
+    let Some(first) = bundled_first_stage(&files)? else {
+        let text = "the predictors of this bundle have no stages: leave --first-stage away";
+        return Err(Refused(text.to_owned()).into());
+    };
+    Ok(Prepared::with_predictor(files, options, Some(context), Some(first))?)
 }
 
 /// The text of a bundle, cut into a lesson.
@@ -126,7 +129,11 @@ pub fn teach(args: &LessonArgs) -> anyhow::Result<Taught> {
     let prepared = prepare(files, options, needed, args.first_stage)?;
     let work: Work = prepared.work().clone();
     let mut engine = prepared.load(&mut |_, _| {})?;
-    let stats = teacher_force(&mut engine, &lesson, &mut |_| {})?;
+    let mut stats = teacher_force(&mut engine, &lesson, &mut |_| {})?;
+    if args.first_stage {
+        // It was said of all stages, which predict and load less.
+        stats.forecast = None;
+    }
     drop(engine);
     let compute = Compute::new(Isa::best(), stats.threads)?;
     Ok(Taught {

@@ -26,8 +26,6 @@ use runtime::PredictorKind;
 const SAMPLED: usize = 2048;
 /// Rank of the rows of a layer that has no predictor, at most.
 const UNPREDICTED_RANK: usize = 160;
-/// Bits per weight of the second stage of a predictor.
-pub(super) const COPY_BITS: usize = 4;
 /// One of this many neurons is kept on the list of hot ones: as many as calibration keeps.
 const HOT: usize = 4;
 
@@ -335,7 +333,7 @@ impl NeuronMaker<'_> {
             let (blob, sets) = (first.to_bytes(), self.sets(first, states)?);
             return Ok(Predicts { blob: Some(blob), first: sets.clone(), sets });
         }
-        let copy = GateCopyGroup::copy(compute, &deciding, COPY_BITS);
+        let copy = GateCopyGroup::copy(compute, &deciding, CascadeGroup::BITS);
         let mut cascade = CascadeGroup::new(first, copy);
         cascade.calibrate(compute, &mut seen, &activity, tokens, recall)?;
         Ok(Predicts {

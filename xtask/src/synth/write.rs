@@ -5,7 +5,7 @@ use super::attention::Block;
 use super::dense::DenseMaker;
 use super::language::{Language, Text, walk};
 use super::mixing::Mixing;
-use super::neurons::{COPY_BITS, LayerNeurons, NeuronMaker};
+use super::neurons::{LayerNeurons, NeuronMaker};
 use super::random::Random;
 use super::recipe::{FILE, Recipe};
 use super::shapes::Model;
@@ -16,7 +16,7 @@ use flint_bundle::{
 use flint_geometry::{ModelShape, NeuronSet};
 use flint_kernels::{Compute, ElementType, Isa};
 use flint_model::Residual;
-use flint_predictor::{GateCopyGroup, LowRankGroup};
+use flint_predictor::{CascadeGroup, GateCopyGroup, LowRankGroup};
 use runtime::PredictorKind;
 use std::path::Path;
 
@@ -255,7 +255,7 @@ fn dense_bytes(model: &Model) -> u64 {
 fn predictor_bytes(model: &Model, kind: PredictorKind) -> u64 {
     let (width, neurons) = (model.architecture.hidden, model.architecture.feed_forward.neurons);
     let copy = match kind {
-        PredictorKind::Cascade => GateCopyGroup::bytes_of(width, neurons, COPY_BITS),
+        PredictorKind::Cascade => GateCopyGroup::bytes_of(width, neurons, CascadeGroup::BITS),
         _ => 0,
     };
     let ranks = model.layers.iter().filter_map(|layer| layer.rank);

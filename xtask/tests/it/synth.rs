@@ -1,13 +1,13 @@
 //! Synthetic bundles at a tiny scale: written, read back, run, and held against what they were made for.
 
 use flint_bundle::Bundle;
-use runtime::PredictorKind;
-use runtime::{MemoryBudget, ModelFiles};
+use runtime::{MemoryBudget, Mode, ModelFiles, PredictorKind};
 use std::fs;
 use std::path::Path;
 use xtask::Refused;
 use xtask::synth::{
-    ReportArgs, SHAPES, Shape, SynthArgs, SynthEvent, report, synth, teacher_forced_tokens,
+    LessonArgs, ReportArgs, SHAPES, Shape, SynthArgs, SynthEvent, report, synth, teach,
+    teacher_forced_tokens,
 };
 
 /// Two layers, an eighth of the width.
@@ -44,6 +44,43 @@ fn every_shape_behaves_as_published() {
         assert!(report.passes(), "{report}");
         assert_eq!(report.stats.decode_tokens, 192);
     }
+}
+
+/// A short run of a bundle on its text.
+fn lesson(bundle: &Path, mode: Mode, first_stage: bool) -> LessonArgs {
+    LessonArgs {
+        bundle: bundle.to_owned(),
+        memory: MemoryBudget::Auto,
+        mode,
+        number: 8,
+        prompt: 4,
+        warm_up: 4,
+        threads: Some(2),
+        no_verify_reads: false,
+        no_guesses: false,
+        first_stage,
+        window: None,
+        json: false,
+    }
+}
+
+#[test]
+fn a_first_stage_is_the_predictor_that_would_be_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (alone, both) = (dir.path().join("alone"), dir.path().join("both"));
+    let order = SynthArgs { predictor: PredictorKind::LowRank, ..args(Shape::Opt, &alone, 1) };
+    synth(&order, &mut |_| {}).unwrap();
+    make(Shape::Opt, &both, 1);
+    let predicted = |bundle: &Path, first_stage| {
+        let taught = teach(&lesson(bundle, Mode::Sparse, first_stage)).unwrap();
+        assert_eq!(taught.stats.forecast.is_none(), first_stage, "it is said of all stages");
+        taught.stats.per_token.neurons_predicted
+    };
+    assert_eq!(predicted(&both, true), predicted(&alone, false));
+    assert!(predicted(&both, false) < predicted(&both, true));
+    let refused = teach(&lesson(&alone, Mode::Sparse, true)).unwrap_err();
+    assert!(refused.is::<Refused>(), "{refused}");
+    teach(&lesson(&alone, Mode::Exact, true)).unwrap();
 }
 
 #[test]

@@ -19,11 +19,11 @@ const BYTES: usize = 32;
 /// Weights per byte of a plane.
 const PER_BYTE: usize = 4;
 
-/// The longest row whose products fit 31 bits: each of the 8 sums gets an eighth of them, of 15 x 2^14 at most.
+/// The longest row whose products surely fit 31 bits: each of the 4 x 8 sums gets a 32nd of them, of 15 x 2^14 at most.
 const LONGEST: usize = 1 << 16;
 
-/// Rows that a thread takes at a time, of 4096 weights: one core multiplies them in about 10 us.
-const SHARE: usize = 64;
+/// Weights that a thread takes at a time: one core multiplies them in some 10 us.
+const SHARE: usize = 256 << 10;
 
 const LINE: usize = 64;
 
@@ -57,8 +57,9 @@ impl Nibbles<'_> {
         assert!(Nibbles::fit(compute.isa(), width) && x.count() == 1, "one vector that fits");
         // A code c stands for 2 c - 15.
         let offset = 15 * x.values.iter().map(|&x| i64::from(x)).sum::<i64>();
-        let shares = out.chunks_mut(SHARE).zip(self.rows.chunks(SHARE));
-        compute.share(self.rows.len() * width, shares, |(out, rows)| {
+        let share = (SHARE / width).max(1);
+        let shares = out.chunks_mut(share).zip(self.rows.chunks(share));
+        compute.share(self.rows.len() * width / 2, shares, |(out, rows)| {
             for (index, (out, &row)) in out.iter_mut().zip(rows).enumerate() {
                 let next = rows.get(index + 1).map_or(&[][..], |&next| self.row(next, width));
                 // SAFETY: a `Compute` of such a set exists, and making one asks the CPU; AVX-512 comes with AVX2.

@@ -3,7 +3,7 @@
 use crate::synthetic::{Group, Numbers, compute};
 use flint_predictor::train::Factors;
 use flint_predictor::{
-    BlobFault, CascadeGroup, GateCopy, GateCopyGroup, LowRank, LowRankGroup, Predictor, ScoredGroup,
+    BLOB_HEADER, BlobFault, CascadeGroup, GateCopy, GateCopyGroup, LowRank, LowRankGroup, Predictor, ScoredGroup,
 };
 use proptest::prelude::*;
 
@@ -39,15 +39,15 @@ proptest! {
         let rank = rank.min(width).min(neurons);
         let group = cascade(width, neurons, rank, bits);
         let bytes = group.to_bytes();
-        prop_assert_eq!(bytes.len() as u64, 3 * 24 + group.bytes());
+        prop_assert_eq!(bytes.len() as u64, 3 * BLOB_HEADER + group.bytes());
         prop_assert_eq!(CascadeGroup::from_bytes(width, neurons, &bytes), Ok(group));
         let group = low_rank(width, neurons, rank);
         let bytes = group.to_bytes();
-        prop_assert_eq!(bytes.len() as u64, 24 + group.bytes());
+        prop_assert_eq!(bytes.len() as u64, BLOB_HEADER + group.bytes());
         prop_assert_eq!(LowRankGroup::from_bytes(width, neurons, &bytes), Ok(group));
         let group = copy(width, neurons, bits);
         let bytes = group.to_bytes();
-        prop_assert_eq!(bytes.len() as u64, 24 + group.bytes());
+        prop_assert_eq!(bytes.len() as u64, BLOB_HEADER + group.bytes());
         prop_assert_eq!(GateCopyGroup::from_bytes(width, neurons, &bytes), Ok(group));
     }
 

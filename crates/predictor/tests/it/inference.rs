@@ -184,6 +184,19 @@ fn the_largest_integers_do_not_overflow() {
 }
 
 #[test]
+fn the_largest_integers_of_packed_rows_do_not_overflow() {
+    let (width, neurons) = (1 << 16, 3);
+    let rows = vec![1.0f32.to_le_bytes(); neurons * width].concat();
+    let rows = MatrixView::new(ElementType::F32, neurons, width, &rows).unwrap();
+    let copy = GateCopyGroup::copy(&compute(), &Deciding::new(rows, None, Activation::Relu), 4);
+    let first = LowRankGroup::quantise(&factors((width, neurons), 1, 1));
+    let all = CascadeGroup::new(first, copy);
+    same_bits_everywhere(&all, &vec![1.0; width]);
+    let score = scores(&all, &compute(), &vec![-1.0; width]);
+    assert!(score.iter().all(|score| (score + width as f32).abs() < 1.0), "{score:?}");
+}
+
+#[test]
 fn odd_inputs_give_some_answer() {
     let group = LowRankGroup::quantise(&factors((8, 5), 3, 1));
     for x in [0.0, f32::NAN, f32::INFINITY, f32::MAX, f32::MIN_POSITIVE / 8.0] {

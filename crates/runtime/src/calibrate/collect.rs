@@ -1,9 +1,9 @@
 //! Collects, layer by layer, the vectors that each layer's neurons multiply over the text.
 
-use super::CalibrateEvent;
 use super::layer::{Capture, LayerNeurons, dense};
 use super::states::{FileStates, StatesWriter};
 use super::work::WorkDirectory;
+use super::{CalibrateEvent, Sizes};
 use crate::{Halt, ModelFiles, RuntimeError};
 use flint_kernels::{Compute, ElementType, KvCache, KvElement, MatrixView, matmul, ops};
 use flint_model::{Decoder, ModelError, Pass, Role};
@@ -184,7 +184,7 @@ const SECONDS_PER_LOGIT: f64 = 48e-9;
 pub(super) fn forecast(
     files: &ModelFiles,
     tokens: usize,
-    share: f64,
+    predictors: &Sizes,
     compute: &Compute,
 ) -> Forecast {
     let a = files.architecture();
@@ -198,7 +198,7 @@ pub(super) fn forecast(
     let (width, neurons) = (a.hidden as f64, a.feed_forward.neurons as f64);
     let layer_bytes = files.bundle().shape().neuron_bytes() as f64 / a.layers as f64;
     // A rank costs a byte per column and per neuron.
-    let rank = layer_bytes * share / (width + neurons);
+    let rank = layer_bytes * predictors.trained / (width + neurons);
     let regression = REGRESSION_PASSES * 2.0 * width * width;
     let training = EPOCHS * 6.0 * rank * (width + neurons) * TRAINING_SLOWER;
     let observing = 3.0 * 2.0 * width * neurons;
@@ -207,11 +207,12 @@ pub(super) fn forecast(
     Forecast {
         disk_bytes: states as u64,
         // A layer as stored, its rows once more and as f32 with their directions, three width x width
-        // matrices, and who is active.
+        // matrices, who is active, and all predictors: as stored, and once more to measure them.
         memory_bytes: (2.0 * layer_bytes
             + 8.0 * width * neurons
             + 12.0 * width * width
-            + tokens as f64 * neurons / 8.0) as u64,
+            + tokens as f64 * neurons / 8.0
+            + 2.0 * predictors.bytes) as u64,
         collect_seconds: work / rate,
         train_seconds: per_token * tokens as f64 * a.layers as f64,
         // Once by the rows and once by their copy.

@@ -106,7 +106,9 @@ impl Work {
         })
     }
 
-    /// Seconds that reading and checking take from the threads that compute, spread over all of them.
+    /// Seconds that reading records and checking take from the threads that compute, spread over all of them. They count in
+    /// full, although a part may fit into the time that is waited for reads; reads of streams are so large that their
+    /// CPU does not count.
     fn reading_cpu(&self, rates: &Rates) -> f64 {
         let records: f64 = self.layers.iter().map(|layer| layer.loaded).sum();
         let checked =

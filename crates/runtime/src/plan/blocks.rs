@@ -12,8 +12,8 @@ const BLOCKS_PER_LAYER: u64 = 32;
 /// Places of the read-ahead ring: at least one to compute on and two on their way.
 const LEAST_RING: u64 = 3;
 
-/// Places that keep a fast disk busy while a third of them is computed on: with 24 the disk was idle for a tenth of the time
-/// (opt-6.7b at half of its memory, 3.0 s of 3.2 to 3.9; with 96, 3.0 of 3.0).
+/// Places that keep a fast disk busy while a third of them is computed on. With 24 the disk worked for 3.0 of 3.2 and 2.9
+/// of 3.9 s of a token, with 96 for all but 0.02 (opt-6.7b in exact mode at 50 %, two runs each, in turn).
 const LARGEST_RING: u64 = 96;
 
 /// Share of the memory for neurons that the ring may take, as a divisor.

@@ -26,6 +26,8 @@ pub struct Costs {
     pub dense: DenseCosts,
     /// Bytes of the predictors, as held in memory.
     pub predictor_bytes: u64,
+    /// How many of those this process has in memory already.
+    pub predictors_in_memory: u64,
     /// Bytes of the KV cache for the whole context.
     pub kv_bytes: u64,
     /// Bytes of checksums and tables, whatever the chunk.
@@ -78,11 +80,11 @@ impl Costs {
         let w = &self.widths;
         // Alive together at most: hidden, block input, sum, one temporary; query before and after
         // rotation, mixed values; key and value; activations of the neurons computed together, in sparse
-        // mode also those of the neurons just read, and the set of neurons of each position.
+        // mode also those of the neurons just read, and the score of every neuron and the set of each position.
         let together = w.neurons.min(TOGETHER.max(self.blocks.block_neurons as usize));
         let neurons = match self.mode {
             Mode::Exact => together,
-            Mode::Sparse => 2 * together + w.neurons,
+            Mode::Sparse => 2 * together + 2 * w.neurons,
         };
         let per_token = 4 * w.hidden + 3 * w.query + 3 * w.kv + neurons;
         // As a tensor, as numbers, and two numbers per candidate of the sampler.

@@ -10,12 +10,13 @@ use flint_geometry::SECTOR;
 use flint_iobuf::PAGE;
 use flint_model::{Affine, Architecture, LayerPart, Role};
 
-/// Largest piece of a matrix that is read as one, in bytes: past this throughput no longer grows with the size of a read.
+/// Most bytes of a matrix that are read as one: enough for the throughput of a disk.
 const SMALL_PIECE: u64 = 512 << 10;
 
 /// The same where memory is no matter and nothing but streams is read. A piece is handed to all threads and waited
-/// for, twice with its checksum, so small ones cost more than their reads. (Beside records that someone waits for, megabytes
-/// on their way delay those: opt-6.7b at 25 % took 1.97 s per token with small pieces, 2.48 with large ones.)
+/// for, twice with its checksum, so fewer pieces leave more time for computing. Beside records that someone waits for,
+/// megabytes on their way delay those: opt-6.7b in sparse mode at 25 % took 1.97 s per token with small pieces and 2.48
+/// with large ones.
 const LARGE_PIECE: u64 = 4 << 20;
 
 /// A matrix is cut into about this many pieces, so that the ring stays small beside it.
@@ -26,9 +27,6 @@ const LEAST_RING: u32 = 3;
 
 /// Places of a ring where memory is no matter: enough on their way to keep a fast disk busy.
 const LARGE_RING: u32 = 16;
-
-/// Share of the budget that rings longer than the least may take, as a divisor.
-const RING_SHARE: u64 = 64;
 
 /// Places for table rows that are read at once.
 const ROW_PLACES: u32 = 8;
@@ -160,22 +158,21 @@ impl DensePlan {
         DensePlan::within(costs, 0)
     }
 
-    /// The same with longer rings, where they are a small part of `available`: more bytes on their way. Pieces are larger,
-    /// too, where nothing but streams is read (`alone`).
-    pub fn with_long_rings(mut self, costs: &DenseCosts, available: u64, alone: bool) -> DensePlan {
-        let most = available / RING_SHARE;
-        let largest = if alone { LARGE_PIECE } else { SMALL_PIECE };
-        let piece = (most / u64::from(LARGE_RING)).clamp(SMALL_PIECE, largest);
+    /// The same with longer rings, more bytes on their way: each of at most `most` bytes, and all together at most `room`
+    /// more than they take. Pieces are larger, too, where nothing but streams is read (`alone`).
+    pub fn with_long_rings(
+        mut self,
+        costs: &DenseCosts,
+        most: u64,
+        mut room: u64,
+        alone: bool,
+    ) -> DensePlan {
         for stream in [&mut self.body, &mut self.head] {
-            let streamed = |tensor: &&DenseTensor| {
-                stream.matrices.iter().any(|(role, _)| *role == tensor.role)
-            };
-            let mut cut = costs.stream(costs.tensors.iter().filter(streamed), piece);
-            let places = most / cut.place_bytes.max(1) as u64;
-            cut.places = places.clamp(u64::from(LEAST_RING), u64::from(LARGE_RING)) as u32;
-            if cut.bytes() > stream.bytes() {
-                self.bytes += cut.bytes() - stream.bytes();
-                *stream = cut;
+            let longer = costs.longer(stream, most.min(stream.bytes() + room), alone);
+            if longer.bytes() > stream.bytes() {
+                let added = longer.bytes() - stream.bytes();
+                (self.bytes, room) = (self.bytes + added, room - added);
+                *stream = longer;
             }
         }
         self
@@ -231,6 +228,21 @@ impl DenseCosts {
         }
     }
 
+    /// `stream` through a ring of at most `bytes`, but for the smallest there is.
+    fn longer(&self, stream: &StreamPlan, bytes: u64, alone: bool) -> StreamPlan {
+        let largest = if alone { LARGE_PIECE } else { SMALL_PIECE };
+        let piece = (bytes / u64::from(LARGE_RING)).clamp(SMALL_PIECE, largest);
+        // Both ends of a read may lie inside a block: that much less is left for the piece.
+        let piece = (piece - 4 * self.alignment.max(SECTOR)).max(SMALL_PIECE);
+        let streamed = |tensor: &&DenseTensor| {
+            stream.matrices.iter().any(|(role, _)| *role == tensor.role)
+        };
+        let cut = self.stream(self.tensors.iter().filter(streamed), piece);
+        let places = bytes / cut.place_bytes.max(1) as u64;
+        let places = places.clamp(u64::from(LEAST_RING), u64::from(LARGE_RING)) as u32;
+        StreamPlan { places, ..cut }
+    }
+
     /// Memory for a read of `bytes` that start anywhere.
     fn place_bytes(&self, bytes: u64) -> usize {
         let alignment = self.alignment.max(SECTOR);
@@ -261,4 +273,56 @@ fn streaming_order(costs: &DenseCosts) -> Vec<Role> {
     let mut order: Vec<Role> = matrices.collect();
     order.sort_by_key(|&role| part(role));
     order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Layers of one matrix each, of `rows` rows of 8 KiB.
+    fn costs(layers: usize, rows: u64) -> DenseCosts {
+        let tensor = |layer| DenseTensor {
+            role: Role::Layer(layer, LayerPart::Query(Affine::Weight)),
+            rows,
+            row_bytes: 8192,
+            held_bytes: rows * 8192,
+            table: false,
+            matrix: true,
+            for_logits: false,
+        };
+        DenseCosts { tensors: (0..layers).map(tensor).collect(), bias_bytes: 0, alignment: 512 }
+    }
+
+    proptest! {
+        #[test]
+        fn rings_grow_within_what_they_may_take(
+            layers in 1usize..5, rows in 1u64..5000, most in 0u64..200 << 20, room in 0u64..100 << 20,
+            alone: bool,
+        ) {
+            let costs = costs(layers, rows);
+            let least = DensePlan::least(&costs);
+            let long = least.clone().with_long_rings(&costs, most, room, alone);
+            prop_assert_eq!(long.bytes - least.bytes, long.body.bytes() - least.body.bytes());
+            prop_assert!(long.bytes - least.bytes <= room);
+            prop_assert!(long.body.bytes() <= most.max(least.body.bytes()));
+            prop_assert!(long.body.places >= LEAST_RING && long.body.places <= LARGE_RING);
+            let piece = long.body.matrices.iter().map(|(_, rows)| rows * 8192).max().unwrap();
+            prop_assert!(piece <= if alone { LARGE_PIECE } else { SMALL_PIECE });
+            prop_assert!(piece <= long.body.place_bytes as u64);
+        }
+    }
+
+    #[test]
+    fn a_stream_alone_gets_large_pieces_and_one_beside_records_small_ones() {
+        let costs = costs(3, 4096);
+        let plan = |alone, room| {
+            let long = DensePlan::least(&costs).with_long_rings(&costs, 128 << 20, room, alone);
+            (long.body.matrices[0].1 * 8192, long.body.places)
+        };
+        assert_eq!(plan(false, u64::MAX >> 1), (SMALL_PIECE, LARGE_RING));
+        assert_eq!(plan(true, u64::MAX >> 1), (LARGE_PIECE - 8192, LARGE_RING));
+        assert_eq!(plan(true, 8 << 20).1, LARGE_RING, "a little room is enough for a ring");
+        assert_eq!(plan(true, 0), (SMALL_PIECE, LEAST_RING));
+    }
 }

@@ -7,12 +7,13 @@ use flint_fixtures::{tiny_opt, tiny_opt_bundle};
 use flint_flash_io::BackendChoice;
 use flint_kernels::Isa;
 use runtime::{
-    CalibrateEvent, CalibrateOptions, Mode, ModelFiles, PredictorKind, RunOptions, calibrate,
+    CalibrateEvent, CalibrateOptions, Mode, ModelFiles, PredictorKind, Prepared, RunOptions,
+    RuntimeError, calibrate,
 };
 use std::fs;
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Enough text for thresholds, little enough for seconds.
 const TOKENS: usize = 1200;
@@ -145,4 +146,25 @@ fn an_interrupted_calibration_goes_on_and_makes_the_same_predictors() {
         (0..6).map(|layer| files.bundle().read_predictor(layer).unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(blobs(&whole), blobs(&interrupted));
+}
+
+#[test]
+fn a_budget_that_is_too_small_is_refused_before_predictors_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let bundle = directory.path().join("tiny.flint");
+    copy(&tiny_opt_bundle(), &bundle);
+    make(&bundle, PredictorKind::GateCopy);
+    let mut files = fs::read_dir(&bundle).unwrap().map(|entry| entry.unwrap().path());
+    let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    let predictors = files.find(|path| name(path).starts_with("predictors")).unwrap();
+    let mut bytes = fs::read(&predictors).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&predictors, bytes).unwrap();
+    let refused = |percent| {
+        let files = ModelFiles::open(&bundle).unwrap();
+        Prepared::new(files, options(percent), Some(16)).map(drop).unwrap_err()
+    };
+    assert!(matches!(refused(1.0), RuntimeError::BelowFloor { .. }), "{}", refused(1.0));
+    assert!(refused(100.0).to_string().contains("checksum"), "{}", refused(100.0));
 }
