@@ -139,7 +139,7 @@ fn products<R: Rows>(
             let dots = dot(together, vector);
             for (row, out) in out.chunks_exact_mut(count).enumerate() {
                 let (scale, bias) = (rows.scale(first + row), rows.bias(first + row));
-                out[column] = finish(dots[row], scale, x_scale, bias);
+                out[column] = finish(dots[row], scale, *x_scale, bias);
             }
         }
     }

@@ -119,7 +119,8 @@ fn check_predictors(bundle: &Bundle) -> Result<(), RuntimeError> {
     let shape = bundle.shape();
     let (width, neurons) = (shape.record.width(), shape.neurons as usize);
     let low_rank = LowRankGroup::bytes_of(width, neurons, width.min(neurons));
-    let most = low_rank + GateCopyGroup::bytes_of(width, neurons, GateCopyGroup::MOST_BITS) + HEADER;
+    let most =
+        low_rank + GateCopyGroup::bytes_of(width, neurons, GateCopyGroup::MOST_BITS) + HEADER;
     let entries = bundle.predictors().map_or(&[][..], |found| &found.groups);
     for (layer, entry) in entries.iter().enumerate() {
         if let PredictorEntry::Blob { extent, .. } = entry

@@ -2,7 +2,7 @@
 
 use crate::engine::{with_blobs, wrong};
 use crate::{Mode, ModelFiles, RunOptions, RuntimeError};
-use flint_predictor::{Cats, CatsGroup, Level, ScoredGroup};
+use flint_predictor::{Cats, CatsGroup, Level, PredictorError, ScoredGroup};
 
 /// A share of neurons that can be left out, with what that costs.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,7 +3,8 @@
 use crate::synthetic::{Group, Numbers, compute};
 use flint_predictor::train::Factors;
 use flint_predictor::{
-    BLOB_HEADER, BlobFault, CascadeGroup, GateCopy, GateCopyGroup, LowRank, LowRankGroup, Predictor, ScoredGroup,
+    BLOB_HEADER, BlobFault, CascadeGroup, GateCopy, GateCopyGroup, LowRank, LowRankGroup,
+    Predictor, ScoredGroup,
 };
 use proptest::prelude::*;
 

@@ -234,9 +234,8 @@ impl DenseCosts {
         let piece = (bytes / u64::from(LARGE_RING)).clamp(SMALL_PIECE, largest);
         // Both ends of a read may lie inside a block: that much less is left for the piece.
         let piece = (piece - 4 * self.alignment.max(SECTOR)).max(SMALL_PIECE);
-        let streamed = |tensor: &&DenseTensor| {
-            stream.matrices.iter().any(|(role, _)| *role == tensor.role)
-        };
+        let streamed =
+            |tensor: &&DenseTensor| stream.matrices.iter().any(|(role, _)| *role == tensor.role);
         let cut = self.stream(self.tensors.iter().filter(streamed), piece);
         let places = bytes / cut.place_bytes.max(1) as u64;
         let places = places.clamp(u64::from(LEAST_RING), u64::from(LARGE_RING)) as u32;
@@ -308,7 +307,8 @@ mod tests {
             prop_assert!(long.body.bytes() <= most.max(least.body.bytes()));
             prop_assert!(long.body.places >= LEAST_RING && long.body.places <= LARGE_RING);
             let piece = long.body.matrices.iter().map(|(_, rows)| rows * 8192).max().unwrap();
-            prop_assert!(piece <= if alone { LARGE_PIECE } else { SMALL_PIECE });
+            let largest = if alone { LARGE_PIECE } else { SMALL_PIECE };
+            prop_assert!(piece <= largest);
             prop_assert!(piece <= long.body.place_bytes as u64);
         }
     }
