@@ -53,7 +53,7 @@ impl Training<'_> {
         let budget = self.files.bundle().shape().neuron_bytes() as f64 * self.options.share;
         let ranks = match self.options.kind {
             PredictorKind::LowRank => self.plan_ranks(budget as u64)?,
-            PredictorKind::Cascade => self.plan_ranks((budget * FIRST_STAGE) as u64)?,
+            PredictorKind::Cascade => self.first_stage_ranks((budget * FIRST_STAGE) as u64)?,
             PredictorKind::GateCopy => vec![None; layers],
         };
         let mut made = Vec::new();

@@ -25,13 +25,33 @@ impl Training<'_> {
         Ok(RankPlan::new(&ladders, architecture.feed_forward.neurons, budget, 0.0).ranks)
     }
 
-    fn ladder_ranks(&self, layer_budget: u64) -> Vec<usize> {
+    /// The same for first stages: every layer has one, for one that names too many candidates to be worth its bytes alone
+    /// still leaves the rest to the second stage.
+    pub(super) fn first_stage_ranks(
+        &self,
+        budget: u64,
+    ) -> Result<Vec<Option<usize>>, RuntimeError> {
+        let architecture = self.files.architecture();
+        let most = architecture.hidden.min(architecture.feed_forward.neurons);
+        let even = self.even_rank(budget / architecture.layers as u64) as usize;
+        let even = even.clamp(1, most);
+        let ranks = self.plan_ranks(budget)?;
+        Ok(ranks.into_iter().map(|rank| Some(rank.unwrap_or(even))).collect())
+    }
+
+    /// The rank that a layer's share of the budget pays for.
+    fn even_rank(&self, layer_budget: u64) -> f64 {
         let architecture = self.files.architecture();
         let (width, neurons) = (architecture.hidden, architecture.feed_forward.neurons);
         let one = LowRankGroup::bytes_of(width, neurons, 1);
         let per_rank = (LowRankGroup::bytes_of(width, neurons, 2) - one).max(1);
-        let even = layer_budget.saturating_sub(one) as f64 / per_rank as f64;
-        let most = width.min(neurons);
+        layer_budget.saturating_sub(one) as f64 / per_rank as f64
+    }
+
+    fn ladder_ranks(&self, layer_budget: u64) -> Vec<usize> {
+        let architecture = self.files.architecture();
+        let most = architecture.hidden.min(architecture.feed_forward.neurons);
+        let even = self.even_rank(layer_budget);
         let ranks = LADDER.iter().map(|share| ((even * share) as usize).clamp(1, most));
         let mut ranks: Vec<usize> = ranks.collect();
         ranks.dedup();
