@@ -15,6 +15,7 @@ mod recipe;
 mod report;
 mod scale;
 mod shapes;
+mod states;
 mod tuning;
 mod write;
 

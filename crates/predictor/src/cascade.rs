@@ -19,8 +19,8 @@ pub type Cascade = Scored<CascadeGroup>;
 
 const MAGIC: [u8; 4] = *b"FLca";
 
-/// Of the active neurons that the whole may miss, the share that the first stage may: a little more than half, for each
-/// neuron that it must find costs it far more wrong ones than it costs the second.
+/// Of the active neurons that the whole may miss, the share that the first stage may: a little more than half, chosen and
+/// not tuned.
 const FIRST_MISSES: f64 = 0.6;
 
 /// The predictor of one group: the score of a candidate is that of its copied row, others have none.

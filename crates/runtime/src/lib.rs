@@ -39,6 +39,7 @@ mod model_files;
 mod options;
 mod perplexity;
 mod plan;
+mod predictors;
 mod read_ahead;
 mod records;
 mod sample;
@@ -55,7 +56,7 @@ pub use calibrate::{
     THRESHOLD_TOKENS, calibrate, load_curve,
 };
 pub use devices::{Devices, SystemFiles};
-pub use engine::{Engine, Prepared, Progress, bundled_first_stage, bundled_predictor};
+pub use engine::{Engine, Prepared, Progress};
 pub use error::RuntimeError;
 pub use forecast::{
     Choices, DiskRates, Forecast, ForecastReport, LayerWork, PromptWork, Rates, Work,
@@ -74,6 +75,7 @@ pub use plan::{
     Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, NeuronPlan, Plan,
     StreamPlan, Widths,
 };
+pub use predictors::{bundled_first_stage, bundled_predictor};
 pub use sample::{Sampler, Sampling};
 pub use session::Session;
 pub use sparsity::{Sparsity, sparsities};

@@ -111,7 +111,7 @@ fn check_tensors(bundle: &Bundle, architecture: &Architecture) -> Result<(), Run
     }
 }
 
-/// Predictors are read whole, before anything is planned: none may be longer than the longest of any kind, a cascade of
+/// Predictors are read whole: none may be longer than the longest of any kind, a cascade of
 /// the highest rank.
 fn check_predictors(bundle: &Bundle) -> Result<(), RuntimeError> {
     /// Room for the headers of a predictor and its stages.

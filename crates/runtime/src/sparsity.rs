@@ -1,6 +1,6 @@
 //! Neurons that are not zero, left out on request: which shares a bundle has thresholds for, and what they cost.
 
-use crate::engine::{with_blobs, wrong};
+use crate::predictors::{with_blobs, wrong};
 use crate::{Mode, ModelFiles, RunOptions, RuntimeError};
 use flint_predictor::{Cats, CatsGroup, Level, PredictorError, ScoredGroup};
 

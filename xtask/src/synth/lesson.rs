@@ -43,7 +43,7 @@ pub struct LessonArgs {
     /// Do not guess the neurons of a layer before its attention
     #[arg(long)]
     pub no_guesses: bool,
-    /// Predict by the first stage of the predictors alone: the low-rank predictor of the paper
+    /// In sparse mode, predict by the first stage of the predictors alone: the low-rank predictor of the paper
     #[arg(long)]
     pub first_stage: bool,
     /// Keep the neurons of the last so many tokens, as the paper, instead of those that are used most

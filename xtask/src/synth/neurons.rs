@@ -5,6 +5,7 @@ use super::language::{BLOCK, Language, Parts};
 use super::mixing::Mixing;
 use super::random::{Purpose, Random, Row, in_rows};
 use super::shapes::{LayerTarget, Published};
+use super::states::InMemory;
 use super::tuning::{Aim, Gains, Sample, bars, heat, tune};
 use flint_bundle::GroupCalibration;
 use flint_geometry::NeuronSet;
@@ -325,7 +326,7 @@ impl NeuronMaker<'_> {
         let (compute, recall) = (self.compute, self.published.recall);
         let activation = self.architecture.feed_forward.activation.kernel();
         let deciding = Deciding::new(rows, bias, activation);
-        let mut seen = Seen { width: rows.cols(), states };
+        let mut seen = InMemory { width: rows.cols(), numbers: states };
         let tokens = 0..seen.tokens();
         let activity = Activity::observe(compute, &deciding, &mut seen)?;
         if self.kind == PredictorKind::LowRank {
@@ -367,27 +368,6 @@ impl Predicts {
     fn all(neurons: usize, tokens: usize) -> Predicts {
         let sets = vec![NeuronSet::full(neurons as u32); tokens];
         Predicts { blob: None, first: sets.clone(), sets }
-    }
-}
-
-/// States in memory, as they are.
-struct Seen<'a> {
-    width: usize,
-    states: &'a [f32],
-}
-
-impl States for Seen<'_> {
-    fn width(&self) -> usize {
-        self.width
-    }
-
-    fn tokens(&self) -> usize {
-        self.states.len() / self.width
-    }
-
-    fn read(&mut self, first: usize, out: &mut [f32]) -> std::io::Result<()> {
-        out.copy_from_slice(&self.states[first * self.width..][..out.len()]);
-        Ok(())
     }
 }
 

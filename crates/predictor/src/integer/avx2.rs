@@ -64,7 +64,7 @@ fn ask_for_what_follows(row: &[i8]) {
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn load(x: &[i16; LANES]) -> __m256i {
+pub(super) fn load(x: &[i16; LANES]) -> __m256i {
     // SAFETY: the array has exactly the 32 bytes that are loaded, from any address.
     unsafe { _mm256_loadu_si256(x.as_ptr().cast()) }
 }
@@ -92,7 +92,7 @@ fn totals([a, b, c, d]: [__m256i; ROWS]) -> [i64; ROWS] {
 /// The sum of the lanes.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn total(register: __m256i) -> i64 {
+pub(super) fn total(register: __m256i) -> i64 {
     let mut lanes = [0i32; 8];
     // SAFETY: the array has exactly the 32 bytes that are stored, to any address.
     unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), register) };

@@ -4,13 +4,12 @@
 //! those of unpacking first.
 #![expect(unsafe_code, reason = "loads of whole registers: see docs/UNSAFE.md")]
 
-use super::Vectors;
+use super::{Vectors, avx2};
 use flint_kernels::{Compute, Isa};
 use std::arch::x86_64::{
     __m256i, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_si128,
     _mm256_cvtepu8_epi16, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16,
     _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_slli_epi16, _mm256_srli_epi16,
-    _mm256_storeu_si256,
 };
 
 /// Bytes per register.
@@ -22,7 +21,7 @@ const PER_BYTE: usize = 4;
 /// The longest row whose products surely fit 31 bits: each of the 4 x 8 sums gets a 32nd of them, of 15 x 2^14 at most.
 const LONGEST: usize = 1 << 16;
 
-/// Weights that a thread takes at a time: one core multiplies them in some 10 us.
+/// Weights that a thread takes at a time: few enough that threads end together.
 const SHARE: usize = 256 << 10;
 
 const LINE: usize = 64;
@@ -89,16 +88,16 @@ fn dot(row: &[u8], x: &[i16], next: &[u8]) -> i64 {
         if let Some(line) = next.get(at * LINE..) {
             _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
         }
-        let codes = unpack(load(low), load(high));
+        let codes = unpack(load_bytes(low), load_bytes(high));
         for ((sum, codes), x) in sums.iter_mut().zip(codes).zip(quarters) {
             let first = _mm256_cvtepu8_epi16(_mm256_castsi256_si128(codes));
             let second = _mm256_cvtepu8_epi16(_mm256_extracti128_si256::<1>(codes));
-            let first = _mm256_madd_epi16(first, load_numbers(&x[2 * at]));
-            let second = _mm256_madd_epi16(second, load_numbers(&x[2 * at + 1]));
+            let first = _mm256_madd_epi16(first, avx2::load(&x[2 * at]));
+            let second = _mm256_madd_epi16(second, avx2::load(&x[2 * at + 1]));
             *sum = _mm256_add_epi32(*sum, _mm256_add_epi32(first, second));
         }
     }
-    sums.into_iter().map(|sum| total(sum)).sum()
+    sums.into_iter().map(|sum| avx2::total(sum)).sum()
 }
 
 /// The codes of each quarter of the weights, from both planes.
@@ -120,24 +119,7 @@ fn unpack(low: __m256i, high: __m256i) -> [__m256i; PER_BYTE] {
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn load(bytes: &[u8; BYTES]) -> __m256i {
+fn load_bytes(bytes: &[u8; BYTES]) -> __m256i {
     // SAFETY: the array has exactly the 32 bytes that are loaded, from any address.
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
-}
-
-#[target_feature(enable = "avx2")]
-#[inline]
-fn load_numbers(x: &[i16; 16]) -> __m256i {
-    // SAFETY: the array has exactly the 32 bytes that are loaded, from any address.
-    unsafe { _mm256_loadu_si256(x.as_ptr().cast()) }
-}
-
-/// The sum of the lanes.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn total(register: __m256i) -> i64 {
-    let mut lanes = [0i32; 8];
-    // SAFETY: the array has exactly the 32 bytes that are stored, to any address.
-    unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), register) };
-    lanes.into_iter().map(i64::from).sum()
 }

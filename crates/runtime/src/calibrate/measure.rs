@@ -3,7 +3,7 @@
 use super::collect;
 use super::train::{MadeLayer, Training};
 use super::{CalibrateEvent, CalibrateOptions};
-use crate::engine::read_predictor;
+use crate::predictors::read_predictor;
 use crate::{MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, RuntimeError};
 use flint_bundle::{Calibration, GroupCalibration, LoadsPerToken};
 use flint_dram_cache::{Admission, CacheConfig, PolicyKind, SlotCache};

@@ -1,13 +1,13 @@
 //! Which neurons were truly active: every row of a layer, read from the bundle, times the states of the run.
 
+use super::super::states::InMemory;
 use super::recorder::Sampled;
 use anyhow::Context;
 use flint_geometry::NeuronSet;
 use flint_kernels::{Compute, MatrixView};
-use flint_predictor::{Activity, Deciding, Score, States};
+use flint_predictor::{Activity, Deciding, Score};
 use runtime::ModelFiles;
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::FileExt;
 
 /// Neurons whose records are read at a time.
@@ -69,25 +69,4 @@ fn bias(files: &ModelFiles, layer: usize) -> anyhow::Result<Option<Vec<f32>>> {
     let mut bytes = vec![0; entry.extent.len() as usize];
     bundle.read_tensor_into(entry, &mut bytes)?;
     Ok(Some(bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()))
-}
-
-/// The states of the run, as they were.
-struct InMemory<'a> {
-    width: usize,
-    numbers: &'a [f32],
-}
-
-impl States for InMemory<'_> {
-    fn width(&self) -> usize {
-        self.width
-    }
-
-    fn tokens(&self) -> usize {
-        self.numbers.len() / self.width
-    }
-
-    fn read(&mut self, first: usize, out: &mut [f32]) -> io::Result<()> {
-        out.copy_from_slice(&self.numbers[first * self.width..][..out.len()]);
-        Ok(())
-    }
 }
