@@ -215,6 +215,14 @@ impl SlotCache {
         }
     }
 
+    /// Whether a record is resident or being read.
+    ///
+    /// # Panics
+    /// When there is no such record.
+    pub fn holds(&self, key: NeuronKey) -> bool {
+        self.residency.get(key) != Place::Absent
+    }
+
     /// The bytes of a resident slot, padding included.
     ///
     /// # Panics

@@ -58,6 +58,11 @@ impl NeuronSet {
         self.indices.push(neuron);
     }
 
+    /// Keeps the indices that `keep` is true of.
+    pub fn retain(&mut self, keep: impl Fn(u32) -> bool) {
+        self.indices.retain(|&neuron| keep(neuron));
+    }
+
     /// The indices, ascending.
     pub fn as_slice(&self) -> &[u32] {
         &self.indices

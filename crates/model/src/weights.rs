@@ -104,11 +104,10 @@ impl<B: Deref<Target = [u8]>> InMemoryWeights<B> {
         Ok(())
     }
 
-    /// The largest matrix; `None` when there is none.
-    pub fn largest(&self) -> Option<MatrixView<'_>> {
-        let (&role, _) =
-            self.matrices.iter().max_by_key(|(_, matrix)| matrix.rows * matrix.columns)?;
-        self.matrices[&role].view(role).ok()
+    /// Bytes of a matrix; none where it is not here.
+    pub fn matrix_bytes(&self, role: Role) -> usize {
+        let view = self.matrices.get(&role).and_then(|matrix| matrix.view(role).ok());
+        view.map_or(0, |view| view.byte_len())
     }
 
     fn matrix(&self, role: Role) -> Result<&Matrix<B>, ModelError> {

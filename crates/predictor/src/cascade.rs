@@ -75,11 +75,16 @@ impl CascadeGroup {
     }
 
     /// Takes the candidates of each position out of the first stage's `scores` and leaves no score behind.
-    fn candidates(&self, scores: &mut [f32], positions: usize) -> Vec<Vec<u32>> {
+    fn candidates(
+        &self,
+        scores: &mut [f32],
+        positions: usize,
+        asked: &dyn Fn(u32) -> bool,
+    ) -> Vec<Vec<u32>> {
         let mut candidates = vec![Vec::new(); positions];
         for (neuron, scores) in (0u32..).zip(scores.chunks_exact_mut(positions)) {
             for (candidates, score) in candidates.iter_mut().zip(scores) {
-                if *score >= self.candidates {
+                if *score >= self.candidates && asked(neuron) {
                     candidates.push(neuron);
                 }
                 *score = f32::NEG_INFINITY;
@@ -141,13 +146,23 @@ impl ScoredGroup for CascadeGroup {
     }
 
     fn scores(&self, compute: &Compute, input: &[f32], scores: &mut [f32]) {
+        self.scores_among(compute, input, &|_| true, scores);
+    }
+
+    fn scores_among(
+        &self,
+        compute: &Compute,
+        input: &[f32],
+        asked: &dyn Fn(u32) -> bool,
+        scores: &mut [f32],
+    ) {
         self.first.scores(compute, input, scores);
         let positions = input.len() / self.width();
         if positions == 0 {
             return;
         }
         let mut exact = Vec::new();
-        let candidates = self.candidates(scores, positions);
+        let candidates = self.candidates(scores, positions, asked);
         let inputs = input.chunks_exact(self.width());
         for (position, (candidates, input)) in candidates.iter().zip(inputs).enumerate() {
             exact.resize(candidates.len(), 0.0);

@@ -24,6 +24,21 @@ pub trait ScoredGroup: Sized + Send {
     /// When the sizes do not agree.
     fn scores(&self, compute: &Compute, input: &[f32], scores: &mut [f32]);
 
+    /// The same, but neurons that are not `asked` about may be left without a score, which is minus infinity.
+    ///
+    /// # Panics
+    /// As for [`ScoredGroup::scores`].
+    fn scores_among(
+        &self,
+        compute: &Compute,
+        input: &[f32],
+        asked: &dyn Fn(u32) -> bool,
+        scores: &mut [f32],
+    ) {
+        let _ = asked;
+        self.scores(compute, input, scores);
+    }
+
     /// A neuron with this score or more is predicted.
     fn threshold(&self) -> f32;
 
@@ -104,12 +119,13 @@ impl<G: ScoredGroup> Scored<G> {
     }
 }
 
-impl<G: ScoredGroup> Predictor for Scored<G> {
-    fn predict(
+impl<G: ScoredGroup> Scored<G> {
+    fn name(
         &mut self,
         compute: &Compute,
         group: usize,
         input: &[f32],
+        asked: &dyn Fn(u32) -> bool,
         sets: &mut [NeuronSet],
     ) -> Result<(), PredictorError> {
         let known = self.groups.len();
@@ -123,7 +139,7 @@ impl<G: ScoredGroup> Predictor for Scored<G> {
             return Ok(());
         };
         self.scores.resize(self.neurons * positions, 0.0);
-        group.scores(compute, input, &mut self.scores);
+        group.scores_among(compute, input, asked, &mut self.scores);
         let threshold = group.threshold();
         sets.iter_mut().for_each(NeuronSet::clear);
         for (neuron, scores) in (0u32..).zip(self.scores.chunks_exact(positions.max(1))) {
@@ -133,6 +149,31 @@ impl<G: ScoredGroup> Predictor for Scored<G> {
                 }
             }
         }
+        Ok(())
+    }
+}
+
+impl<G: ScoredGroup> Predictor for Scored<G> {
+    fn predict(
+        &mut self,
+        compute: &Compute,
+        group: usize,
+        input: &[f32],
+        sets: &mut [NeuronSet],
+    ) -> Result<(), PredictorError> {
+        self.name(compute, group, input, &|_| true, sets)
+    }
+
+    fn predict_among(
+        &mut self,
+        compute: &Compute,
+        group: usize,
+        input: &[f32],
+        asked: &dyn Fn(u32) -> bool,
+        set: &mut NeuronSet,
+    ) -> Result<(), PredictorError> {
+        self.name(compute, group, input, asked, std::slice::from_mut(set))?;
+        set.retain(asked);
         Ok(())
     }
 

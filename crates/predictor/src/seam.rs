@@ -21,6 +21,24 @@ pub trait Predictor: Send {
         sets: &mut [NeuronSet],
     ) -> Result<(), PredictorError>;
 
+    /// Fills `set` with what [`Predictor::predict`] would say of one position, less the neurons that are not `asked`
+    /// about: for less work, where a predictor can save any.
+    ///
+    /// # Errors
+    /// As for [`Predictor::predict`].
+    fn predict_among(
+        &mut self,
+        compute: &Compute,
+        group: usize,
+        input: &[f32],
+        asked: &dyn Fn(u32) -> bool,
+        set: &mut NeuronSet,
+    ) -> Result<(), PredictorError> {
+        self.predict(compute, group, input, std::slice::from_mut(set))?;
+        set.retain(asked);
+        Ok(())
+    }
+
     /// DRAM that the predictor holds, in bytes.
     fn bytes(&self) -> u64;
 

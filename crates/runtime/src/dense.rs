@@ -12,7 +12,6 @@ use crate::stats::Effort;
 use candle_core::Tensor;
 use flint_flash_io::Counters;
 use flint_iobuf::Lease;
-use flint_kernels::{Compute, matmul};
 use flint_model::{InMemoryWeights, ModelError, Role, Weights};
 use std::time::Instant;
 
@@ -22,6 +21,10 @@ pub(crate) struct DenseWeights {
     /// Layers and head: each a cycle of its own, for not every pass ends in logits.
     streams: Vec<MatrixStream>,
     rows: Option<RowReader>,
+    /// The largest matrix in memory that was multiplied so far, and its bytes: how long its products take tells what
+    /// memory does meanwhile.
+    sample: (Option<Role>, usize),
+    sampled: Effort,
 }
 
 impl DenseWeights {
@@ -30,24 +33,26 @@ impl DenseWeights {
         streams: Vec<MatrixStream>,
         rows: Option<RowReader>,
     ) -> DenseWeights {
-        DenseWeights { held, streams, rows }
+        DenseWeights { held, streams, rows, sample: (None, 0), sampled: Effort::default() }
     }
 
-    /// Bytes per second at which the largest matrix in memory is multiplied with one vector; `None` where
-    /// there is none to speak of.
-    pub(crate) fn bandwidth(&self, compute: &Compute) -> Option<f64> {
-        let largest = self.held.largest()?;
-        let (x, mut out) = (vec![1.0; largest.cols()], vec![0.0; largest.row_count()]);
-        let started = Instant::now();
-        matmul(compute, largest, &x, None, &mut out);
-        Some(largest.byte_len() as f64 / started.elapsed().as_secs_f64())
+    /// Counts a product with `positions` vectors where it is one to go by.
+    fn sample(&mut self, matrix: Role, positions: usize, started: Instant) {
+        let bytes = self.held.matrix_bytes(matrix);
+        if bytes > self.sample.1 {
+            self.sample = (Some(matrix), bytes);
+        }
+        if self.sample.0 == Some(matrix) && positions == 1 {
+            self.sampled.sampled_bytes += bytes as u64;
+            self.sampled.sampled += started.elapsed();
+        }
     }
 
-    /// What was read so far.
+    /// What was read and sampled so far.
     pub(crate) fn effort(&self) -> Effort {
         let streams = self.streams.iter().map(MatrixStream::counters);
         let counters = streams.chain(self.rows.as_ref().map(RowReader::counters));
-        counters.map(effort).fold(Effort::default(), |sum, one| sum + one)
+        counters.map(effort).fold(self.sampled, |sum, one| sum + one)
     }
 }
 
@@ -77,7 +82,12 @@ impl Weights for DenseWeights {
                 let bias = bias.map(|role| self.held.vector(role)).transpose()?;
                 stream.linear(matrix, bias, input).map_err(ModelError::supplier)
             }
-            None => self.held.linear(matrix, bias, input),
+            None => {
+                let started = Instant::now();
+                let product = self.held.linear(matrix, bias, input)?;
+                self.sample(matrix, input.dim(0)?, started);
+                Ok(product)
+            }
         }
     }
 

@@ -228,8 +228,7 @@ impl Engine {
     /// The forecast beside what came, where both are known.
     pub(crate) fn forecast_report(&self, stats: &Stats) -> Option<ForecastReport> {
         let before = self.rates.as_ref().filter(|_| stats.decode_tokens > 0)?;
-        let after = self.weights.bandwidth(&self.compute);
-        Some(ForecastReport::of(&self.work, before, after, stats))
+        Some(ForecastReport::of(&self.work, before, stats))
     }
 
     /// What is known of the statistics before the first token.

@@ -33,22 +33,17 @@ pub struct ForecastReport {
     pub actual_over_recomputed: f64,
     /// What the disk did in the run over what it did in the probe.
     pub disk_drift: f64,
-    /// What memory did after the run over what it did before.
+    /// What memory did in the run over what it did before.
     pub memory_drift: f64,
     /// The parts of a token's time, as said before the run.
     pub parts: Forecast,
 }
 
 impl ForecastReport {
-    /// Compares `work` at the probe's `before` with what a run did; `after` is the memory bandwidth now.
-    pub(crate) fn of(
-        work: &Work,
-        before: &Rates,
-        after: Option<f64>,
-        stats: &Stats,
-    ) -> ForecastReport {
+    /// Compares `work` at the probe's `before` with what a run did.
+    pub(crate) fn of(work: &Work, before: &Rates, stats: &Stats) -> ForecastReport {
         let said = work.forecast(before);
-        let met = before.met_by(work, stats, after);
+        let met = before.met_by(work, stats);
         let recomputed = work.forecast(&met);
         let actual = stats.tokens_per_second;
         ForecastReport {

@@ -23,6 +23,9 @@ pub(crate) struct Effort {
     pub(crate) guesses_right: u64,
     pub(crate) cache: Duration,
     pub(crate) predictor: Duration,
+    /// Bytes of matrices whose products with one vector were timed, and how long those took.
+    pub(crate) sampled_bytes: u64,
+    pub(crate) sampled: Duration,
 }
 
 impl Effort {
@@ -44,6 +47,8 @@ impl Effort {
             guesses_right: n(self.guesses_right, b.guesses_right),
             cache: t(self.cache, b.cache),
             predictor: t(self.predictor, b.predictor),
+            sampled_bytes: n(self.sampled_bytes, b.sampled_bytes),
+            sampled: t(self.sampled, b.sampled),
         }
     }
 }
@@ -181,6 +186,8 @@ pub struct PerToken {
     pub compute_ms: f64,
     /// All of it.
     pub total_ms: f64,
+    /// Bytes per second at which the largest matrix in memory was multiplied; `None` where there is none.
+    pub matrix_bytes_per_second: Option<f64>,
 }
 
 impl PerToken {
@@ -214,6 +221,8 @@ impl PerToken {
             predictor_ms: ms(effort.predictor),
             compute_ms: ms(phase.time.saturating_sub(elsewhere)),
             total_ms: ms(phase.time),
+            matrix_bytes_per_second: (effort.sampled_bytes > 0)
+                .then(|| effort.sampled_bytes as f64 / effort.sampled.as_secs_f64()),
         }
     }
 }

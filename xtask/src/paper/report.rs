@@ -53,7 +53,7 @@ impl ShapeReport {
     /// with everything overlapped.
     fn over_bounds(&self, variant: usize) -> (Spread, Spread) {
         let bound = |run: &RunResult| {
-            let rates = run.rates?.met_by(&run.work, &run.stats, None);
+            let rates = run.rates?.met_by(&run.work, &run.stats);
             Some(run.work.as_done(&run.stats).bounds(&rates))
         };
         let ratio = |pick: fn((f64, f64)) -> f64| {

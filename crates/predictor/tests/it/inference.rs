@@ -54,6 +54,31 @@ fn same_bits_everywhere<G: ScoredGroup>(group: &G, input: &[f32]) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
+    fn what_is_asked_about_alone_is_predicted_as_among_all(seed: u64, asked in any::<u64>()) {
+        let shape = (64, 60);
+        let (first, second) = (factors(shape, 5, seed), Group::new(shape, 1, 1, 0.1, seed));
+        let second = GateCopyGroup::copy(&compute(), &second.deciding(), 4);
+        let group = CascadeGroup::new(LowRankGroup::quantise(&first), second);
+        let alone = LowRankGroup::quantise(&first);
+        let x = Numbers::new(seed ^ 1).take(shape.0);
+        let mut cascade = Scored::new(shape.0, shape.1, vec![Some(group), None]);
+        let mut low_rank = Scored::new(shape.0, shape.1, vec![Some(alone), None]);
+        let asked = |neuron: u32| asked >> neuron & 1 == 1;
+        let predictors: [&mut dyn Predictor; 2] = [&mut cascade, &mut low_rank];
+        for predictor in predictors {
+            for group in 0..2 {
+                let mut all = [NeuronSet::new()];
+                predictor.predict(&compute(), group, &x, &mut all).unwrap();
+                let mut some = NeuronSet::full(3);
+                predictor.predict_among(&compute(), group, &x, &asked, &mut some).unwrap();
+                let [mut expected] = all;
+                expected.retain(asked);
+                prop_assert_eq!(some, expected);
+            }
+        }
+    }
+
+    #[test]
     fn low_rank_scores_are_near_the_exact_product(
         width in 1usize..70, neurons in 1usize..50, rank in 1usize..20, seed: u64,
     ) {

@@ -40,8 +40,8 @@ pub(crate) struct SparseNeurons {
     sets: Vec<NeuronSet>,
     /// Those that any position needs.
     union: NeuronSet,
-    /// What a layer would need if its attention added nothing.
-    guess: [NeuronSet; 1],
+    /// What a layer would need of what is not there, if its attention added nothing.
+    guess: NeuronSet,
     round: Round,
     ready: Vec<(u32, Slot)>,
     arrivals: Vec<Arrival>,
@@ -80,7 +80,7 @@ impl SparseNeurons {
             guesses: Guesses::new(guess, layers, limit),
             sets: Vec::new(),
             union: NeuronSet::new(),
-            guess: Default::default(),
+            guess: NeuronSet::new(),
             round: Round::default(),
             ready: Vec::new(),
             arrivals: Vec::new(),
@@ -135,10 +135,15 @@ impl SparseNeurons {
     pub(super) fn foresee(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
         let Some(most) = self.guesses.worth(layer as u32) else { return Ok(()) };
         let started = Instant::now();
-        predict(&mut *self.predictor, &self.math, layer, input, &mut self.guess)?;
+        let (slots, group) = (&self.slots, layer as u32);
+        let missing = |neuron| !slots.holds(NeuronKey { group, neuron });
+        let (predictor, guess) = (&mut self.predictor, &mut self.guess);
+        let compute = &self.math.compute;
+        ops::with_slice(input, |x| predictor.predict_among(compute, layer, x, &missing, guess))?
+            .map_err(|error| ModelError::supplier(RuntimeError::from(error)))?;
         self.effort.predictor += started.elapsed();
-        let asked = self.guesses.begin(layer as u32);
-        self.slots.guess(layer as u32, &self.guess[0], most, asked);
+        let asked = self.guesses.begin(group);
+        self.slots.guess(group, &self.guess, most, asked);
         Ok(())
     }
 

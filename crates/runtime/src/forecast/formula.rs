@@ -3,8 +3,8 @@
 //! A token takes the sum over its layers of attention, prediction, the longer of missing reads and what can
 //! be computed meanwhile, and the down projection; then the logits. Reads that are known or guessed before
 //! attention take its time away from those that are waited for. Reading and checking take CPU, which is shared out evenly
-//! over the threads. What is streamed in order runs
-//! ahead over the whole pass, so it is compared with all of the computation at once.
+//! over the threads, and are done while the disk works at what comes next. What is streamed in order runs ahead over the
+//! whole pass, so it is compared with all of the computation at once.
 
 use super::{DiskRates, Rates, Work};
 use serde::Serialize;
@@ -44,25 +44,29 @@ struct LayerTime {
     /// What only active neurons need: up where there is a gate, and down.
     active: f64,
     reads: f64,
+    /// CPU that reading and checking take from the threads that compute.
+    reading: f64,
 }
 
 impl Work {
     /// The time of one token.
     pub fn forecast(&self, rates: &Rates) -> Forecast {
         let (mut dense, mut neurons, mut reads, mut waiting) = (0.0, 0.0, 0.0, 0.0);
+        let mut reading = self.cpu_of_reads(rates, 0.0, self.streamed_bytes);
         for layer in self.layer_times(rates) {
             let attention = layer.attention + self.calls * rates.call_seconds;
-            let guessed = if self.reads_before_attention { layer.reads * GUESSED } else { 0.0 };
+            let early = self.early() * layer.reads;
+            let meanwhile = early.min(attention) + layer.resident + layer.reading;
             // What arrives last is computed after it has arrived.
-            waiting += (layer.reads - guessed.min(attention) - layer.resident).max(0.0);
+            waiting += (layer.reads - meanwhile).max(0.0);
             dense += attention;
+            reading += layer.reading;
             reads += layer.reads;
             neurons += layer.resident + layer.missing + layer.active;
         }
         dense += self.head_bytes / rates.memory;
         let predict = self.predictions() * rates.predict_seconds;
         let streamed = self.streamed_bytes / rates.disk.bytes_per_second;
-        let reading = self.reading_cpu(rates);
         let busy = dense + neurons + predict + reading;
         // Streams and misses share the disk.
         let waiting = waiting.max(streamed + reads - busy);
@@ -103,16 +107,23 @@ impl Work {
             missing: layer.loaded.min(layer.predicted) * row,
             active: layer.active * self.rows_of_active * row,
             reads: layer.loaded * rates.disk.record_seconds,
+            reading: self.cpu_of_reads(rates, layer.loaded, layer.loaded * self.record_bytes),
         })
     }
 
-    /// Seconds that reading records and checking take from the threads that compute, spread over all of them. They count in
-    /// full, although a part may fit into the time that is waited for reads; reads of streams are so large that their
-    /// CPU does not count.
-    fn reading_cpu(&self, rates: &Rates) -> f64 {
-        let records: f64 = self.layers.iter().map(|layer| layer.loaded).sum();
-        let checked =
-            if self.checked { records * self.record_bytes + self.streamed_bytes } else { 0.0 };
+    /// Share of a layer's reads that are asked for before its attention: all where its neurons do not depend on it.
+    fn early(&self) -> f64 {
+        match (self.reads_before_attention, self.guesses) {
+            (false, _) => 0.0,
+            (true, true) => GUESSED,
+            (true, false) => 1.0,
+        }
+    }
+
+    /// Seconds that reading so many records and checking so many bytes take from the threads that compute, spread over all
+    /// of them. Reads of streams are so large that the CPU of their requests does not count.
+    fn cpu_of_reads(&self, rates: &Rates, records: f64, bytes: f64) -> f64 {
+        let checked = if self.checked { bytes } else { 0.0 };
         (records * rates.disk.record_cpu_seconds + checked / rates.checksum) / self.threads.max(1.0)
     }
 
@@ -189,9 +200,24 @@ mod tests {
         let said = two.forecast(&rates());
         // 4000 records: 40 ms to read, and 65.5 MB at 10 GB/s to check.
         assert!((said.reading_cpu_ms - (40.0 + 6.5536) / 2.0).abs() < 1e-9, "{said:?}");
-        let unchecked = Work { checked: false, ..two }.forecast(&rates());
+        let unchecked = Work { checked: false, ..two.clone() }.forecast(&rates());
         assert!((unchecked.reading_cpu_ms - 20.0).abs() < 1e-9, "{unchecked:?}");
-        assert!((said.token_ms - unchecked.token_ms - 6.5536 / 2.0).abs() < 1e-9);
+        // The disk takes 80 ms, so the CPU has time for that while it waits.
+        let free = two.forecast(&self::rates());
+        assert!((said.token_ms - free.token_ms).abs() < 1e-9, "{said:?} {free:?}");
+        assert!((free.waiting_ms - said.waiting_ms - 20.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn all_reads_are_early_where_attention_and_neurons_are_parallel() {
+        let ahead = Work { reads_before_attention: true, ..work(400.0) };
+        // 8 ms of reads a layer, 5 of attention.
+        let slow = Rates { memory: 10e9, ..rates() };
+        let guessed = Work { guesses: true, ..ahead.clone() }.forecast(&slow);
+        assert_eq!(ahead.forecast(&slow).waiting_ms, 0.0, "10 ms of attention hide all");
+        // Three quarters of 8 ms, and 1.3 ms of neurons that are there.
+        let first = 0.8 * 2000.0 * 8192.0 / 10e6;
+        assert!((guessed.waiting_ms - 10.0 * (2.0 - first)).abs() < 1e-6, "{guessed:?}");
     }
 
     #[test]

@@ -220,12 +220,10 @@ impl Rates {
     }
 
     /// The rates that a run of `work` met: its disk, which took another multiple of the measured time for the reads that
-    /// were really made, its predictions, and memory as measured `after` it.
-    pub fn met_by(&self, work: &super::Work, stats: &Stats, after: Option<f64>) -> Rates {
+    /// were really made, its predictions, and memory as the largest matrix found it.
+    pub fn met_by(&self, work: &super::Work, stats: &Stats) -> Rates {
         let mut met = *self;
-        if let Some(after) = after {
-            met.memory = (self.memory + after) / 2.0;
-        }
+        met.memory = stats.per_token.matrix_bytes_per_second.unwrap_or(self.memory);
         // What a prediction takes depends on how many candidates the text makes.
         if work.sparse {
             met.predict_seconds = stats.per_token.predictor_ms / 1e3 / work.predictions();

@@ -90,7 +90,7 @@ impl Slots {
         Ok(())
     }
 
-    /// Asks for at most `most` of those of `wanted` that are not there, as a guess; `asked` gets them.
+    /// Asks for at most `most` of `wanted`, none of which is there, as a guess; `asked` gets them.
     pub(super) fn guess(
         &mut self,
         layer: u32,
@@ -190,6 +190,11 @@ impl Slots {
                 give_up(tag, lease);
             }
         }
+    }
+
+    /// Whether a record is there or on its way.
+    pub(super) fn holds(&self, key: NeuronKey) -> bool {
+        self.cache.holds(key)
     }
 
     /// The slot of a record that is there.
