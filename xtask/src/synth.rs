@@ -10,6 +10,7 @@ mod lesson;
 mod mixing;
 mod neurons;
 mod normal;
+mod predicting;
 mod random;
 mod recipe;
 mod report;

@@ -24,6 +24,8 @@ use flint_geometry::NeuronSet;
 use flint_kernels::{Compute, Isa};
 use flint_model::{Architecture, Decoder};
 use flint_predictor::Predictor;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -135,7 +137,7 @@ impl Prepared {
 
     fn measure(&mut self, disk: DiskRates) -> Result<Option<Rates>, RuntimeError> {
         let (compute, predictor) = (&self.compute, &mut self.predictor);
-        let input = vec![1.0; self.files.architecture.hidden];
+        let input = probe_input(self.files.architecture.hidden);
         let (layers, mut sets) = (self.files.architecture.layers, [NeuronSet::new()]);
         Rates::measure(compute, self.plan.available_bytes, disk, &mut || {
             let Some(predictor) = predictor else { return Ok(()) };
@@ -241,6 +243,14 @@ impl Engine {
     pub(crate) fn effort(&self) -> Effort {
         self.neurons.effort() + self.weights.effort()
     }
+}
+
+/// Numbers as spread out as those that a norm lets through, so that a predictor has about as much to look at as in a text.
+fn probe_input(width: usize) -> Vec<f32> {
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    // Evenly in -sqrt(3) .. sqrt(3): the variance is one.
+    let mut next = || (random.next_u32() as f32 / u32::MAX as f32 - 0.5) * 12.0f32.sqrt();
+    (0..width).map(|_| next()).collect()
 }
 
 pub(crate) fn available_threads() -> usize {

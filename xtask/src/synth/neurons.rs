@@ -1,11 +1,11 @@
-//! The neurons of a layer and the predictor from their factors, tuned on the states that the layers before gave.
+//! The neurons of a layer and the first stage of a predictor from their factors, tuned on the states that the layers before gave.
 
 use super::dense::ADDED;
 use super::language::{BLOCK, Language, Parts};
 use super::mixing::Mixing;
+use super::predicting::{Predicts, active_sets, calibration, score};
 use super::random::{Purpose, Random, Row, in_rows};
 use super::shapes::{LayerTarget, Published};
-use super::states::InMemory;
 use super::tuning::{Aim, Gains, Sample, bars, heat, tune};
 use flint_bundle::GroupCalibration;
 use flint_geometry::NeuronSet;
@@ -14,10 +14,7 @@ use flint_kernels::{
 };
 use flint_model::Architecture;
 use flint_predictor::train::Factors;
-use flint_predictor::{
-    Activity, CascadeGroup, Deciding, GateCopyGroup, LowRankGroup, Predictor, Score, Scored,
-    ScoredGroup, States, calibrate,
-};
+use flint_predictor::{LowRankGroup, Score};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rand_chacha::rand_core::RngCore;
@@ -27,8 +24,6 @@ use runtime::PredictorKind;
 const SAMPLED: usize = 2048;
 /// Rank of the rows of a layer that has no predictor, at most.
 const UNPREDICTED_RANK: usize = 160;
-/// One of this many neurons is kept on the list of hot ones: as many as calibration keeps.
-const HOT: usize = 4;
 
 /// Makes layers.
 pub(super) struct NeuronMaker<'a> {
@@ -314,99 +309,12 @@ impl NeuronMaker<'_> {
             .copied()
             .collect()
     }
-
-    /// A predictor of the kind asked for, with thresholds that find as many active neurons as published.
-    fn predictor(
-        &self,
-        mut first: LowRankGroup,
-        rows: MatrixView<'_>,
-        bias: Option<&[f32]>,
-        states: &[f32],
-    ) -> anyhow::Result<Predicts> {
-        let (compute, recall) = (self.compute, self.published.recall);
-        let activation = self.architecture.feed_forward.activation.kernel();
-        let deciding = Deciding::new(rows, bias, activation);
-        let mut seen = InMemory { width: rows.cols(), numbers: states };
-        let tokens = 0..seen.tokens();
-        let activity = Activity::observe(compute, &deciding, &mut seen)?;
-        if self.kind == PredictorKind::LowRank {
-            calibrate(compute, &mut first, &mut seen, &activity, tokens, recall)?;
-            let (blob, sets) = (first.to_bytes(), self.sets(first, states)?);
-            return Ok(Predicts { blob: Some(blob), first: sets.clone(), sets });
-        }
-        let copy = GateCopyGroup::copy(compute, &deciding, CascadeGroup::BITS);
-        let mut cascade = CascadeGroup::new(first, copy);
-        cascade.calibrate(compute, &mut seen, &activity, tokens, recall)?;
-        Ok(Predicts {
-            blob: Some(cascade.to_bytes()),
-            first: self.sets(cascade.first().clone(), states)?,
-            sets: self.sets(cascade, states)?,
-        })
-    }
-
-    /// What `group` predicts for each state.
-    fn sets<G: ScoredGroup>(&self, group: G, states: &[f32]) -> anyhow::Result<Vec<NeuronSet>> {
-        let (width, neurons) = (group.width(), group.neurons());
-        let mut sets = vec![NeuronSet::new(); states.len() / width];
-        let mut predictor = Scored::new(width, neurons, vec![Some(group)]);
-        predictor.predict(self.compute, 0, states, &mut sets)?;
-        Ok(sets)
-    }
-}
-
-/// A predictor, and what it predicts for each state.
-struct Predicts {
-    /// As stored.
-    blob: Option<Vec<u8>>,
-    /// What its first stage alone predicts; the same where it has no stages.
-    first: Vec<NeuronSet>,
-    sets: Vec<NeuronSet>,
-}
-
-impl Predicts {
-    /// No predictor: every neuron is computed.
-    fn all(neurons: usize, tokens: usize) -> Predicts {
-        let sets = vec![NeuronSet::full(neurons as u32); tokens];
-        Predicts { blob: None, first: sets.clone(), sets }
-    }
 }
 
 impl Gains {
     /// The gain of a column of the low-rank part: first the topic, then the token's own part.
     fn low_rank(self, column: usize, rank: usize) -> f32 {
         if column < rank / 2 { self.topic } else { self.own }
-    }
-}
-
-fn active_sets(acts: &[f32], neurons: usize) -> Vec<NeuronSet> {
-    let set = |acts: &[f32]| {
-        let mut set = NeuronSet::new();
-        let active = (0u32..).zip(acts).filter(|(_, act)| **act != 0.0);
-        active.for_each(|(neuron, _)| set.push(neuron));
-        set
-    };
-    acts.chunks_exact(neurons).map(set).collect()
-}
-
-fn score(predicted: &[NeuronSet], active: &[NeuronSet]) -> Score {
-    let mut score = Score::default();
-    predicted.iter().zip(active).for_each(|(predicted, active)| score.add(predicted, active));
-    score
-}
-
-fn calibration(predicted: &[NeuronSet], active: &[NeuronSet], neurons: usize) -> GroupCalibration {
-    let (score, mut counts) = (score(predicted, active), vec![0u32; neurons]);
-    active.iter().flat_map(NeuronSet::iter).for_each(|neuron| counts[neuron as usize] += 1);
-    let mut hot: Vec<u32> = (0..neurons as u32).filter(|&n| counts[n as usize] > 0).collect();
-    hot.sort_by_key(|&neuron| std::cmp::Reverse(counts[neuron as usize]));
-    hot.truncate(neurons / HOT);
-    let tokens = active.len().max(1) as f64;
-    GroupCalibration {
-        active_mean: (score.active as f64 / tokens) as f32,
-        predicted_mean: (score.predicted as f64 / tokens) as f32,
-        recall: score.recall() as f32,
-        precision: score.precision() as f32,
-        hot,
     }
 }
 
