@@ -104,7 +104,7 @@ impl<B: Deref<Target = [u8]>> InMemoryWeights<B> {
         Ok(())
     }
 
-    /// Bytes of a matrix; none where it is not here.
+    /// Bytes of a matrix; 0 where it is not here.
     pub fn matrix_bytes(&self, role: Role) -> usize {
         let view = self.matrices.get(&role).and_then(|matrix| matrix.view(role).ok());
         view.map_or(0, |view| view.byte_len())

@@ -74,7 +74,8 @@ impl CascadeGroup {
         calibrate(compute, self, states, activity, tokens, recall)
     }
 
-    /// Takes the candidates of each position out of the first stage's `scores` and leaves no score behind.
+    /// Takes the candidates of each position that are `asked` about out of the first stage's `scores`, and leaves no score
+    /// behind.
     fn candidates(
         &self,
         scores: &mut [f32],

@@ -62,6 +62,12 @@ impl CatsGroup {
             level.perplexity = Some(perplexity);
         }
     }
+
+    /// Turns products into how strong activations are, whatever their sign.
+    fn strengths(&self, compute: &Compute, scores: &mut [f32]) {
+        self.levels.activation.apply_slice(compute, scores);
+        scores.iter_mut().for_each(|score| *score = score.abs());
+    }
 }
 
 impl ScoredGroup for CatsGroup {
@@ -77,8 +83,22 @@ impl ScoredGroup for CatsGroup {
 
     fn scores(&self, compute: &Compute, input: &[f32], scores: &mut [f32]) {
         self.copy.scores(compute, input, scores);
-        self.levels.activation.apply_slice(compute, scores);
-        scores.iter_mut().for_each(|score| *score = score.abs());
+        self.strengths(compute, scores);
+    }
+
+    fn scores_among(
+        &self,
+        compute: &Compute,
+        input: &[f32],
+        asked: &dyn Fn(u32) -> bool,
+        scores: &mut [f32],
+    ) {
+        if input.len() == self.width() {
+            let finish = |scores: &mut [f32]| self.strengths(compute, scores);
+            self.copy.scores_of_asked(compute, input, asked, scores, finish);
+        } else {
+            self.scores(compute, input, scores);
+        }
     }
 
     fn threshold(&self) -> f32 {

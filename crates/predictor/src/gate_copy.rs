@@ -64,6 +64,23 @@ impl GateCopyGroup {
         self.bits
     }
 
+    /// Writes the scores of one position for the neurons that are `asked` about, each after `finish`; the others get none.
+    pub(crate) fn scores_of_asked(
+        &self,
+        compute: &Compute,
+        input: &[f32],
+        asked: &dyn Fn(u32) -> bool,
+        scores: &mut [f32],
+        finish: impl FnOnce(&mut [f32]),
+    ) {
+        let neurons: Vec<u32> = (0..self.bias.len() as u32).filter(|&n| asked(n)).collect();
+        let mut found = vec![0.0; neurons.len()];
+        self.scores_of(compute, &neurons, input, &mut found);
+        finish(&mut found);
+        scores.fill(f32::NEG_INFINITY);
+        neurons.iter().zip(found).for_each(|(&neuron, score)| scores[neuron as usize] = score);
+    }
+
     /// Writes the scores of some neurons of the group for one position.
     ///
     /// # Panics
@@ -129,6 +146,20 @@ impl ScoredGroup for GateCopyGroup {
 
     fn scores(&self, compute: &Compute, input: &[f32], scores: &mut [f32]) {
         multiply(compute, self, &Vectors::new(input, self.width), scores);
+    }
+
+    fn scores_among(
+        &self,
+        compute: &Compute,
+        input: &[f32],
+        asked: &dyn Fn(u32) -> bool,
+        scores: &mut [f32],
+    ) {
+        if input.len() == self.width {
+            self.scores_of_asked(compute, input, asked, scores, |_| ());
+        } else {
+            self.scores(compute, input, scores);
+        }
     }
 
     fn threshold(&self) -> f32 {

@@ -24,7 +24,7 @@ pub trait ScoredGroup: Sized + Send {
     /// When the sizes do not agree.
     fn scores(&self, compute: &Compute, input: &[f32], scores: &mut [f32]);
 
-    /// The same, but neurons that are not `asked` about may be left without a score, which is minus infinity.
+    /// The same, but neurons that are not `asked` about may get minus infinity, which is no score.
     ///
     /// # Panics
     /// As for [`ScoredGroup::scores`].
@@ -35,7 +35,7 @@ pub trait ScoredGroup: Sized + Send {
         asked: &dyn Fn(u32) -> bool,
         scores: &mut [f32],
     ) {
-        let _ = asked;
+        let _ = asked; // This kind saves nothing.
         self.scores(compute, input, scores);
     }
 
@@ -120,12 +120,13 @@ impl<G: ScoredGroup> Scored<G> {
 }
 
 impl<G: ScoredGroup> Scored<G> {
-    fn name(
+    /// Predicts by scores, of neurons that are `asked` about alone where there is such a question.
+    fn predict_by_scores(
         &mut self,
         compute: &Compute,
         group: usize,
         input: &[f32],
-        asked: &dyn Fn(u32) -> bool,
+        asked: Option<&dyn Fn(u32) -> bool>,
         sets: &mut [NeuronSet],
     ) -> Result<(), PredictorError> {
         let known = self.groups.len();
@@ -139,7 +140,10 @@ impl<G: ScoredGroup> Scored<G> {
             return Ok(());
         };
         self.scores.resize(self.neurons * positions, 0.0);
-        group.scores_among(compute, input, asked, &mut self.scores);
+        match asked {
+            Some(asked) => group.scores_among(compute, input, asked, &mut self.scores),
+            None => group.scores(compute, input, &mut self.scores),
+        }
         let threshold = group.threshold();
         sets.iter_mut().for_each(NeuronSet::clear);
         for (neuron, scores) in (0u32..).zip(self.scores.chunks_exact(positions.max(1))) {
@@ -161,7 +165,7 @@ impl<G: ScoredGroup> Predictor for Scored<G> {
         input: &[f32],
         sets: &mut [NeuronSet],
     ) -> Result<(), PredictorError> {
-        self.name(compute, group, input, &|_| true, sets)
+        self.predict_by_scores(compute, group, input, None, sets)
     }
 
     fn predict_among(
@@ -172,7 +176,7 @@ impl<G: ScoredGroup> Predictor for Scored<G> {
         asked: &dyn Fn(u32) -> bool,
         set: &mut NeuronSet,
     ) -> Result<(), PredictorError> {
-        self.name(compute, group, input, asked, std::slice::from_mut(set))?;
+        self.predict_by_scores(compute, group, input, Some(asked), std::slice::from_mut(set))?;
         set.retain(asked);
         Ok(())
     }

@@ -139,10 +139,20 @@ impl Prepared {
         let (compute, predictor) = (&self.compute, &mut self.predictor);
         let input = probe_input(self.files.architecture.hidden);
         let (layers, mut sets) = (self.files.architecture.layers, [NeuronSet::new()]);
-        Rates::measure(compute, self.plan.available_bytes, disk, &mut || {
+        let neurons = self.files.architecture.feed_forward.neurons as f64;
+        let missing = self.work.missing_share();
+        Rates::measure(compute, self.plan.available_bytes, disk, missing, &mut |share| {
             let Some(predictor) = predictor else { return Ok(()) };
-            (0..layers)
-                .try_for_each(|layer| Ok(predictor.predict(compute, layer, &input, &mut sets)?))
+            let asked = |neuron: u32| f64::from(neuron) < share * neurons;
+            (0..layers).try_for_each(|layer| {
+                let set = &mut sets[0];
+                if share < 1.0 {
+                    predictor.predict_among(compute, layer, &input, &asked, set)?;
+                } else {
+                    predictor.predict(compute, layer, &input, std::slice::from_mut(set))?;
+                }
+                Ok(())
+            })
         })
     }
 
@@ -245,7 +255,7 @@ impl Engine {
     }
 }
 
-/// Numbers as spread out as those that a norm lets through, so that a predictor has about as much to look at as in a text.
+/// Numbers of mean zero and variance one, as a norm makes them before its weights.
 fn probe_input(width: usize) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(0);
     // Evenly in -sqrt(3) .. sqrt(3): the variance is one.

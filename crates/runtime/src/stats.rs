@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// Work of the feed-forward, cumulative; subtract two for an interval.
+/// Work of the engine, cumulative; subtract two for an interval.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Effort {
     pub(crate) reads: u64,
@@ -144,6 +144,8 @@ pub struct Stats {
     pub decode_bytes_read: u64,
     /// The same by the kernel's count; page cache hits are not in it.
     pub decode_storage_bytes: Option<u64>,
+    /// Bytes per second at which decoding multiplied the largest matrix in memory, a vector at a time; `None` where none was.
+    pub matrix_bytes_per_second: Option<f64>,
     /// Perplexity of this mode over that of exact mode, where the bundle says: 1.01 is one percent worse.
     pub quality_cost: Option<f64>,
     /// What was expected and what came; `None` where nothing was measured or decoded.
@@ -186,8 +188,6 @@ pub struct PerToken {
     pub compute_ms: f64,
     /// All of it.
     pub total_ms: f64,
-    /// Bytes per second at which the largest matrix in memory was multiplied; `None` where there is none.
-    pub matrix_bytes_per_second: Option<f64>,
 }
 
 impl PerToken {
@@ -221,8 +221,6 @@ impl PerToken {
             predictor_ms: ms(effort.predictor),
             compute_ms: ms(phase.time.saturating_sub(elsewhere)),
             total_ms: ms(phase.time),
-            matrix_bytes_per_second: (effort.sampled_bytes > 0)
-                .then(|| effort.sampled_bytes as f64 / effort.sampled.as_secs_f64()),
         }
     }
 }

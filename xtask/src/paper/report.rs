@@ -119,8 +119,8 @@ impl ShapeReport {
 
     fn bounds_text(&self) -> String {
         let last = VARIANTS.len() - 1;
-        let mut text = "Token time over its bounds, from bytes and the rates of each run (sum over layers without \
-                        guesses; everything overlapped):"
+        let mut text = "Token time over its bounds, from bytes and the rates that each run met, memory included (sum \
+                        over layers without guesses; everything overlapped):"
             .to_owned();
         let overlap = VARIANTS.iter().enumerate();
         let overlap = overlap.filter(|(_, v)| v.mode == Mode::Sparse && !v.ablation.no_overlap);

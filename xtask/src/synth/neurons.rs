@@ -1,4 +1,5 @@
-//! The neurons of a layer and the first stage of a predictor from their factors, tuned on the states that the layers before gave.
+//! The neurons of a layer, tuned on the states that the layers before gave; and, from the same factors, the first stage of
+//! its predictor.
 
 use super::dense::ADDED;
 use super::language::{BLOCK, Language, Parts};

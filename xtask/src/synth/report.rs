@@ -109,6 +109,8 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<SynthReport> {
         memory: args.memory,
         mode: Some(Mode::Sparse),
         policy: PolicyKind::Window { tokens: NonZeroU32::new(published.window) },
+        // The recorder would take guesses for predictions.
+        guesses: false,
         ..RunOptions::default()
     };
     let prepared = Prepared::with_predictor(files, options, Some(text.len()), Some(recorder))?;

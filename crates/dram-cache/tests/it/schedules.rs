@@ -175,6 +175,8 @@ impl Pair {
             for neuron in 0..NEURONS {
                 let key = key(group, neuron);
                 let expected = self.twin.entries.iter().find(|e| e.key == key && !e.reading);
+                let known = self.twin.entries.iter().any(|e| e.key == key);
+                assert_eq!(self.cache.holds(key), known, "{key:?}");
                 let slot = self.cache.lookup(key);
                 assert_eq!(slot.is_some(), expected.is_some(), "{key:?}");
                 if let (Some(slot), Some(entry)) = (slot, expected) {

@@ -5,8 +5,8 @@ use flint_geometry::NeuronSet;
 use flint_kernels::{Activation, Compute, ElementType, Isa, MatrixView};
 use flint_predictor::train::Factors;
 use flint_predictor::{
-    Activity, CascadeGroup, Curve, Deciding, GateCopy, GateCopyGroup, HalfStates, LowRank,
-    LowRankGroup, Predictor, PredictorError, Scored, ScoredGroup, States,
+    Activity, CascadeGroup, Curve, Deciding, Everything, GateCopy, GateCopyGroup, HalfStates,
+    LowRank, LowRankGroup, Predictor, PredictorError, Scored, ScoredGroup, States,
 };
 use proptest::prelude::*;
 
@@ -36,6 +36,28 @@ fn one_by_one<G: ScoredGroup>(group: &G, input: &[f32]) -> Vec<Vec<f32>> {
     input.chunks(group.width()).map(|x| scores(group, &slow, x)).collect()
 }
 
+/// Bit n of `asked` is whether neuron n is asked about: others must have no score, so nothing was done for them.
+fn only_those_asked<G: ScoredGroup>(group: &G, x: &[f32], asked: u64) {
+    let mut some = vec![0.0; group.neurons()];
+    group.scores_among(&compute(), x, &|neuron| asked >> neuron & 1 == 1, &mut some);
+    for (neuron, (some, all)) in some.iter().zip(scores(group, &compute(), x)).enumerate() {
+        let expected = if asked >> neuron & 1 == 1 { all } else { f32::NEG_INFINITY };
+        assert_eq!(some.to_bits(), expected.to_bits(), "{neuron}");
+    }
+}
+
+fn same_sets(mut predictor: impl Predictor, x: &[f32], asked: u64) {
+    let asked = |neuron: u32| asked >> neuron & 1 == 1;
+    for group in 0..2 {
+        let mut all = [NeuronSet::new()];
+        predictor.predict(&compute(), group, x, &mut all).unwrap();
+        let (mut some, [mut expected]) = (NeuronSet::full(3), all);
+        predictor.predict_among(&compute(), group, x, &asked, &mut some).unwrap();
+        expected.retain(asked);
+        assert_eq!(some, expected);
+    }
+}
+
 fn same_bits_everywhere<G: ScoredGroup>(group: &G, input: &[f32]) {
     let expected = one_by_one(group, input);
     for isa in Isa::available() {
@@ -53,29 +75,23 @@ fn same_bits_everywhere<G: ScoredGroup>(group: &G, input: &[f32]) {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
-    fn what_is_asked_about_alone_is_predicted_as_among_all(seed: u64, asked in any::<u64>()) {
-        let shape = (64, 60);
-        let (first, second) = (factors(shape, 5, seed), Group::new(shape, 1, 1, 0.1, seed));
-        let second = GateCopyGroup::copy(&compute(), &second.deciding(), 4);
-        let group = CascadeGroup::new(LowRankGroup::quantise(&first), second);
-        let alone = LowRankGroup::quantise(&first);
-        let x = Numbers::new(seed ^ 1).take(shape.0);
-        let mut cascade = Scored::new(shape.0, shape.1, vec![Some(group), None]);
-        let mut low_rank = Scored::new(shape.0, shape.1, vec![Some(alone), None]);
-        let asked = |neuron: u32| asked >> neuron & 1 == 1;
-        let predictors: [&mut dyn Predictor; 2] = [&mut cascade, &mut low_rank];
-        for predictor in predictors {
-            for group in 0..2 {
-                let mut all = [NeuronSet::new()];
-                predictor.predict(&compute(), group, &x, &mut all).unwrap();
-                let mut some = NeuronSet::full(3);
-                predictor.predict_among(&compute(), group, &x, &asked, &mut some).unwrap();
-                let [mut expected] = all;
-                expected.retain(asked);
-                prop_assert_eq!(some, expected);
-            }
-        }
+    fn what_is_asked_about_alone_is_scored_as_among_all(
+        bits in 2usize..=4, seed: u64, asked in any::<u64>(),
+    ) {
+        let (width, neurons, tokens) = (128, 60, 40);
+        let group = Group::new((width, neurons), tokens, 3, 0.1, seed);
+        let copy = GateCopyGroup::copy(&compute(), &group.deciding(), bits);
+        let first = LowRankGroup::quantise(&factors((width, neurons), 5, seed));
+        let (cascade, _) = cascade(first.clone(), copy.clone(), &group, &group.states);
+        let x = &group.states[..width];
+        only_those_asked(&copy, x, asked);
+        only_those_asked(&cascade, x, asked);
+        same_sets(Scored::new(width, neurons, vec![Some(first), None]), x, asked);
+        same_sets(Scored::new(width, neurons, vec![Some(copy), None]), x, asked);
+        same_sets(Scored::new(width, neurons, vec![Some(cascade), None]), x, asked);
+        same_sets(Everything::new(vec![neurons as u32; 2]), x, asked);
     }
 
     #[test]

@@ -82,18 +82,27 @@ impl Training<'_> {
         let Some(rank) = rank else { return Ok(MadeLayer::whole(&activity, split)) };
         let mut group = self.low_rank(layer, rank, &deciding, &mut states, &activity)?;
         let tokens = split.calibration.clone();
-        // Half of what was not trained on set the threshold; the other half says what it is worth.
-        let judged = split.held_out.clone();
         if options.kind == PredictorKind::LowRank {
             calibrate(compute, &mut group, &mut states, &activity, tokens, options.recall)?;
-            let found = evaluate(compute, &group, &mut states, &activity, judged)?;
-            return Ok(MadeLayer::of(&group, rank, found));
+            return self.judged(&group, rank, &mut states, &activity);
         }
         let copy = GateCopyGroup::copy(compute, &deciding, CascadeGroup::BITS);
         let mut group = CascadeGroup::new(group, copy);
         group.calibrate(compute, &mut states, &activity, tokens, options.recall)?;
-        let found = evaluate(compute, &group, &mut states, &activity, judged)?;
-        Ok(MadeLayer::of(&group, rank, found))
+        self.judged(&group, rank, &mut states, &activity)
+    }
+
+    /// A calibrated group with what it is worth: half of what was not trained on set its threshold, the other half judges.
+    fn judged<G: ScoredGroup>(
+        &self,
+        group: &G,
+        size: usize,
+        states: &mut dyn States,
+        activity: &Activity,
+    ) -> Result<MadeLayer, RuntimeError> {
+        let tokens = self.split.held_out.clone();
+        let found = evaluate(self.compute, group, states, activity, tokens)?;
+        Ok(MadeLayer::of(group, size, found))
     }
 
     /// Trains, or takes what an earlier run trained.
@@ -138,9 +147,7 @@ impl Training<'_> {
         let mut group = GateCopyGroup::copy(compute, &deciding, bits);
         let tokens = split.calibration.clone();
         calibrate(compute, &mut group, &mut states, &activity, tokens, options.recall)?;
-        let judged = split.held_out.clone();
-        let found = evaluate(compute, &group, &mut states, &activity, judged)?;
-        Ok(MadeLayer::of(&group, bits, found))
+        self.judged(&group, bits, &mut states, &activity)
     }
 
     /// Reads a predictor that an earlier run finished.

@@ -57,6 +57,8 @@ pub struct Rates {
     pub operations: f64,
     /// Seconds of one prediction over all layers.
     pub predict_seconds: f64,
+    /// Seconds of one guess over all layers: a prediction of what is missing.
+    pub guess_seconds: f64,
     /// Seconds to hand a small product to all threads and back.
     pub call_seconds: f64,
     /// Bytes whose checksum one thread takes in a second.
@@ -196,23 +198,29 @@ fn checksum() -> f64 {
 
 impl Rates {
     /// Measures everything but the disk, on at most a quarter of the memory that is `available`; `predict`
-    /// predicts all layers once, where anything is predicted.
+    /// predicts all layers once, where anything is predicted, about this share of the neurons. That share is `missing`
+    /// where a guess is made.
     pub(crate) fn measure(
         compute: &Compute,
         available: u64,
         disk: DiskRates,
-        predict: &mut dyn FnMut() -> Result<(), RuntimeError>,
+        missing: f64,
+        predict: &mut dyn FnMut(f64) -> Result<(), RuntimeError>,
     ) -> Result<Option<Rates>, RuntimeError> {
         let Some(memory) = memory_bandwidth(compute, available) else { return Ok(None) };
         // The first time touches the predictors' pages.
-        predict()?;
-        let started = Instant::now();
-        predict()?;
-        let predict_seconds = started.elapsed().as_secs_f64();
+        predict(1.0)?;
+        let mut timed = |share: f64| {
+            let started = Instant::now();
+            predict(share)?;
+            Ok::<_, RuntimeError>(started.elapsed().as_secs_f64())
+        };
+        let (predict_seconds, guess_seconds) = (timed(1.0)?, timed(missing)?);
         Ok(Some(Rates {
             memory,
             operations: arithmetic(compute),
             predict_seconds,
+            guess_seconds,
             call_seconds: call(compute, memory),
             checksum: checksum(),
             disk,
@@ -223,10 +231,13 @@ impl Rates {
     /// were really made, its predictions, and memory as the largest matrix found it.
     pub fn met_by(&self, work: &super::Work, stats: &Stats) -> Rates {
         let mut met = *self;
-        met.memory = stats.per_token.matrix_bytes_per_second.unwrap_or(self.memory);
+        met.memory = stats.matrix_bytes_per_second.unwrap_or(self.memory);
         // What a prediction takes depends on how many candidates the text makes.
-        if work.sparse {
-            met.predict_seconds = stats.per_token.predictor_ms / 1e3 / work.predictions();
+        let said = work.predict_seconds(self);
+        if said > 0.0 {
+            let times = stats.per_token.predictor_ms / 1e3 / said;
+            met.predict_seconds *= times;
+            met.guess_seconds *= times;
         }
         let expected = work.as_done(stats).read_seconds(&self.disk);
         let busy = stats.per_token.io_busy_ms / 1e3;

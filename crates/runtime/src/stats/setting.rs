@@ -82,6 +82,7 @@ impl Setting {
             tokens_per_second: 0.0,
             decode_bytes_read: 0,
             decode_storage_bytes: None,
+            matrix_bytes_per_second: None,
             quality_cost: quality_cost(plan.mode, bundle, chosen),
             forecast: None,
             per_token: PerToken::default(),
@@ -110,6 +111,9 @@ impl Setting {
             if decode.tokens > 0 { decode.tokens as f64 / seconds } else { 0.0 };
         stats.decode_bytes_read = decode.effort.bytes_read;
         stats.decode_storage_bytes = decode.storage_bytes;
+        let (bytes, time) = (decode.effort.sampled_bytes, decode.effort.sampled);
+        stats.matrix_bytes_per_second =
+            (!time.is_zero()).then(|| bytes as f64 / time.as_secs_f64());
         stats.per_token = PerToken::of(decode, self.neurons_total);
         stats
     }

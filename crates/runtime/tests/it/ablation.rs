@@ -56,6 +56,8 @@ fn without_anything_resident_exact_mode_reads_the_whole_model_for_each_token() {
     let (held, naive) = (run(&exact), run(&RunOptions { ablation: nothing, ..exact }));
     assert_eq!(naive.tokens, held.tokens);
     assert_eq!(held.stats.per_token.bytes_read, 0.0);
+    assert!(held.stats.matrix_bytes_per_second.is_some_and(|rate| rate > 1e6));
+    assert_eq!(naive.stats.matrix_bytes_per_second, None, "nothing is multiplied in memory");
     let weights = held.stats.weights_bytes as f64;
     let read = naive.stats.per_token.bytes_read;
     // All but norms, biases, and tables of which a token needs a row; what is read ahead at the end comes on top.

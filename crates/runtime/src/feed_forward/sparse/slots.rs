@@ -90,7 +90,8 @@ impl Slots {
         Ok(())
     }
 
-    /// Asks for at most `most` of `wanted`, none of which is there, as a guess; `asked` gets them.
+    /// Asks for at most `most` of `wanted`, none of which is there, as a guess; `asked` gets them. What else this layer
+    /// has is not protected: it is visited next, so among equals its records leave last.
     pub(super) fn guess(
         &mut self,
         layer: u32,
@@ -98,6 +99,7 @@ impl Slots {
         most: usize,
         asked: &mut Vec<u32>,
     ) {
+        debug_assert!(wanted.iter().all(|neuron| !self.holds(NeuronKey { group: layer, neuron })));
         let started = Instant::now();
         self.cache.reserve(layer, wanted, most, &mut self.admission);
         asked.extend(self.admission.missing.iter().map(|missing| missing.neuron));
