@@ -21,9 +21,7 @@ pub(crate) struct DenseWeights {
     /// Layers and head: each a cycle of its own, for not every pass ends in logits.
     streams: Vec<MatrixStream>,
     rows: Option<RowReader>,
-    /// The largest matrix in memory that was multiplied so far, and its bytes: how long its products take tells what
-    /// memory does meanwhile.
-    sample: (Option<Role>, usize),
+    /// Bytes and time of products of matrices in memory with one vector: what memory does in the run.
     sampled: Effort,
 }
 
@@ -33,19 +31,7 @@ impl DenseWeights {
         streams: Vec<MatrixStream>,
         rows: Option<RowReader>,
     ) -> DenseWeights {
-        DenseWeights { held, streams, rows, sample: (None, 0), sampled: Effort::default() }
-    }
-
-    /// Counts a product with `positions` vectors where it is one to go by.
-    fn sample(&mut self, matrix: Role, positions: usize, started: Instant) {
-        let bytes = self.held.matrix_bytes(matrix);
-        if bytes > self.sample.1 {
-            self.sample = (Some(matrix), bytes);
-        }
-        if self.sample.0 == Some(matrix) && positions == 1 {
-            self.sampled.sampled_bytes += bytes as u64;
-            self.sampled.sampled += started.elapsed();
-        }
+        DenseWeights { held, streams, rows, sampled: Effort::default() }
     }
 
     /// What was read and sampled so far.
@@ -85,7 +71,10 @@ impl Weights for DenseWeights {
             None => {
                 let started = Instant::now();
                 let product = self.held.linear(matrix, bias, input)?;
-                self.sample(matrix, input.dim(0)?, started);
+                if input.dim(0)? == 1 {
+                    self.sampled.sampled_bytes += self.held.matrix_bytes(matrix) as u64;
+                    self.sampled.sampled += started.elapsed();
+                }
                 Ok(product)
             }
         }

@@ -23,6 +23,8 @@ pub(crate) struct Effort {
     pub(crate) guesses_right: u64,
     pub(crate) cache: Duration,
     pub(crate) predictor: Duration,
+    /// The part of it that guesses took.
+    pub(crate) guessing: Duration,
     /// Bytes of matrices whose products with one vector were timed, and how long those took.
     pub(crate) sampled_bytes: u64,
     pub(crate) sampled: Duration,
@@ -47,6 +49,7 @@ impl Effort {
             guesses_right: n(self.guesses_right, b.guesses_right),
             cache: t(self.cache, b.cache),
             predictor: t(self.predictor, b.predictor),
+            guessing: t(self.guessing, b.guessing),
             sampled_bytes: n(self.sampled_bytes, b.sampled_bytes),
             sampled: t(self.sampled, b.sampled),
         }
@@ -144,7 +147,7 @@ pub struct Stats {
     pub decode_bytes_read: u64,
     /// The same by the kernel's count; page cache hits are not in it.
     pub decode_storage_bytes: Option<u64>,
-    /// Bytes per second at which decoding multiplied the largest matrix in memory, a vector at a time; `None` where none was.
+    /// Bytes per second at which decoding multiplied matrices in memory, a vector at a time; `None` where there are none.
     pub matrix_bytes_per_second: Option<f64>,
     /// Perplexity of this mode over that of exact mode, where the bundle says: 1.01 is one percent worse.
     pub quality_cost: Option<f64>,
@@ -184,6 +187,8 @@ pub struct PerToken {
     pub cache_ms: f64,
     /// Time of the predictor.
     pub predictor_ms: f64,
+    /// The part of it that guesses took.
+    pub guess_ms: f64,
     /// The rest.
     pub compute_ms: f64,
     /// All of it.
@@ -219,6 +224,7 @@ impl PerToken {
             io_wait_ms: ms(effort.io_wait),
             cache_ms: ms(effort.cache),
             predictor_ms: ms(effort.predictor),
+            guess_ms: ms(effort.guessing),
             compute_ms: ms(phase.time.saturating_sub(elsewhere)),
             total_ms: ms(phase.time),
         }

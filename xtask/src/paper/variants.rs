@@ -88,7 +88,7 @@ pub(super) const VARIANTS: [Variant; 10] = [
     },
     Variant {
         name: "+ guesses",
-        meaning: "neurons are guessed before attention and read meanwhile",
+        meaning: "neurons are guessed before attention and read meanwhile, where a trial of the run finds that faster",
         guesses: true,
         ..SPARSE
     },

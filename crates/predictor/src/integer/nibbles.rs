@@ -37,8 +37,8 @@ pub(crate) struct Nibbles<'a> {
 impl Nibbles<'_> {
     /// Whether rows of this length can be multiplied so.
     pub(crate) fn fit(isa: Isa, width: usize) -> bool {
-        let whole = width.is_multiple_of(BYTES * PER_BYTE);
-        isa != Isa::Scalar && whole && (1..=LONGEST).contains(&width)
+        // Rows of other lengths are padded with codes that have no number.
+        isa != Isa::Scalar && width.is_multiple_of(8) && (1..=LONGEST).contains(&width)
     }
 
     /// Gives `each` the product of every row with the vector of `x`, which is one, and where it belongs.
@@ -82,7 +82,7 @@ fn dot(row: &[u8], x: &[i16], next: &[u8]) -> i64 {
         let mut quarters = quarters.map(|quarter| quarter.as_chunks::<16>().0);
         std::array::from_fn(|_| quarters.next().unwrap_or_default())
     };
-    let (low, high) = (low.as_chunks::<BYTES>().0, high.as_chunks::<BYTES>().0);
+    let ((low, low_rest), (high, high_rest)) = (low.as_chunks(), high.as_chunks());
     let mut sums = [_mm256_setzero_si256(); PER_BYTE];
     for (at, (low, high)) in low.iter().zip(high).enumerate() {
         if let Some(line) = next.get(at * LINE..) {
@@ -97,7 +97,22 @@ fn dot(row: &[u8], x: &[i16], next: &[u8]) -> i64 {
             *sum = _mm256_add_epi32(*sum, _mm256_add_epi32(first, second));
         }
     }
-    sums.into_iter().map(|sum| avx2::total(sum)).sum()
+    let rest = match low_rest.len() {
+        0 => 0,
+        count => rest_dot(low_rest, high_rest, x, row.len() / 2 - count),
+    };
+    sums.into_iter().map(|sum| avx2::total(sum)).sum::<i64>() + rest
+}
+
+/// The same of the bytes at the end of both planes that fill no register, from `first` on.
+fn rest_dot(low: &[u8], high: &[u8], x: &[i16], first: usize) -> i64 {
+    let quarters = x.chunks_exact(x.len() / PER_BYTE).enumerate();
+    let quarter = |(k, x): (usize, &[i16])| -> i64 {
+        let bits = |byte: u8| i64::from(byte >> (2 * k) & 3);
+        let codes = low.iter().zip(high).map(|(&low, &high)| bits(low) | bits(high) << 2);
+        codes.zip(&x[first..]).map(|(code, &x)| code * i64::from(x)).sum()
+    };
+    quarters.map(quarter).sum()
 }
 
 /// The codes of each quarter of the weights, from both planes.

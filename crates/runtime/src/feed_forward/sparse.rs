@@ -8,6 +8,7 @@ mod guesses;
 mod halves;
 mod round;
 mod slots;
+mod trial;
 
 use super::{NeuronMath, TOGETHER, count_active};
 use crate::records::RecordFile;
@@ -25,6 +26,7 @@ use round::Round;
 use slots::{Arrival, Slots};
 use std::sync::Arc;
 use std::time::Instant;
+use trial::Trial;
 
 /// Share of the slots that the guesses of a layer may take, as a divisor: a round hardly ever has to wait for them.
 const GUESS_SHARE: usize = 8;
@@ -36,6 +38,9 @@ pub(crate) struct SparseNeurons {
     predictor: Box<dyn Predictor>,
     slots: Slots,
     guesses: Guesses,
+    trial: Trial,
+    /// When the layer under way began, where it could be guessed.
+    began: Option<Instant>,
     /// The predicted neurons of each position, for the layer that was begun last.
     sets: Vec<NeuronSet>,
     /// Those that any position needs.
@@ -78,6 +83,8 @@ impl SparseNeurons {
             predictor,
             slots: Slots::new(file, cache, reader, ablation)?,
             guesses: Guesses::new(guess, layers, limit),
+            trial: Trial::new(layers),
+            began: None,
             sets: Vec::new(),
             union: NeuronSet::new(),
             guess: NeuronSet::new(),
@@ -106,6 +113,9 @@ impl SparseNeurons {
 
     pub(super) fn end_pass(&mut self) {
         self.slots.end_token();
+        if self.foresees(self.sets.len()) {
+            self.trial.end_token();
+        }
     }
 
     pub(super) fn abandon_pass(&mut self) {
@@ -133,15 +143,21 @@ impl SparseNeurons {
     }
 
     pub(super) fn foresee(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
-        let Some(most) = self.guesses.worth(layer as u32) else { return Ok(()) };
-        let started = Instant::now();
-        let (slots, group) = (&self.slots, layer as u32);
+        let (started, group) = (Instant::now(), layer as u32);
+        self.began = Some(started);
+        if !self.trial.guesses(group) {
+            return Ok(());
+        }
+        let Some(most) = self.guesses.worth(group) else { return Ok(()) };
+        let slots = &self.slots;
         let missing = |neuron| !slots.holds(NeuronKey { group, neuron });
         let (predictor, guess) = (&mut self.predictor, &mut self.guess);
         let compute = &self.math.compute;
         ops::with_slice(input, |x| predictor.predict_among(compute, layer, x, &missing, guess))?
             .map_err(|error| ModelError::supplier(RuntimeError::from(error)))?;
-        self.effort.predictor += started.elapsed();
+        let took = started.elapsed();
+        self.effort.predictor += took;
+        self.effort.guessing += took;
         let asked = self.guesses.begin(group);
         self.slots.guess(group, &self.guess, most, asked);
         Ok(())
@@ -216,6 +232,9 @@ impl SparseNeurons {
         let mut sum = vec![0.0; positions * self.math.layout.width()];
         ops::with_slice(input, |x| self.sum(layer as u32, x, &mut sum))?
             .map_err(ModelError::supplier)?;
+        if let Some(began) = self.began.take() {
+            self.trial.layer_took(layer as u32, began.elapsed().as_secs_f64());
+        }
         Ok(ops::from_vec(sum, (positions, self.math.layout.width()))?)
     }
 

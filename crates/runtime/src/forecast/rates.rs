@@ -228,16 +228,16 @@ impl Rates {
     }
 
     /// The rates that a run of `work` met: its disk, which took another multiple of the measured time for the reads that
-    /// were really made, its predictions, and memory as the largest matrix found it.
+    /// were really made, its predictions, and memory as its dense matrices found it.
     pub fn met_by(&self, work: &super::Work, stats: &Stats) -> Rates {
         let mut met = *self;
         met.memory = stats.matrix_bytes_per_second.unwrap_or(self.memory);
         // What a prediction takes depends on how many candidates the text makes.
-        let said = work.predict_seconds(self);
-        if said > 0.0 {
-            let times = stats.per_token.predictor_ms / 1e3 / said;
-            met.predict_seconds *= times;
-            met.guess_seconds *= times;
+        if work.sparse && self.predict_seconds > 0.0 {
+            let per_token = &stats.per_token;
+            met.predict_seconds = (per_token.predictor_ms - per_token.guess_ms) / 1e3;
+            // Guesses may have been tried and left.
+            met.guess_seconds *= met.predict_seconds / self.predict_seconds;
         }
         let expected = work.as_done(stats).read_seconds(&self.disk);
         let busy = stats.per_token.io_busy_ms / 1e3;
