@@ -69,7 +69,7 @@ pub use memory::{
     storage_bytes_read,
 };
 pub use model_files::ModelFiles;
-pub use options::{Ablation, Mode, RunOptions};
+pub use options::{Ablation, Guessing, Mode, RunOptions};
 pub use perplexity::{Perplexity, perplexity};
 pub use plan::{
     Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, NeuronPlan, Plan,

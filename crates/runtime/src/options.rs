@@ -33,8 +33,8 @@ pub struct RunOptions {
     pub verify_reads: bool,
     /// Most prompt tokens that go through a layer together.
     pub chunk: usize,
-    /// Whether the neurons of a layer are guessed before its attention, to read them meanwhile.
-    pub guesses: bool,
+    /// When the neurons of a layer are guessed before its attention, to read them meanwhile.
+    pub guesses: Guessing,
     /// Whether the disk and memory are measured before planning (a third of a second at most), to choose how
     /// to read and to forecast the speed.
     pub measure: bool,
@@ -52,6 +52,18 @@ pub struct RunOptions {
     pub devices: Arc<dyn Devices>,
 }
 
+/// When guesses are made, where a model allows any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Guessing {
+    /// Never.
+    Never,
+    /// For every layer whose guesses come true often enough: what is read follows from the tokens and the device.
+    Always,
+    /// The same, where trials of the run find that faster: what is read depends on the machine.
+    #[default]
+    Tried,
+}
+
 impl Default for RunOptions {
     fn default() -> RunOptions {
         RunOptions {
@@ -67,7 +79,7 @@ impl Default for RunOptions {
             verify_reads: true,
             // A chunk reads everything that is not resident once, so a prompt wants to be one chunk.
             chunk: 512,
-            guesses: true,
+            guesses: Guessing::Tried,
             measure: false,
             depth: None,
             max_gap: None,

@@ -1,7 +1,7 @@
 //! The rows of the ablation, from reading everything for every token to Flint as it is.
 
 use flint_dram_cache::PolicyKind;
-use runtime::{Ablation, Mode};
+use runtime::{Ablation, Guessing, Mode};
 use std::num::NonZeroU32;
 
 /// The window of the paper.
@@ -17,7 +17,7 @@ pub(super) struct Variant {
     pub(super) mode: Mode,
     pub(super) policy: PolicyKind,
     pub(super) ablation: Ablation,
-    pub(super) guesses: bool,
+    pub(super) guesses: Guessing,
     /// Whether candidates are looked at once more, by a copy of their rows in four bits.
     pub(super) second_stage: bool,
 }
@@ -38,7 +38,7 @@ const SPARSE: Variant = Variant {
     mode: Mode::Sparse,
     policy: PAPER,
     ablation: ALL,
-    guesses: false,
+    guesses: Guessing::Never,
     second_stage: false,
 };
 
@@ -88,22 +88,22 @@ pub(super) const VARIANTS: [Variant; 10] = [
     },
     Variant {
         name: "+ guesses",
-        meaning: "neurons are guessed before attention and read meanwhile, where a trial of the run finds that faster",
-        guesses: true,
+        meaning: "neurons are guessed before attention and read meanwhile",
+        guesses: Guessing::Always,
         ..SPARSE
     },
     Variant {
         name: "+ frequency",
         meaning: "kept as long as memory lasts, the longer the more they are used",
         policy: PolicyKind::FREQUENCY,
-        guesses: true,
+        guesses: Guessing::Always,
         ..SPARSE
     },
     Variant {
         name: "flint",
-        meaning: "and what the predictor names is looked at by a copy of the deciding rows in four bits, for which slots make room",
+        meaning: "and what the predictor names is looked at by a copy of the deciding rows in four bits, for which slots make room; guesses are made where trials find them faster",
         policy: PolicyKind::FREQUENCY,
-        guesses: true,
+        guesses: Guessing::Tried,
         second_stage: true,
         ..SPARSE
     },

@@ -5,8 +5,8 @@ use crate::Refused;
 use flint_dram_cache::PolicyKind;
 use flint_kernels::{Compute, Isa, multiply_add_peak};
 use runtime::{
-    Lesson, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, Work, bundled_first_stage,
-    teacher_force,
+    Guessing, Lesson, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, Work,
+    bundled_first_stage, teacher_force,
 };
 use serde::Serialize;
 use std::fmt;
@@ -40,10 +40,10 @@ pub struct LessonArgs {
     /// Do not check what is read against checksums
     #[arg(long)]
     pub no_verify_reads: bool,
-    /// Do not guess the neurons of a layer before its attention
+    /// Never guess the neurons of a layer before its attention
     #[arg(long)]
     pub no_guesses: bool,
-    /// In sparse mode, predict by the first stage of the predictors alone: the low-rank predictor of the paper
+    /// Predict by the first stage of the predictors alone: the low-rank predictor of the paper
     #[arg(long)]
     pub first_stage: bool,
     /// Keep the neurons of the last so many tokens, as the paper, instead of those that are used most
@@ -110,6 +110,10 @@ pub fn lesson(
 /// # Errors
 /// When it is not synthetic, or the run is refused or fails.
 pub fn teach(args: &LessonArgs) -> anyhow::Result<Taught> {
+    if args.first_stage && args.mode == Mode::Exact {
+        let text = "exact mode predicts nothing: leave --first-stage away, or take --mode sparse";
+        return Err(Refused(text.to_owned()).into());
+    }
     let [prompt, warm_up, counted] = [args.prompt, args.warm_up, args.number].map(|n| n as usize);
     let lesson = lesson(&args.bundle, prompt, warm_up, counted)?;
     let options = RunOptions {
@@ -117,7 +121,7 @@ pub fn teach(args: &LessonArgs) -> anyhow::Result<Taught> {
         mode: Some(args.mode),
         threads: args.threads.map(|threads| threads as usize),
         verify_reads: !args.no_verify_reads,
-        guesses: !args.no_guesses,
+        guesses: if args.no_guesses { Guessing::Never } else { Guessing::Tried },
         policy: args.window.map_or_else(PolicyKind::default, |tokens| PolicyKind::Window {
             tokens: NonZeroU32::new(tokens),
         }),

@@ -13,7 +13,7 @@ use flint_kernels::{Compute, Isa};
 use flint_predictor::Score;
 use recorder::{Heard, Recorder};
 use runtime::{
-    MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, bundled_first_stage,
+    Guessing, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, bundled_first_stage,
     bundled_predictor, teacher_force,
 };
 use std::fmt;
@@ -110,7 +110,7 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<SynthReport> {
         mode: Some(Mode::Sparse),
         policy: PolicyKind::Window { tokens: NonZeroU32::new(published.window) },
         // The recorder would take guesses for predictions.
-        guesses: false,
+        guesses: Guessing::Never,
         ..RunOptions::default()
     };
     let prepared = Prepared::with_predictor(files, options, Some(text.len()), Some(recorder))?;

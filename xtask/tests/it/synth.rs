@@ -80,7 +80,9 @@ fn a_first_stage_is_the_predictor_that_would_be_alone() {
     assert!(predicted(&both, false) < predicted(&both, true));
     let refused = teach(&lesson(&alone, Mode::Sparse, true)).unwrap_err();
     assert!(refused.is::<Refused>(), "{refused}");
-    teach(&lesson(&alone, Mode::Exact, true)).unwrap();
+    teach(&lesson(&alone, Mode::Exact, false)).unwrap();
+    let refused = teach(&lesson(&alone, Mode::Exact, true)).unwrap_err();
+    assert!(refused.to_string().contains("exact mode predicts nothing"), "{refused}");
 }
 
 #[test]

@@ -37,8 +37,9 @@ pub(crate) struct Nibbles<'a> {
 impl Nibbles<'_> {
     /// Whether rows of this length can be multiplied so.
     pub(crate) fn fit(isa: Isa, width: usize) -> bool {
-        // Rows of other lengths are padded with codes that have no number.
-        isa != Isa::Scalar && width.is_multiple_of(8) && (1..=LONGEST).contains(&width)
+        // Rows of other lengths end in padding that has no counterpart in the vector; very short ones fill no register.
+        let long = (BYTES * PER_BYTE..=LONGEST).contains(&width);
+        isa != Isa::Scalar && width.is_multiple_of(8) && long
     }
 
     /// Gives `each` the product of every row with the vector of `x`, which is one, and where it belongs.
@@ -104,15 +105,16 @@ fn dot(row: &[u8], x: &[i16], next: &[u8]) -> i64 {
     sums.into_iter().map(|sum| avx2::total(sum)).sum::<i64>() + rest
 }
 
-/// The same of the bytes at the end of both planes that fill no register, from `first` on.
+/// The sum of code times number over the bytes of both planes from `first` on, which fill no register.
 fn rest_dot(low: &[u8], high: &[u8], x: &[i16], first: usize) -> i64 {
     let quarters = x.chunks_exact(x.len() / PER_BYTE).enumerate();
-    let quarter = |(k, x): (usize, &[i16])| -> i64 {
-        let bits = |byte: u8| i64::from(byte >> (2 * k) & 3);
+    // Less than a register of products fits 31 bits.
+    let quarter = |(k, x): (usize, &[i16])| -> i32 {
+        let bits = |byte: u8| i32::from(byte >> (2 * k) & 3);
         let codes = low.iter().zip(high).map(|(&low, &high)| bits(low) | bits(high) << 2);
-        codes.zip(&x[first..]).map(|(code, &x)| code * i64::from(x)).sum()
+        codes.zip(&x[first..]).map(|(code, &x)| code * i32::from(x)).sum()
     };
-    quarters.map(quarter).sum()
+    i64::from(quarters.map(quarter).sum::<i32>())
 }
 
 /// The codes of each quarter of the weights, from both planes.
@@ -137,4 +139,20 @@ fn unpack(low: __m256i, high: __m256i) -> [__m256i; PER_BYTE] {
 fn load_bytes(bytes: &[u8; BYTES]) -> __m256i {
     // SAFETY: the array has exactly the 32 bytes that are loaded, from any address.
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_published_widths_are_multiplied_as_they_are() {
+        for width in [128, 136, 2560, 4096, 4544] {
+            assert!(Nibbles::fit(Isa::Avx2, width), "{width}");
+        }
+        for width in [0, 64, 132, 4545, (1 << 16) + 8] {
+            assert!(!Nibbles::fit(Isa::Avx2, width), "{width}");
+        }
+        assert!(!Nibbles::fit(Isa::Scalar, 4096));
+    }
 }

@@ -4,8 +4,8 @@ use super::output::note;
 use super::progress::{advance, byte_bar};
 use super::refuse;
 use crate::{
-    Ablation, Engine, Halt, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, SystemFiles,
-    TextCodec,
+    Ablation, Engine, Guessing, Halt, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions,
+    SystemFiles, TextCodec,
 };
 use clap::Args;
 use flint_dram_cache::PolicyKind;
@@ -56,7 +56,8 @@ pub(super) struct RunArgs {
     /// their checksums
     #[arg(long)]
     no_verify_reads: bool,
-    /// Do not guess the neurons of a layer before its attention, to read them meanwhile
+    /// Never guess the neurons of a layer before its attention, to read them meanwhile; without this option it is done
+    /// where trials of the run find that faster
     #[arg(long)]
     no_guesses: bool,
     /// Do not measure disk and memory first: no forecast, and no choices that rest on it
@@ -103,7 +104,7 @@ impl RunArgs {
             io_alignment: self.io_alignment,
             verify_reads: !self.no_verify_reads,
             chunk: self.chunk,
-            guesses: !self.no_guesses,
+            guesses: if self.no_guesses { Guessing::Never } else { Guessing::Tried },
             measure: !self.no_forecast,
             depth: self.depth,
             max_gap: self.max_gap,

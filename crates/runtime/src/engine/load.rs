@@ -3,13 +3,13 @@
 mod dense;
 
 use super::{Engine, Prepared, Progress};
-use crate::RuntimeError;
 use crate::feed_forward::{
     ExactNeurons, LoadedBlock, NeuronBiases, NeuronMath, Neurons, SparseNeurons,
 };
 use crate::plan::{ExactPlan, NeuronPlan};
 use crate::read_ahead::{self, ONLY_FILE, ReadAhead};
 use crate::records::RecordFile;
+use crate::{Guessing, RuntimeError};
 use flint_bundle::{Bundle, TensorEntry};
 use flint_dram_cache::SlotCache;
 use flint_flash_io::{Reader, RecordRead, Urgency};
@@ -41,7 +41,7 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
             let Some(predictor) = predictor else { return Err(RuntimeError::NoPredictors) };
             let cache = SlotCache::new(config, *bytes)?;
             let all = plan.all_resident;
-            let guess = options.guesses && !all;
+            let guess = if work.guesses { options.guesses } else { Guessing::Never };
             let (ablation, own) = (options.ablation, Arc::clone(&file));
             let mut sparse =
                 SparseNeurons::new(math, own, predictor, cache, reader, guess, ablation)?;

@@ -8,12 +8,12 @@ mod guesses;
 mod halves;
 mod round;
 mod slots;
-mod trial;
+mod trials;
 
 use super::{NeuronMath, TOGETHER, count_active};
 use crate::records::RecordFile;
 use crate::stats::Effort;
-use crate::{Ablation, RuntimeError};
+use crate::{Ablation, Guessing, RuntimeError};
 use candle_core::Tensor;
 use flint_dram_cache::{Slot, SlotCache};
 use flint_flash_io::Reader;
@@ -26,7 +26,7 @@ use round::Round;
 use slots::{Arrival, Slots};
 use std::sync::Arc;
 use std::time::Instant;
-use trial::Trial;
+use trials::Trials;
 
 /// Share of the slots that the guesses of a layer may take, as a divisor: a round hardly ever has to wait for them.
 const GUESS_SHARE: usize = 8;
@@ -38,8 +38,9 @@ pub(crate) struct SparseNeurons {
     predictor: Box<dyn Predictor>,
     slots: Slots,
     guesses: Guesses,
-    trial: Trial,
-    /// When the layer under way began, where it could be guessed.
+    trials: Option<Trials>,
+    /// Whether any layer of this pass could be guessed, and when the one under way began.
+    foreseen: bool,
     began: Option<Instant>,
     /// The predicted neurons of each position, for the layer that was begun last.
     sets: Vec<NeuronSet>,
@@ -56,12 +57,14 @@ pub(crate) struct SparseNeurons {
 
 /// Whether guesses are made where `wanted`: in so few slots they would crowd out what is certain, and an ablation
 /// measures something else.
-pub(crate) fn can_guess(wanted: bool, ablation: Ablation, slots: usize) -> bool {
-    wanted && ablation == Ablation::default() && slots / GUESS_SHARE >= guesses::FEW
+pub(crate) fn can_guess(wanted: Guessing, ablation: Ablation, slots: usize) -> bool {
+    wanted != Guessing::Never
+        && ablation == Ablation::default()
+        && slots / GUESS_SHARE >= guesses::FEW
 }
 
 impl SparseNeurons {
-    /// Neurons of `file`, read by `reader` into the slots of `cache`; `guess` allows guesses.
+    /// Neurons of `file`, read by `reader` into the slots of `cache`; guesses, if any, must be possible in that many.
     ///
     /// # Errors
     /// When memory for an ablation cannot be had.
@@ -71,19 +74,19 @@ impl SparseNeurons {
         predictor: Box<dyn Predictor>,
         cache: SlotCache,
         reader: Reader,
-        guess: bool,
+        guess: Guessing,
         ablation: Ablation,
     ) -> Result<SparseNeurons, RuntimeError> {
         let layers = file.bundle().shape().layers;
         let limit = cache.capacity() / GUESS_SHARE;
-        let guess = can_guess(guess, ablation, cache.capacity());
         Ok(SparseNeurons {
             effort: Effort::default(),
             math,
             predictor,
             slots: Slots::new(file, cache, reader, ablation)?,
-            guesses: Guesses::new(guess, layers, limit),
-            trial: Trial::new(layers),
+            guesses: Guesses::new(guess != Guessing::Never, layers, limit),
+            trials: (guess == Guessing::Tried).then(|| Trials::new(layers)),
+            foreseen: false,
             began: None,
             sets: Vec::new(),
             union: NeuronSet::new(),
@@ -113,12 +116,18 @@ impl SparseNeurons {
 
     pub(super) fn end_pass(&mut self) {
         self.slots.end_token();
-        if self.foresees(self.sets.len()) {
-            self.trial.end_token();
+        if std::mem::take(&mut self.foreseen)
+            && let Some(trials) = &mut self.trials
+        {
+            trials.end_token();
         }
     }
 
     pub(super) fn abandon_pass(&mut self) {
+        (self.foreseen, self.began) = (false, None);
+        if let Some(trials) = &mut self.trials {
+            trials.abandon();
+        }
         self.slots.abandon_reads();
     }
 
@@ -144,11 +153,12 @@ impl SparseNeurons {
 
     pub(super) fn foresee(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
         let (started, group) = (Instant::now(), layer as u32);
+        self.foreseen = true;
+        let Some(most) = self.guesses.worth(group) else { return Ok(()) };
         self.began = Some(started);
-        if !self.trial.guesses(group) {
+        if self.trials.as_ref().is_some_and(|trials| !trials.asks_for(group)) {
             return Ok(());
         }
-        let Some(most) = self.guesses.worth(group) else { return Ok(()) };
         let slots = &self.slots;
         let missing = |neuron| !slots.holds(NeuronKey { group, neuron });
         let (predictor, guess) = (&mut self.predictor, &mut self.guess);
@@ -232,8 +242,8 @@ impl SparseNeurons {
         let mut sum = vec![0.0; positions * self.math.layout.width()];
         ops::with_slice(input, |x| self.sum(layer as u32, x, &mut sum))?
             .map_err(ModelError::supplier)?;
-        if let Some(began) = self.began.take() {
-            self.trial.layer_took(layer as u32, began.elapsed().as_secs_f64());
+        if let (Some(trials), Some(began)) = (&mut self.trials, self.began.take()) {
+            trials.layer_took(layer as u32, began.elapsed().as_secs_f64());
         }
         Ok(ops::from_vec(sum, (positions, self.math.layout.width()))?)
     }

@@ -3,7 +3,7 @@
 use crate::model::{greedy, load, options, oracle, unseen_prompt};
 use flint_dram_cache::PolicyKind;
 use flint_fixtures::tiny_opt_bundle;
-use runtime::{Ablation, Generated, Mode, RunOptions};
+use runtime::{Ablation, Generated, Guessing, Mode, RunOptions};
 use std::num::NonZeroU32;
 
 const TOKENS: usize = 12;
@@ -21,7 +21,7 @@ fn run(options: &RunOptions) -> Generated {
 fn sparse(ablation: Ablation) -> Generated {
     let policy = PolicyKind::Window { tokens: NonZeroU32::new(4) };
     let mode = Some(Mode::Sparse);
-    run(&RunOptions { mode, policy, ablation, guesses: false, ..options(BUDGET) })
+    run(&RunOptions { mode, policy, ablation, guesses: Guessing::Never, ..options(BUDGET) })
 }
 
 #[test]
@@ -70,10 +70,16 @@ fn guesses_come_true_mostly_and_never_change_a_token() {
         let mode = Some(Mode::Sparse);
         run(&RunOptions { mode, guesses, ..options(BUDGET) })
     };
-    let (with, without) = (with(true), with(false));
+    let (with, without) = (with(Guessing::Always), with(Guessing::Never));
     assert_eq!(with.tokens, without.tokens);
+    assert_eq!(
+        with.tokens,
+        self::run(&RunOptions { mode: Some(Mode::Sparse), ..options(BUDGET) }).tokens
+    );
     let stats = with.stats.per_token;
     assert!(stats.guesses > 0.0, "{stats:?}");
+    assert!(stats.guess_ms > 0.0 && stats.guess_ms < stats.predictor_ms, "{stats:?}");
     assert!(stats.guesses_right > 0.3 * stats.guesses, "{stats:?}");
-    assert_eq!(without.stats.per_token.guesses, 0.0);
+    let without = without.stats.per_token;
+    assert_eq!((without.guesses, without.guess_ms), (0.0, 0.0));
 }

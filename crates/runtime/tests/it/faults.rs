@@ -12,7 +12,7 @@ use flint_fixtures::oracle as checkpoint;
 use flint_flash_io::Faults;
 use flint_predictor::Predictor;
 use runtime::{
-    Event, Generated, MemoryBudget, Mode, ModelFiles, NeuronPlan, Prepared, RunOptions,
+    Event, Generated, Guessing, MemoryBudget, Mode, ModelFiles, NeuronPlan, Prepared, RunOptions,
     RuntimeError, generate,
 };
 use schedule::Schedule;
@@ -182,7 +182,8 @@ fn no_schedule_leaks() {
 /// Options whose reads go to a device with `faults`.
 fn over(faults: Faults, mode: Mode) -> RunOptions {
     let devices = Arc::new(Simulation::new(faults, 512, 1));
-    RunOptions { threads: Some(1), mode: Some(mode), devices, ..RunOptions::default() }
+    let guesses = Guessing::Always;
+    RunOptions { threads: Some(1), mode: Some(mode), guesses, devices, ..RunOptions::default() }
 }
 
 /// Drops requests on one engine, by choice and by faults, and returns how many guesses those made that ended well.

@@ -2,7 +2,7 @@
 
 use crate::model::{greedy, load, options, oracle, unseen_prompt};
 use flint_fixtures::tiny_opt_bundle;
-use runtime::{Lesson, Mode, RunOptions, RuntimeError, teacher_force};
+use runtime::{Guessing, Lesson, Mode, RunOptions, RuntimeError, teacher_force};
 
 const TOKENS: usize = 24;
 
@@ -12,7 +12,7 @@ fn reading_what_was_generated_costs_what_generating_it_did() {
     let context = prompt.len() + TOKENS;
     // What is guessed depends on how fast the disk is, and so does what is loaded.
     let mode = Some(Mode::Sparse);
-    let options = RunOptions { mode, guesses: false, ..options(95.0) };
+    let options = RunOptions { mode, guesses: Guessing::Never, ..options(95.0) };
     let engine = || load(&tiny_opt_bundle(), &options, context, Some(oracle(&tiny_opt_bundle())));
     let generated = greedy(&mut engine(), &prompt, TOKENS);
     // The last token was chosen and not read.

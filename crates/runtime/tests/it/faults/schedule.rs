@@ -5,7 +5,7 @@ use flint_dram_cache::PolicyKind;
 use flint_flash_io::Faults;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use runtime::{Ablation, Mode, RunOptions};
+use runtime::{Ablation, Guessing, Mode, RunOptions};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ impl Schedule {
             mode: Some(mode),
             policy,
             chunk: [1, 3, 64][pick(3)],
-            guesses: pick(4) > 0,
+            guesses: if pick(4) > 0 { Guessing::Always } else { Guessing::Never },
             depth: Some([1, 2, 7, 32][pick(4)]),
             max_gap: Some([0, 5000][pick(2)]),
             ablation,
