@@ -117,9 +117,7 @@ impl<G: ScoredGroup> Scored<G> {
     pub(crate) fn groups_mut(&mut self) -> &mut [Option<G>] {
         &mut self.groups
     }
-}
 
-impl<G: ScoredGroup> Scored<G> {
     /// Predicts by scores, of neurons that are `asked` about alone where there is such a question.
     fn predict_by_scores(
         &mut self,

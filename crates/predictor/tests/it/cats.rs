@@ -78,6 +78,21 @@ fn what_is_kept_is_what_is_strong() {
 }
 
 #[test]
+fn what_is_not_asked_about_has_no_strength_and_the_rest_is_as_among_all() {
+    let (cats, mut states, mut x) =
+        (measured(Activation::Silu), group().collected(), [0.0; SHAPE.0]);
+    states.read(3, &mut x).unwrap();
+    let (mut all, mut some) = ([0.0; SHAPE.1], [0.0; SHAPE.1]);
+    cats.scores(&compute(), &x, &mut all);
+    let asked = |neuron: u32| neuron.is_multiple_of(3);
+    cats.scores_among(&compute(), &x, &asked, &mut some);
+    for (neuron, (some, all)) in (0..).zip(some.iter().zip(all)) {
+        let expected = if asked(neuron) { all } else { f32::NEG_INFINITY };
+        assert_eq!(some.to_bits(), expected.to_bits(), "{neuron}");
+    }
+}
+
+#[test]
 fn what_is_kept_does_not_depend_on_chunk_threads_or_instruction_set() {
     let x = &group().states[..16 * SHAPE.0];
     let sets = |compute: &Compute, chunk: usize| {

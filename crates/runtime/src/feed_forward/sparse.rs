@@ -1,7 +1,7 @@
 //! Only predicted neurons are computed: those in slots at once, the missing ones as they are read.
 //!
 //! The union of what all positions need is computed in rounds of ascending neurons, and the reads of a round
-//! begin before the round ahead of it is computed. Before the attention of a layer its neurons are guessed,
+//! begin before the round ahead of it is computed. Before the attention of a layer its missing neurons may be guessed,
 //! so that the disk does not idle meanwhile; a guess only moves reads ahead and never changes a set.
 
 mod guesses;
