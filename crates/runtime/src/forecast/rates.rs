@@ -232,7 +232,8 @@ impl Rates {
     }
 
     /// The rates that a run of `work` met: its disk, which took another multiple of the measured time for the reads that
-    /// were really made, its predictions, and memory as its dense matrices found it, the price of handing them to threads included.
+    /// were really made, its predictions, and memory as its dense matrices found it, the price of handing them to threads
+    /// included.
     pub fn met_by(&self, work: &super::Work, stats: &Stats) -> Rates {
         let mut met = *self;
         met.memory = stats.matrix_bytes_per_second.unwrap_or(self.memory);
