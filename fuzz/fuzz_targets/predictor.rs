@@ -1,5 +1,5 @@
 //! A stored predictor: its kind, width and neurons, then its bytes. One that is accepted can be asked, and gives the same
-//! bits by every instruction set, for one position and for two.
+//! bits by every instruction set, for one position and for two, and where it is asked about some neurons alone.
 #![no_main]
 
 use flint_kernels::{Compute, Isa};
@@ -24,6 +24,11 @@ fn ask<G: ScoredGroup>(width: usize, neurons: usize, bytes: &[u8]) {
     group.scores(&FAST, &input[..width], &mut alone);
     let first = slow.chunks_exact(2).map(|both| both[0]);
     assert!(first.zip(&alone).all(|(both, alone)| both.to_bits() == alone.to_bits()));
+    let odd = |neuron: u32| neuron % 2 == 1;
+    let mut some = vec![0.0; neurons];
+    group.scores_among(&FAST, &input[..width], &odd, &mut some);
+    let asked = |(neuron, _): &(usize, _)| odd(*neuron as u32);
+    assert!(some.iter().zip(&alone).enumerate().filter(asked).all(|(_, (some, all))| some.to_bits() == all.to_bits()));
     // What was accepted is written as it was read.
     assert!(G::from_bytes(width, neurons, &group.to_bytes()).is_ok());
 }

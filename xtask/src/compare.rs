@@ -54,7 +54,7 @@ pub struct CompareArgs {
     /// The same for the bytes it read per token, where it prints them
     #[arg(long, value_name = "REGEX", conflicts_with = "peer_preset")]
     peer_read: Option<Pattern>,
-    /// Memory of Flint's group: a share of the weights (50%), bytes (4GiB), or none
+    /// Memory of Flint's group, page cache and program included: a share of the weights (50%), bytes (4GiB), or none
     #[arg(long, value_name = "LIMIT", default_value = "50%")]
     limit: Limit,
     /// Memory of the peer's group; several, separated by commas, make several contestants [default: --limit]
@@ -101,7 +101,8 @@ pub fn compare(args: &CompareArgs, tell: &mut dyn FnMut(&str)) -> anyhow::Result
         Some(name) => name.clone(),
         None => args.bundle.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
     };
-    let report = Report::new(name, commit, args.tokens, caches, &contestants, runs);
+    let device = crate::machine::device(&args.bundle);
+    let report = Report::new(name, (commit, device), args.tokens, caches, &contestants, runs);
     if let Some(directory) = &args.out {
         for path in report.write(directory)? {
             tell(&format!("wrote {}", path.display()));

@@ -11,7 +11,7 @@ mod report;
 mod run;
 mod variants;
 
-use crate::synth::{SHAPES, Scale, Shape, SynthArgs};
+use crate::synth::{ReportArgs, SHAPES, Scale, Shape, SynthArgs};
 use anyhow::Context;
 use flint_bundle::Bundle;
 use report::ShapeReport;
@@ -35,8 +35,8 @@ pub struct PaperArgs {
     #[arg(long, default_value = "50%")]
     memory: runtime::MemoryBudget,
     /// Tokens that sparse variants are measured on; dense ones take an eighth of it, those without reuse a quarter
-    #[arg(short, long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
-    tokens: u32,
+    #[arg(short, long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
+    number: u32,
     /// Rounds over all variants
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -54,9 +54,9 @@ pub struct PaperArgs {
 /// Measures every shape and writes the tables; returns the files that were written.
 ///
 /// # Errors
-/// When there is too little disk, or a run fails.
+/// When there is too little disk, a run fails, or a model is not what it was made for: then its results are there, and void.
 pub fn paper(args: &PaperArgs) -> anyhow::Result<Vec<PathBuf>> {
-    let mut shapes = Vec::new();
+    let (mut files, mut void) = (Vec::new(), Vec::new());
     let wanted = if args.shapes.is_empty() { SHAPES.to_vec() } else { args.shapes.clone() };
     for shape in wanted {
         let bundle = make(args, shape)?;
@@ -64,11 +64,19 @@ pub fn paper(args: &PaperArgs) -> anyhow::Result<Vec<PathBuf>> {
         if !args.keep {
             fs::remove_dir_all(&bundle).with_context(|| bundle.display().to_string())?;
         }
-        shapes.push(measured?);
+        let measured = measured?;
         // After every shape, so that an interrupted run keeps what it has.
-        report::write(&args.out, &shapes)?;
+        files.extend(report::write(&args.out, &measured)?);
+        if measured.is_void() {
+            void.push(measured.shape);
+        }
     }
-    report::write(&args.out, &shapes)
+    anyhow::ensure!(
+        void.is_empty(),
+        "void, for the statistics of the models are off: {}",
+        void.join(", ")
+    );
+    Ok(files)
 }
 
 /// The bundle of a shape, made unless it is kept from an earlier run.
@@ -97,8 +105,9 @@ fn has_stages(dir: &Path) -> bool {
 }
 
 fn measure(args: &PaperArgs, shape: Shape, bundle: &Path) -> anyhow::Result<ShapeReport> {
-    let mut measured =
-        ShapeReport::new(shape.name().to_owned(), args.scale.to_string(), args.memory);
+    eprintln!("  what the model does beside what it was made for");
+    let of = ReportArgs::of(bundle.to_owned());
+    let mut measured = ShapeReport::new(args, shape, bundle, crate::synth::report(&of)?);
     for round in 0..args.rounds.max(1) {
         // Turned round every time, so that no variant always follows the same one.
         let mut order: Vec<usize> = (0..variants::VARIANTS.len()).collect();

@@ -40,7 +40,7 @@ enum Command {
     Logits(logits::LogitsArgs),
     /// Measure how well a text is foreseen
     Perplexity(perplexity::PerplexityArgs),
-    /// Say where memory would go, before anything is loaded
+    /// Say where memory would go and how fast a run would be, and why, before weights are loaded
     Plan(plan::PlanArgs),
     /// Show what a bundle holds
     Inspect(inspect::InspectArgs),

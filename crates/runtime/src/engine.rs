@@ -62,7 +62,7 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 
 impl Prepared {
     /// Plans a run that needs `needed` tokens of context (all that the model has when `None`), with the
-    /// bundle's own predictors. Nothing is loaded yet.
+    /// bundle's own predictors, which are read to be timed. No weights are loaded yet.
     ///
     /// # Errors
     /// When the budget is below the floor, the context too long, or the mode not to be had.

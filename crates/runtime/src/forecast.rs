@@ -6,6 +6,7 @@
 
 mod choose;
 mod formula;
+mod prompt;
 mod rates;
 mod work;
 
@@ -25,7 +26,9 @@ pub struct ForecastReport {
     pub tokens_per_second: f64,
     /// Time to the first token, as said before the run.
     pub first_token_ms: f64,
-    /// The same formula with the rates that the run met.
+    /// That over the time it took: 1.1 is a tenth faster than was said.
+    pub first_token_over_actual: f64,
+    /// The same formula with the rates that the run met, with guesses where it made any.
     pub recomputed_tokens_per_second: f64,
     /// Actual over forecast: 1.1 is a tenth faster than was said.
     pub actual_over_forecast: f64,
@@ -44,11 +47,14 @@ impl ForecastReport {
     pub(crate) fn of(work: &Work, before: &Rates, stats: &Stats) -> ForecastReport {
         let said = work.forecast(before);
         let met = before.met_by(work, stats);
-        let recomputed = work.forecast(&met);
+        // Trials may have found another way faster than the formula does.
+        let recomputed = work.forecast_where(stats.per_token.guesses > 0.0, &met);
         let actual = stats.tokens_per_second;
+        let first_token_ms = work.first_token_ms(before, stats.prefill_tokens as usize);
         ForecastReport {
             tokens_per_second: said.tokens_per_second,
-            first_token_ms: work.first_token_ms(before, stats.prefill_tokens as usize),
+            first_token_ms,
+            first_token_over_actual: first_token_ms / stats.first_token_ms,
             recomputed_tokens_per_second: recomputed.tokens_per_second,
             actual_over_forecast: actual / said.tokens_per_second,
             actual_over_recomputed: actual / recomputed.tokens_per_second,

@@ -1,4 +1,4 @@
-//! The memory split: what goes where, decided before anything is loaded.
+//! The memory split: what goes where, decided before weights are loaded.
 //!
 //! Order of claims: KV cache, predictors, buffers, dense weights, then neurons. Neurons get what is left:
 //! pinned blocks and a read-ahead ring in exact mode, slots in sparse mode. Where even the dense weights

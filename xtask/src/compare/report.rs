@@ -14,7 +14,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     name: String,
+    date: String,
     machine: String,
+    /// The file system and device of Flint's bundle.
+    device: String,
     commit: String,
     tokens: u32,
     /// Why the page cache was not dropped before each run; absent where it was.
@@ -38,7 +41,7 @@ pub(super) struct Summary {
 impl Report {
     pub(super) fn new(
         name: String,
-        commit: String,
+        (commit, device): (String, String),
         tokens: u32,
         caches: Caches,
         contestants: &[Contestant],
@@ -49,8 +52,19 @@ impl Report {
             .collect();
         let contestants = contestants.iter().enumerate();
         let contestants = contestants.map(|(index, who)| Summary::of(index, who, &runs)).collect();
-        let (machine, warm_because) = (machine::machine(), caches.err());
-        Report { name, machine, commit, tokens, warm_because, contestants, ratios, runs }
+        let (machine, date, warm_because) = (machine::machine(), machine::today(), caches.err());
+        Report {
+            name,
+            date,
+            machine,
+            device,
+            commit,
+            tokens,
+            warm_because,
+            contestants,
+            ratios,
+            runs,
+        }
     }
 
     /// Writes the three files and returns their paths.
@@ -77,7 +91,10 @@ impl Report {
     pub(super) fn markdown(&self) -> String {
         let rounds = self.runs.iter().map(|run| run.round + 1).max().unwrap_or(0);
         let mut page = format!("# Flint beside a peer: {}\n\n", self.name);
-        page += &format!("- {}, commit {}\n", self.machine, self.commit);
+        page += &format!(
+            "- {}, {}, commit {}, {}\n",
+            self.machine, self.device, self.commit, self.date
+        );
         page += &format!(
             "- {rounds} interleaved rounds of {} tokens, every second one backwards; each run in a memory \
              control group of its own, page cache counted in it\n",
@@ -94,8 +111,8 @@ impl Report {
                 who.limit_bytes.map_or_else(|| "no limit".to_owned(), |b| format!("{b} bytes"));
             page += &format!("- {} ({limit}): `{}`\n", who.name, who.command);
         }
-        page += "\nMedian (min to max). Read per token is each program's own count while decoding; read in \
-                 all is the kernel's, loading included. GB = 1e9 bytes.\n\n";
+        page += "\nMedian (min to max). Read per token is the kernel's count while decoding, where a program \
+                 reports it; read in all has loading in it. GB = 1e9 bytes.\n\n";
         page += &self.table();
         page += "\nFlint over the peer, pairs of the same round: above 1 Flint has more of it.\n\n";
         page + &self.ratio_table()

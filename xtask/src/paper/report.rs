@@ -1,13 +1,14 @@
-//! The tables: Markdown and JSON of everything that was measured, with the spread of the rounds.
+//! The page of a shape: Markdown and JSON of everything that was measured, with the spread of the rounds.
 
 use super::ceilings::Ceilings;
-use super::chart;
 use super::run::RunResult;
 use super::variants::VARIANTS;
+use super::{PaperArgs, chart};
 use crate::compare::Spread;
 use crate::machine;
+use crate::synth::{Shape, SynthReport};
 use anyhow::Context;
-use runtime::{MemoryBudget, Mode, Stats};
+use runtime::{Mode, Stats};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,12 @@ use std::path::{Path, PathBuf};
 pub(super) struct ShapeReport {
     pub(super) shape: String,
     scale: String,
-    memory: MemoryBudget,
+    memory: String,
+    /// The command that gives this page.
+    command: String,
+    /// The file system and device of the bundle.
+    device: String,
+    statistics: SynthReport,
     pub(super) ceilings: Vec<Ceilings>,
     /// By variant, one result per round.
     runs: Vec<Vec<RunResult>>,
@@ -30,9 +36,36 @@ pub(super) fn spread(values: impl IntoIterator<Item = f64>) -> Spread {
 }
 
 impl ShapeReport {
-    pub(super) fn new(shape: String, scale: String, memory: MemoryBudget) -> ShapeReport {
-        let runs = vec![Vec::new(); VARIANTS.len()];
-        ShapeReport { shape, scale, memory, ceilings: Vec::new(), runs }
+    pub(super) fn new(
+        args: &PaperArgs,
+        shape: Shape,
+        bundle: &Path,
+        statistics: SynthReport,
+    ) -> ShapeReport {
+        let (shape, scale, memory) =
+            (shape.name().to_owned(), args.scale.to_string(), args.memory.to_string());
+        let command = format!(
+            "cargo xtask paper --shapes {shape} --scale {scale} --memory {memory} --number {} --rounds {} --seed {}",
+            args.number,
+            args.rounds.max(1),
+            args.seed
+        );
+        let (device, runs) = (machine::device(bundle), vec![Vec::new(); VARIANTS.len()]);
+        let ceilings = Vec::new();
+        ShapeReport { shape, scale, memory, command, device, statistics, ceilings, runs }
+    }
+
+    /// What its files are called: a scaled model is another one.
+    fn name(&self) -> String {
+        match self.scale.as_str() {
+            "1" | "1/1" => format!("paper-{}", self.shape),
+            scale => format!("paper-{}-{}", self.shape, scale.replace('/', "-")),
+        }
+    }
+
+    /// Whether the model is not what it was made for, so that its results say nothing.
+    pub(super) fn is_void(&self) -> bool {
+        !self.statistics.passes()
     }
 
     pub(super) fn add(&mut self, variant: usize, result: RunResult) {
@@ -67,18 +100,18 @@ impl ShapeReport {
     }
 
     fn markdown(&self) -> String {
-        let mut text =
-            format!("## {} at {} of its size, memory {}\n\n", self.shape, self.scale, self.memory);
+        let mut text = self.head();
         text += &self.ceilings_line();
-        text += "| variant | I/O wait, ms | cache, ms | predictor, ms | compute, ms | token, ms (min to max) | tok/s | read, MB | reads | x naive | x hybrid |\n";
-        text += "|---|---|---|---|---|---|---|---|---|---|---|\n";
+        text += "| variant | tokens a round | I/O wait, ms | cache, ms | predictor, ms | compute, ms | token, ms (min to max) | tok/s | read, MB | reads | x naive | x hybrid |\n";
+        text += "|---|---|---|---|---|---|---|---|---|---|---|---|\n";
         for (index, variant) in VARIANTS.iter().enumerate() {
             let per = |pick: fn(&Stats) -> f64| self.spread(index, pick).median;
             let total = self.spread(index, |s| s.per_token.total_ms);
             let (naive, hybrid) = (self.times_as_fast(index, 0), self.times_as_fast(index, 1));
             text += &format!(
-                "| {} | {:.1} | {:.2} | {:.1} | {:.1} | {:.1} ({:.1} to {:.1}) | {:.2} | {:.1} | {:.0} | {:.2} ({:.2} to {:.2}) | {:.2} ({:.2} to {:.2}) |\n",
+                "| {} | {} | {:.1} | {:.2} | {:.1} | {:.1} | {:.1} ({:.1} to {:.1}) | {:.2} | {:.1} | {:.0} | {:.2} ({:.2} to {:.2}) | {:.2} ({:.2} to {:.2}) |\n",
                 variant.name,
+                per(|s| s.decode_tokens as f64),
                 per(|s| s.per_token.io_wait_ms),
                 per(|s| s.per_token.cache_ms),
                 per(|s| s.per_token.predictor_ms),
@@ -97,7 +130,43 @@ impl ShapeReport {
                 hybrid.max,
             );
         }
-        text + "\n" + &self.bounds_text() + &self.forecast_text()
+        text + "\n" + &self.bounds_text() + &self.forecast_text() + &self.statistics_text()
+    }
+
+    /// What was measured, on what, and how.
+    fn head(&self) -> String {
+        let ShapeReport { shape, scale, memory, command, device, .. } = self;
+        let direct = self.runs.iter().flatten().all(|run| run.stats.direct_io);
+        let cache = if direct { "past the page cache" } else { "partly through the page cache" };
+        let void = match self.is_void() {
+            false => "",
+            true => "**Void: the statistics of the model are off, see the end.**\n\n",
+        };
+        let mut text = format!(
+            "# What each part of the method is worth: {shape}\n\n{void}At {scale} of its size, memory {memory}. Made \
+             by `{command}` on {}, commit {}: {}, {device}. A synthetic model (docs/synthetic-models.md), teacher-forced \
+             tokens, variants in turn round after round, reads {cache}; medians, spread in brackets.\n\n",
+            machine::today(),
+            machine::commit(),
+            machine::machine(),
+        );
+        for variant in &VARIANTS {
+            text += &format!("- **{}**: {}\n", variant.name, variant.meaning);
+        }
+        text + "\n"
+    }
+
+    /// What the model is beside what it was made for; layers only where they are off.
+    fn statistics_text(&self) -> String {
+        let mut text = "What the model does beside what it was made for:\n\n| statistic | target | measured | off |\n|---|---|---|---|\n".to_owned();
+        let (layers, whole): (Vec<_>, Vec<_>) =
+            self.statistics.checks.iter().partition(|check| check.name.contains("layer "));
+        let off = layers.iter().filter(|check| !check.passes());
+        for check in whole.iter().chain(off) {
+            text += &format!("{check}\n");
+        }
+        let most = layers.iter().map(|check| check.off().abs()).fold(0.0, f64::max);
+        text + &format!("\nActivity of single layers is off by {:.1} % at most.\n\n", 100.0 * most)
     }
 
     fn ceilings_line(&self) -> String {
@@ -143,7 +212,7 @@ impl ShapeReport {
         let peak = self.spread(last, |s| s.peak_rss_bytes as f64 / 1e6);
         format!(
             "Actual over forecast {:.2} ({:.2} to {:.2}), with the rates of the run {:.2} ({:.2} to {:.2}); disk \
-             drifted to {:.2} x, memory to {:.2} x. Peak of the process so far {:.0} MB.\n\n",
+             drifted to {:.2} x, memory to {:.2} x. Peak of the process, of all variants so far, {:.0} MB.\n\n",
             raw.median,
             raw.min,
             raw.max,
@@ -165,47 +234,31 @@ impl ShapeReport {
             })
         });
         json!({
+            "command": self.command,
+            "date": machine::today(),
+            "commit": machine::commit(),
+            "machine": machine::machine(),
+            "device": self.device,
+            "statistics": self.statistics.checks,
             "shape": self.shape,
             "scale": self.scale,
-            "memory": self.memory.to_string(),
+            "memory": self.memory,
             "ceilings": self.ceilings,
             "variants": variants.collect::<Vec<_>>(),
         })
     }
 }
 
-/// Writes what there is so far; returns the files.
-pub(super) fn write(out: &Path, shapes: &[ShapeReport]) -> anyhow::Result<Vec<PathBuf>> {
+/// Writes page, numbers and chart of a shape; returns the files.
+pub(super) fn write(out: &Path, shape: &ShapeReport) -> anyhow::Result<[PathBuf; 3]> {
     fs::create_dir_all(out).with_context(|| out.display().to_string())?;
-    let (machine, commit) = (machine::machine(), machine::commit());
-    let mut text = format!(
-        "# What each part of the method is worth\n\nMade by `cargo xtask paper` on {machine}, commit {commit}. Synthetic \
-         models of the paper's shapes (docs/synthetic-models.md), teacher-forced tokens, variants in turn round after \
-         round; medians, spread in brackets.\n\n"
-    );
-    for variant in &VARIANTS {
-        text += &format!("- **{}**: {}\n", variant.name, variant.meaning);
-    }
-    text += "\n";
-    let mut files = Vec::new();
-    for shape in shapes {
-        let chart = format!("paper-{}.svg", shape.shape);
-        text += &shape.markdown();
-        text += &format!("![Time of a token]({chart})\n\n");
-        files.push(put(out, &chart, &chart::svg(shape)?)?);
-    }
-    files.push(put(out, "paper.md", &text)?);
-    let all = json!({
-        "machine": machine,
-        "commit": commit,
-        "shapes": shapes.iter().map(ShapeReport::json).collect::<Vec<_>>(),
-    });
-    files.push(put(out, "paper.json", &(serde_json::to_string_pretty(&all)? + "\n"))?);
-    Ok(files)
-}
-
-fn put(out: &Path, name: &str, text: &str) -> anyhow::Result<PathBuf> {
-    let path = out.join(name);
-    fs::write(&path, text).with_context(|| path.display().to_string())?;
-    Ok(path)
+    let put = |end: &str, text: &str| {
+        let path = out.join(format!("{}.{end}", shape.name()));
+        fs::write(&path, text).with_context(|| path.display().to_string())?;
+        Ok::<_, anyhow::Error>(path)
+    };
+    let chart = put("svg", &chart::svg(shape)?)?;
+    let page = format!("{}![Time of a token]({}.svg)\n", shape.markdown(), shape.name());
+    let json = serde_json::to_string_pretty(&shape.json())? + "\n";
+    Ok([put("md", &page)?, put("json", &json)?, chart])
 }

@@ -26,7 +26,7 @@ pub(super) struct RunResult {
 }
 
 pub(super) fn run(args: &PaperArgs, bundle: &Path, variant: &Variant) -> anyhow::Result<RunResult> {
-    let counted = args.tokens as usize;
+    let counted = args.number as usize;
     let (warm_up, counted) = if variant.mode == Mode::Exact {
         (1, (counted / DENSE_SHARE).max(2))
     } else if variant.ablation.no_reuse {
@@ -49,6 +49,10 @@ pub(super) fn run(args: &PaperArgs, bundle: &Path, variant: &Variant) -> anyhow:
     let prepared = prepare(files, options, context, !variant.second_stage)?;
     let (work, rates) = (prepared.work().clone(), prepared.rates().copied());
     let mut engine = prepared.load(&mut |_, _| {})?;
-    let stats = teacher_force(&mut engine, &lesson, &mut |_| {}).context(variant.name)?;
+    let mut stats = teacher_force(&mut engine, &lesson, &mut |_| {}).context(variant.name)?;
+    if variant.mode == Mode::Sparse && !variant.second_stage {
+        // It was said of all stages, which predict and load less.
+        stats.forecast = None;
+    }
     Ok(RunResult { stats, work, rates })
 }

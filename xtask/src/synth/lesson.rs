@@ -144,7 +144,7 @@ pub fn teach(args: &LessonArgs) -> anyhow::Result<Taught> {
         stats,
         streamed_bytes: work.streamed_bytes,
         prompt_bytes: work.prompt.read_bytes,
-        prompt_weights: work.prompt.weights,
+        prompt_weights: work.prompt.dense_weights + work.prompt.neuron_weights,
         peak_operations: multiply_add_peak(&compute),
     })
 }

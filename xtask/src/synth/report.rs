@@ -9,13 +9,15 @@ use super::recipe::{Recipe, teacher_forced_tokens};
 use super::shapes::Model;
 use anyhow::Context;
 use flint_dram_cache::PolicyKind;
+use flint_geometry::NeuronSet;
 use flint_kernels::{Compute, Isa};
 use flint_predictor::Score;
-use recorder::{Heard, Recorder};
+use recorder::{Heard, Recorder, Sampled};
 use runtime::{
     Guessing, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, bundled_first_stage,
     bundled_predictor, teacher_force,
 };
+use serde::Serialize;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -27,13 +29,22 @@ pub struct ReportArgs {
     #[arg(value_name = "DIR.flint")]
     pub bundle: PathBuf,
     /// Tokens that are counted
-    #[arg(long, default_value_t = 96, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, default_value_t = TOKENS, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub tokens: u32,
     /// Memory budget of the run
     #[arg(long, default_value = "auto")]
     pub memory: MemoryBudget,
 }
 
+impl ReportArgs {
+    /// The report of a bundle as the command line gives it.
+    pub fn of(bundle: PathBuf) -> ReportArgs {
+        ReportArgs { bundle, tokens: TOKENS, memory: MemoryBudget::Auto }
+    }
+}
+
+/// Tokens that are counted unless told otherwise.
+const TOKENS: u32 = 96;
 /// Tokens of the prompt.
 const PROMPT: usize = 8;
 /// Tokens that fill the window before others are counted.
@@ -44,7 +55,7 @@ const EXACT_EVERY: usize = 4;
 const TOLERANCE: f64 = 0.15;
 
 /// One statistic against its target.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Check {
     /// What it is.
     pub name: String,
@@ -122,15 +133,52 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<SynthReport> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let compute = Compute::new(Isa::best(), threads)?;
     let files = ModelFiles::open(&args.bundle)?;
-    let layers = heard.take();
-    let scores = layers.iter().enumerate();
-    let scores = scores.map(|(layer, sampled)| truth::score(&files, layer, sampled, &compute));
-    let scores: Vec<Score> = scores.collect::<anyhow::Result<_>>()?;
+    let scores = Scores::of(&files, &heard.take(), &compute)?;
     let sampled = counted.div_ceil(EXACT_EVERY);
     Ok(SynthReport {
         header: header(&recipe, &model, &stats, sampled),
         checks: checks(&model, &scores, &stats, sampled),
         stats,
+    })
+}
+
+/// Predictions against the truth, layer by layer.
+struct Scores {
+    /// The predictor of the run.
+    first: Vec<Score>,
+    /// All stages of a cascade; of other predictors none.
+    whole: Vec<Score>,
+}
+
+impl Scores {
+    fn of(files: &ModelFiles, layers: &[Sampled], compute: &Compute) -> anyhow::Result<Scores> {
+        let staged = bundled_first_stage(files)?.is_some();
+        let mut cascade = if staged { bundled_predictor(files, None)? } else { None };
+        let (mut first, mut whole) = (Vec::new(), Vec::new());
+        for (layer, sampled) in layers.iter().enumerate() {
+            let active = truth::active(files, layer, &sampled.states, compute)?;
+            first.push(score(&sampled.predicted, &active));
+            if let Some(cascade) = &mut cascade {
+                whole.push(score(&sampled.ask(&mut **cascade, layer, compute)?, &active));
+            }
+        }
+        Ok(Scores { first, whole })
+    }
+}
+
+fn score(predicted: &[NeuronSet], active: &[NeuronSet]) -> Score {
+    let mut score = Score::default();
+    predicted.iter().zip(active).for_each(|(predicted, active)| score.add(predicted, active));
+    score
+}
+
+/// The scores of layers that predict, together: those that are read whole predict nothing.
+fn together(model: &Model, scores: &[Score]) -> Score {
+    let predicting = model.layers.iter().zip(scores).filter(|(layer, _)| layer.rank.is_some());
+    predicting.fold(Score::default(), |sum, (_, score)| Score {
+        predicted: sum.predicted + score.predicted,
+        active: sum.active + score.active,
+        hit: sum.hit + score.hit,
     })
 }
 
@@ -150,7 +198,8 @@ fn header(recipe: &Recipe, model: &Model, stats: &Stats, sampled: usize) -> Stri
     )
 }
 
-fn checks(model: &Model, scores: &[Score], stats: &Stats, sampled: usize) -> Vec<Check> {
+fn checks(model: &Model, scores: &Scores, stats: &Stats, sampled: usize) -> Vec<Check> {
+    let Scores { first, whole } = scores;
     let published = model.shape.published();
     let neurons = model.architecture.feed_forward.neurons as f64 * sampled as f64;
     let activity = |score: &Score| score.active as f64 / neurons;
@@ -160,14 +209,8 @@ fn checks(model: &Model, scores: &[Score], stats: &Stats, sampled: usize) -> Vec
         measured,
         share: true,
     };
-    // Layers that are read whole predict nothing.
-    let predicting = model.layers.iter().zip(scores).filter(|(layer, _)| layer.rank.is_some());
-    let sum = predicting.fold(Score::default(), |sum, (_, score)| Score {
-        predicted: sum.predicted + score.predicted,
-        active: sum.active + score.active,
-        hit: sum.hit + score.hit,
-    });
-    let mean = scores.iter().map(activity).sum::<f64>() / scores.len() as f64;
+    let sum = together(model, first);
+    let mean = first.iter().map(activity).sum::<f64>() / first.len() as f64;
     let loaded = stats.per_token.neurons_loaded / stats.per_token.neurons_total;
     let mut checks = vec![
         share("activity, mean", model.activity(), mean),
@@ -180,11 +223,27 @@ fn checks(model: &Model, scores: &[Score], stats: &Stats, sampled: usize) -> Vec
         },
         share(&format!("load at window {}", published.window), model.load(), loaded),
     ];
-    let layers = model.layers.iter().zip(scores).enumerate();
+    if !whole.is_empty() {
+        let recall = together(model, whole).recall();
+        checks.push(share("recall of all stages", published.recall, recall));
+    }
+    let layers = model.layers.iter().zip(first).enumerate();
     checks.extend(layers.map(|(layer, (target, score))| {
         share(&format!("activity, layer {}", layer + 1), target.activity, activity(score))
     }));
     checks
+}
+
+/// A row of a table: name, target, measured, how far off.
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = |number: f64| match self.share {
+            true => format!("{:.2} %", 100.0 * number),
+            false => format!("{number:.2}"),
+        };
+        let (target, measured) = (number(self.target), number(self.measured));
+        write!(f, "| {} | {target} | {measured} | {:+.1} % |", self.name, 100.0 * self.off())
+    }
 }
 
 impl fmt::Display for SynthReport {
@@ -192,14 +251,7 @@ impl fmt::Display for SynthReport {
         writeln!(f, "{}\n", self.header)?;
         writeln!(f, "| statistic | target | measured | off | |\n|---|---|---|---|---|")?;
         for check in &self.checks {
-            let number = |number: f64| match check.share {
-                true => format!("{:.2} %", 100.0 * number),
-                false => format!("{number:.2}"),
-            };
-            let (target, measured) = (number(check.target), number(check.measured));
-            let verdict = if check.passes() { "pass" } else { "void" };
-            let (name, off) = (&check.name, 100.0 * check.off());
-            writeln!(f, "| {name} | {target} | {measured} | {off:+.1} % | {verdict} |")?;
+            writeln!(f, "{check} {} |", if check.passes() { "pass" } else { "void" })?;
         }
         let verdict = match self.passes() {
             true => "pass: every statistic is within 15 % of its target",

@@ -4,13 +4,17 @@ use crate::ReadError;
 use crate::random::SplitMix;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 /// A file to measure on.
 pub(super) struct Ground {
     path: PathBuf,
     bytes: u64,
-    temporary: bool,
+    /// A temporary file that could not lose its name.
+    named: bool,
+    /// One that has none: the system removes it with its last handle, whatever ends the process.
+    _nameless: Option<File>,
 }
 
 impl Ground {
@@ -19,14 +23,20 @@ impl Ground {
         let open = |cause| ReadError::Open { path: path.to_owned(), cause };
         let found = fs::metadata(path).map_err(open)?;
         if !found.is_dir() {
-            return Ok(Ground { path: path.to_owned(), bytes: found.len(), temporary: false });
+            let (path, bytes) = (path.to_owned(), found.len());
+            return Ok(Ground { path, bytes, named: false, _nameless: None });
         }
         let path = path.join(format!(".flint-probe-{}.tmp", std::process::id()));
         let temporary = |cause| ReadError::Temporary { path: path.clone(), cause };
-        let file = File::create_new(&path).map_err(temporary)?;
-        // From here on the value removes the file, however much of it is written.
-        let ground = Ground { path: path.clone(), bytes: temporary_bytes, temporary: true };
-        fill(file, temporary_bytes).map_err(temporary)?;
+        let mut file = File::create_new(&path).map_err(temporary)?;
+        let mut ground =
+            Ground { path: path.clone(), bytes: temporary_bytes, named: true, _nameless: None };
+        if let Some(again) = without_name(&path, &file) {
+            (ground.path, ground.named) = (again, false);
+        }
+        // Where it has a name, the value removes it, however much of it is written.
+        fill(&mut file, temporary_bytes).map_err(temporary)?;
+        ground._nameless = Some(file).filter(|_| !ground.named);
         Ok(ground)
     }
 
@@ -54,15 +64,21 @@ impl Ground {
 
 impl Drop for Ground {
     fn drop(&mut self) {
-        if self.temporary {
+        if self.named {
             // Nothing more can be done about a file that will not go; its name says whose it is.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
+/// Takes the name of `file` away; gives where it can be opened all the same, where the system has such a place.
+fn without_name(path: &Path, file: &File) -> Option<PathBuf> {
+    let again = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    (again.exists() && fs::remove_file(path).is_ok()).then_some(again)
+}
+
 /// Writes random bytes, which no device can compress, and waits until they are on it.
-fn fill(mut file: File, bytes: u64) -> io::Result<()> {
+fn fill(file: &mut File, bytes: u64) -> io::Result<()> {
     let mut random = SplitMix::new(bytes);
     let block: Vec<u8> = (0..1 << 17).flat_map(|_| random.next().to_le_bytes()).collect();
     let mut left = bytes;

@@ -17,7 +17,13 @@ fn options() -> ProbeOptions {
 fn a_directory_is_measured_with_a_temporary_file_that_is_removed() {
     let directory = tempfile::tempdir().unwrap();
     let mut seen = Vec::new();
-    let report = probe(directory.path(), &options(), |at| seen.push((at.done, at.points))).unwrap();
+    let left = || std::fs::read_dir(directory.path()).unwrap().count();
+    let report = probe(directory.path(), &options(), |at| {
+        seen.push((at.done, at.points));
+        // Even a process that is killed now leaves nothing.
+        assert_eq!(left(), 0);
+    });
+    let report = report.unwrap();
     let points: Vec<_> = report.random.iter().map(|point| (point.bytes, point.depth)).collect();
     assert_eq!(points, [(4096, 1), (4096, 8), (65_536, 1), (65_536, 8)]);
     assert_eq!(seen, [(0, 5), (1, 5), (2, 5), (3, 5), (4, 5)]);
@@ -28,7 +34,7 @@ fn a_directory_is_measured_with_a_temporary_file_that_is_removed() {
         let expected = point.bytes as f64 / point.micros_per_read;
         assert!((point.megabytes_per_second / expected - 1.0).abs() < 1e-9, "{point:?}");
     }
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    assert_eq!(left(), 0);
 }
 
 #[test]

@@ -26,10 +26,12 @@ pub(super) struct RunArgs {
     /// Compute threads [default: one per core]
     #[arg(short, long, value_parser = thread_count)]
     threads: Option<usize>,
-    /// Memory: bytes for the whole process (4GiB), a share of the weights (50%), or auto
+    /// Memory: bytes for the whole process (4GiB), a share of the weights (50%, what the process itself needs beside it),
+    /// or auto
     #[arg(long, default_value = "auto")]
     memory: MemoryBudget,
-    /// sparse computes predicted neurons, exact all of them [default: sparse where the bundle can]
+    /// sparse computes predicted neurons, exact all of them [default: sparse where the bundle has predictors;
+    /// with --sparsity sparse]
     #[arg(long)]
     mode: Option<Mode>,
     /// Leave out this share of the neurons of a model whose neurons are never zero, the weakest, at a cost that
@@ -66,7 +68,8 @@ pub(super) struct RunArgs {
     /// Most reads in flight [default: by measurement]
     #[arg(long, value_name = "READS", value_parser = depth)]
     depth: Option<usize>,
-    /// Read through gaps of so many bytes to save a request [default: by measurement]
+    /// Read through gaps of so many bytes to save a request [default: by measurement, one
+    /// record at most]
     #[arg(long, value_name = "BYTES")]
     max_gap: Option<u64>,
     /// Most prompt tokens that go through a layer together

@@ -56,12 +56,14 @@ fn because(said: &Forecast) -> String {
 pub(super) fn compared(report: &ForecastReport, actual: f64) -> String {
     format!(
         "forecast {:.2} tok/s, came {actual:.2} ({:+.0} %); with the rates of this run {:.2} ({:+.0} %): disk \
-         {:.2} x and memory {:.2} x what the probe saw",
+         {:.2} x and memory {:.2} x what the probe saw; first token forecast after {:.2} s, came after {:.2} s",
         report.tokens_per_second,
         (report.actual_over_forecast - 1.0) * 100.0,
         report.recomputed_tokens_per_second,
         (report.actual_over_recomputed - 1.0) * 100.0,
         report.disk_drift,
-        report.memory_drift
+        report.memory_drift,
+        report.first_token_ms / 1e3,
+        report.first_token_ms / report.first_token_over_actual / 1e3
     )
 }

@@ -72,8 +72,9 @@ impl Choices {
             self.reasons.push(reason);
         }
         self.reasons.push(format!(
-            "gaps of up to {gap} bytes are read through to save a request: {}",
-            by(options.max_gap.is_some())
+            "gaps of up to {gap} bytes are read through to save a request: {}{}",
+            by(options.max_gap.is_some()),
+            if options.max_gap.is_none() && measured { ", one record at most" } else { "" }
         ));
         self
     }

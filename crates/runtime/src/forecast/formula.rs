@@ -11,7 +11,7 @@ use serde::Serialize;
 
 /// Share of a layer's missing neurons that is named before attention by a guess, where the disk has time for it. On
 /// opt-6.7b at half of its memory 0.96 of what was read had been guessed by cascades, 0.61 to 0.82 by their first stages
-/// (guesses over neurons loaded in docs/results/paper.json); what a run really guessed stands in its statistics.
+/// (guesses over neurons loaded in docs/results/paper-opt-6.7b.json); what a run really guessed stands in its statistics.
 const GUESSED: f64 = 0.96;
 
 /// The time of a token, in milliseconds, and what it comes to.
@@ -51,13 +51,17 @@ struct LayerTime {
 impl Work {
     /// The time of one token; guesses are made where that is faster, as trials of a run find out.
     pub fn forecast(&self, rates: &Rates) -> Forecast {
-        let said = self.one_way(rates);
-        if !self.guesses {
-            return said;
+        let [with, without] = [true, false].map(|guessing| self.forecast_where(guessing, rates));
+        if without.token_ms < with.token_ms { without } else { with }
+    }
+
+    /// The same where it is known whether the run is `guessing`, as far as it can.
+    pub(super) fn forecast_where(&self, guessing: bool, rates: &Rates) -> Forecast {
+        if guessing || !self.guesses {
+            return self.one_way(rates);
         }
         let without = Work { guesses: false, reads_before_attention: false, ..self.clone() };
-        let without = without.one_way(rates);
-        if without.token_ms < said.token_ms { without } else { said }
+        without.one_way(rates)
     }
 
     fn one_way(&self, rates: &Rates) -> Forecast {
@@ -153,15 +157,6 @@ impl Work {
         (sum(|layer| layer.loaded) / sum(|layer| layer.predicted).max(1.0)).min(1.0)
     }
 
-    /// Time until the first token of a prompt of so many tokens.
-    pub fn first_token_ms(&self, rates: &Rates, tokens: usize) -> f64 {
-        let chunks = tokens.div_ceil(self.prompt.chunk.max(1)) as f64;
-        let read = chunks * self.prompt.read_bytes / rates.disk.bytes_per_second;
-        let compute = 2.0 * tokens as f64 * self.prompt.weights / rates.operations;
-        let least = self.forecast(rates).token_ms;
-        (read.max(compute) * 1e3).max(least)
-    }
-
     /// Time of all reads of a token by themselves.
     pub(super) fn read_seconds(&self, disk: &DiskRates) -> f64 {
         let records: f64 = self.layers.iter().map(|layer| layer.loaded).sum();
@@ -174,22 +169,7 @@ mod tests {
     use super::*;
 
     fn rates() -> Rates {
-        let disk = DiskRates {
-            depth: 32,
-            record_seconds: 20e-6,
-            record_cpu_seconds: 0.0,
-            run_seconds: 62e-6,
-            bytes_per_second: 1e9,
-        };
-        Rates {
-            memory: 20e9,
-            operations: 1e11,
-            predict_seconds: 0.0,
-            guess_seconds: 0.0,
-            call_seconds: 0.0,
-            checksum: 1e10,
-            disk,
-        }
+        Rates::of_tests()
     }
 
     fn work(loaded: f64) -> Work {

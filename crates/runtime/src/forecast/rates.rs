@@ -237,12 +237,8 @@ impl Rates {
     pub fn met_by(&self, work: &super::Work, stats: &Stats) -> Rates {
         let mut met = *self;
         met.memory = stats.matrix_bytes_per_second.unwrap_or(self.memory);
-        // What a prediction takes depends on how many candidates the text makes.
-        if work.sparse && self.predict_seconds > 0.0 {
-            let per_token = &stats.per_token;
-            met.predict_seconds = (per_token.predictor_ms - per_token.guess_ms) / 1e3;
-            // Guesses may have been tried and left.
-            met.guess_seconds *= met.predict_seconds / self.predict_seconds;
+        if work.sparse {
+            met.meet_predictions(stats.per_token.predictor_ms, stats.per_token.guess_ms);
         }
         let expected = work.as_done(stats).read_seconds(&self.disk);
         let busy = stats.per_token.io_busy_ms / 1e3;
@@ -250,5 +246,58 @@ impl Rates {
             met.disk = self.disk.slowed(busy / expected);
         }
         met
+    }
+
+    /// Takes predictions as a run met them, for what one takes depends on how many candidates the text makes:
+    /// milliseconds of a token's predictions, and of those the guesses. Guesses may have been tried and left, so what
+    /// one takes is not seen but scaled.
+    fn meet_predictions(&mut self, predictor_ms: f64, guess_ms: f64) {
+        if self.predict_seconds > 0.0 {
+            let met = (predictor_ms - guess_ms) / 1e3;
+            self.guess_seconds *= met / self.predict_seconds;
+            self.predict_seconds = met;
+        }
+    }
+}
+
+#[cfg(test)]
+impl Rates {
+    /// A machine for tests: 20 GB/s of memory, 20 us per record, and predictions that take nothing.
+    pub(super) fn of_tests() -> Rates {
+        let disk = DiskRates {
+            depth: 32,
+            record_seconds: 20e-6,
+            record_cpu_seconds: 0.0,
+            run_seconds: 62e-6,
+            bytes_per_second: 1e9,
+        };
+        Rates {
+            memory: 20e9,
+            operations: 1e11,
+            predict_seconds: 0.0,
+            guess_seconds: 0.0,
+            call_seconds: 0.0,
+            checksum: 1e10,
+            disk,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guess_is_as_much_dearer_in_a_run_as_a_prediction() {
+        let none = Rates::of_tests();
+        let probed = Rates { predict_seconds: 40e-3, guess_seconds: 30e-3, ..none };
+        let met = |mut rates: Rates, predictor_ms, guess_ms| {
+            rates.meet_predictions(predictor_ms, guess_ms);
+            (rates.predict_seconds, rates.guess_seconds)
+        };
+        let (predict, guess) = met(probed, 90.0, 30.0);
+        assert!((predict - 60e-3).abs() < 1e-12 && (guess - 45e-3).abs() < 1e-12);
+        assert_eq!(met(probed, 60.0, 0.0), (predict, guess), "whether guesses were made or not");
+        assert_eq!(met(none, 0.0, 0.0), (0.0, 0.0), "no predictor");
     }
 }

@@ -26,10 +26,14 @@ pub struct LayerWork {
 pub struct PromptWork {
     /// Tokens that go through a layer together.
     pub chunk: usize,
-    /// Bytes that a chunk reads.
+    /// Bytes that a chunk reads where it needs all neurons: what is not held when it begins.
     pub read_bytes: f64,
-    /// Weights that each token multiplies.
-    pub weights: f64,
+    /// Weights that each token multiplies, but for neurons.
+    pub dense_weights: f64,
+    /// Weights of all neurons.
+    pub neuron_weights: f64,
+    /// How many neurons that are.
+    pub neurons: f64,
 }
 
 /// What a token takes.
@@ -110,7 +114,9 @@ impl Work {
             prompt: PromptWork {
                 chunk: plan.chunk,
                 read_bytes: streamed + if sparse { all_rows - in_slots } else { 0.0 },
-                weights: (body + all_rows) * shape.hidden() as f64 / row,
+                dense_weights: body * shape.hidden() as f64 / row,
+                neuron_weights: all_rows * shape.hidden() as f64 / row,
+                neurons: f64::from(shape.layers) * f64::from(shape.neurons),
             },
         }
     }

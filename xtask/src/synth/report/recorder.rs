@@ -14,6 +14,20 @@ pub(super) struct Sampled {
     seen: usize,
 }
 
+impl Sampled {
+    /// What another predictor says of the same states of `layer`.
+    pub(super) fn ask(
+        &self,
+        other: &mut dyn Predictor,
+        layer: usize,
+        compute: &Compute,
+    ) -> Result<Vec<NeuronSet>, PredictorError> {
+        let mut sets = vec![NeuronSet::new(); self.predicted.len()];
+        other.predict(compute, layer, &self.states, &mut sets)?;
+        Ok(sets)
+    }
+}
+
 /// What was heard, layer by layer.
 #[derive(Debug, Clone)]
 pub(super) struct Heard {

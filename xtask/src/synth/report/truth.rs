@@ -1,11 +1,10 @@
 //! Which neurons were truly active: every row of a layer, read from the bundle, times the states of the run.
 
 use super::super::states::InMemory;
-use super::recorder::Sampled;
 use anyhow::Context;
 use flint_geometry::NeuronSet;
 use flint_kernels::{Compute, MatrixView};
-use flint_predictor::{Activity, Deciding, Score};
+use flint_predictor::{Activity, Deciding};
 use runtime::ModelFiles;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -13,16 +12,16 @@ use std::os::unix::fs::FileExt;
 /// Neurons whose records are read at a time.
 const PIECE: usize = 1024;
 
-/// Scores what was predicted in a layer against the truth.
+/// The neurons of a layer that each of the `states`, tokens x width, makes active.
 ///
 /// # Errors
 /// When the bundle cannot be read.
-pub(super) fn score(
+pub(super) fn active(
     files: &ModelFiles,
     layer: usize,
-    sampled: &Sampled,
+    states: &[f32],
     compute: &Compute,
-) -> anyhow::Result<Score> {
+) -> anyhow::Result<Vec<NeuronSet>> {
     let layout = files.bundle().shape().record;
     let feed_forward = &files.architecture().feed_forward;
     let rows = deciding_rows(files, layer)?;
@@ -30,15 +29,12 @@ pub(super) fn score(
     let bias = bias(files, layer)?;
     let activation = feed_forward.activation.kernel();
     let deciding = Deciding::new(view, bias.as_deref(), activation);
-    let mut states = InMemory { width: layout.width(), numbers: &sampled.states };
+    let mut states = InMemory { width: layout.width(), numbers: states };
+    let tokens = states.numbers.len() / layout.width();
     let activity = Activity::observe(compute, &deciding, &mut states)?;
-    let mut score = Score::default();
-    for (token, predicted) in sampled.predicted.iter().enumerate() {
-        let active =
-            (0..feed_forward.neurons as u32).filter(|&n| activity.is_active(token, n as usize));
-        score.add(predicted, &NeuronSet::from_unsorted(active.collect()));
-    }
-    Ok(score)
+    let neurons = feed_forward.neurons as u32;
+    let of = |token| (0..neurons).filter(|&n| activity.is_active(token, n as usize)).collect();
+    Ok((0..tokens).map(|token| NeuronSet::from_unsorted(of(token))).collect())
 }
 
 /// The gate rows, or else the up rows, one after the other.

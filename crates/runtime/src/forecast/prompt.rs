@@ -1,0 +1,103 @@
+//! From the work of a prompt to the time of its first token.
+//!
+//! A chunk of a prompt is limited by arithmetic, not by memory: its tokens share the weights. In exact mode it reads ahead
+//! over the whole pass. In sparse mode it reads what any of its tokens is predicted to need, layer by layer, after that
+//! layer's attention.
+
+use super::{LayerWork, Rates, Work};
+
+impl Work {
+    /// Time until the first token of a prompt of so many tokens. In sparse mode more than it takes where tokens need the same
+    /// neurons, for how alike they are is not known before they are predicted.
+    pub fn first_token_ms(&self, rates: &Rates, tokens: usize) -> f64 {
+        let chunk = tokens.clamp(1, self.prompt.chunk.max(1));
+        let chunks = tokens.div_ceil(chunk) as f64;
+        let seconds = match self.sparse {
+            true => self.sparse_chunk(rates, chunk as f64),
+            false => {
+                let weights = self.prompt.dense_weights + self.prompt.neuron_weights;
+                let read = self.prompt.read_bytes / rates.disk.bytes_per_second;
+                read.max(products(rates, chunk as f64, weights))
+            }
+        };
+        (chunks * seconds * 1e3).max(self.forecast(rates).token_ms)
+    }
+
+    /// Seconds of a chunk of so many tokens in sparse mode.
+    fn sparse_chunk(&self, rates: &Rates, tokens: f64) -> f64 {
+        let sum = |pick: fn(&LayerWork) -> f64| self.layers.iter().map(pick).sum::<f64>();
+        let (loaded, predicted) = (sum(|layer| layer.loaded), sum(|layer| layer.predicted));
+        let streamed = self.streamed_bytes / rates.disk.bytes_per_second;
+        // Where nearly all are needed, neighbours are, too, and what is read is read in order.
+        let records = streamed + tokens * loaded * rates.disk.record_seconds;
+        let reads = records.min(self.prompt.read_bytes / rates.disk.bytes_per_second);
+        // Each token is multiplied with the neurons of all. As if none were needed more often than another, which makes
+        // their union larger than it is.
+        let spared = (1.0 - predicted / self.prompt.neurons.max(1.0)).max(0.0);
+        let union = self.prompt.neuron_weights * (1.0 - spared.powf(tokens));
+        let dense = products(rates, tokens, self.prompt.dense_weights);
+        let neurons = products(rates, tokens, union);
+        dense + tokens * rates.predict_seconds + reads.max(neurons)
+    }
+}
+
+/// Seconds in which each of `tokens` is multiplied with so many weights.
+fn products(rates: &Rates, tokens: f64, weights: f64) -> f64 {
+    2.0 * tokens * weights / rates.operations
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::PromptWork;
+    use super::*;
+
+    /// Ten layers of 1000 neurons of 8000 weights: 200 predicted and 50 loaded per token.
+    fn work(sparse: bool) -> Work {
+        let layer = LayerWork { predicted: 200.0, loaded: 50.0, ..LayerWork::default() };
+        let prompt = PromptWork {
+            chunk: 16,
+            read_bytes: 100e6,
+            dense_weights: 40e6,
+            neuron_weights: 80e6,
+            neurons: 10_000.0,
+        };
+        Work { layers: vec![layer; 10], sparse, prompt, ..Work::default() }
+    }
+
+    #[test]
+    fn exact_chunks_take_the_longer_of_reads_and_products() {
+        let rates = Rates::of_tests();
+        // 100 MB at 1 GB/s; products of 16 tokens take 38 ms.
+        assert!((work(false).first_token_ms(&rates, 16) - 100.0).abs() < 1e-6);
+        assert!((work(false).first_token_ms(&rates, 17) - 200.0).abs() < 1e-6);
+        let slow = Rates { operations: 1e10, ..rates };
+        assert!((work(false).first_token_ms(&slow, 16) - 384.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn sparse_chunks_read_what_their_tokens_load_and_never_more_than_is_missing() {
+        let rates = Rates { predict_seconds: 1e-3, ..Rates::of_tests() };
+        // Two tokens load 1000 records of 20 us; the products of their neurons take less.
+        let dense = 2.0 * 2.0 * 40e6 / 1e11 * 1e3;
+        assert!((work(true).first_token_ms(&rates, 2) - (20.0 + 2.0 + dense)).abs() < 1e-6);
+        let dense = 2.0 * 16.0 * 40e6 / 1e11 * 1e3;
+        let all = work(true).first_token_ms(&rates, 16);
+        assert!((all - (100.0 + 16.0 + dense)).abs() < 1e-6, "{all}");
+    }
+
+    #[test]
+    fn each_token_of_a_sparse_chunk_is_multiplied_with_the_neurons_of_all() {
+        // Reads take no time, and 1 - 0.8^2 of the neurons are needed.
+        let mut work = work(true);
+        work.prompt.read_bytes = 0.0;
+        let union = 80e6 * (1.0 - 0.8f64.powi(2));
+        let expected = 2.0 * 2.0 * (40e6 + union) / 1e11 * 1e3;
+        assert!((work.first_token_ms(&Rates::of_tests(), 2) - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_prompt_of_one_token_takes_what_a_token_takes() {
+        let (rates, work) = (Rates::of_tests(), Work { head_bytes: 1e9, ..work(true) });
+        assert_eq!(work.first_token_ms(&rates, 1), work.forecast(&rates).token_ms);
+    }
+}
