@@ -4,6 +4,7 @@
 
 mod compare;
 mod gguf;
+mod paper;
 mod synth;
 
 #[test]

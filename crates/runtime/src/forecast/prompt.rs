@@ -27,16 +27,18 @@ impl Work {
     fn sparse_chunk(&self, rates: &Rates, tokens: f64) -> f64 {
         let sum = |pick: fn(&LayerWork) -> f64| self.layers.iter().map(pick).sum::<f64>();
         let (loaded, predicted) = (sum(|layer| layer.loaded), sum(|layer| layer.predicted));
+        // As if no neuron were needed more often than another, which makes the union of all tokens larger than it is.
+        let spared = (1.0 - predicted / self.prompt.neurons.max(1.0)).max(0.0);
+        let union = 1.0 - spared.powf(tokens);
+        // The first token finds little of what it needs in the slots, others what those before them needed.
+        let records = (predicted + (tokens - 1.0) * loaded).min(union * self.prompt.neurons);
         let streamed = self.streamed_bytes / rates.disk.bytes_per_second;
         // Where nearly all are needed, neighbours are, too, and what is read is read in order.
-        let records = streamed + tokens * loaded * rates.disk.record_seconds;
-        let reads = records.min(self.prompt.read_bytes / rates.disk.bytes_per_second);
-        // Each token is multiplied with the neurons of all. As if none were needed more often than another, which makes
-        // their union larger than it is.
-        let spared = (1.0 - predicted / self.prompt.neurons.max(1.0)).max(0.0);
-        let union = self.prompt.neuron_weights * (1.0 - spared.powf(tokens));
+        let reads = (streamed + records * rates.disk.record_seconds)
+            .min(self.prompt.read_bytes / rates.disk.bytes_per_second);
+        // Each token is multiplied with the neurons of all.
         let dense = products(rates, tokens, self.prompt.dense_weights);
-        let neurons = products(rates, tokens, union);
+        let neurons = products(rates, tokens, union * self.prompt.neuron_weights);
         dense + tokens * rates.predict_seconds + reads.max(neurons)
     }
 }
@@ -77,9 +79,14 @@ mod tests {
     #[test]
     fn sparse_chunks_read_what_their_tokens_load_and_never_more_than_is_missing() {
         let rates = Rates { predict_seconds: 1e-3, ..Rates::of_tests() };
-        // Two tokens load 1000 records of 20 us; the products of their neurons take less.
+        // Two tokens load 2000 and 500 records of 20 us; the products of their neurons take less.
         let dense = 2.0 * 2.0 * 40e6 / 1e11 * 1e3;
-        assert!((work(true).first_token_ms(&rates, 2) - (20.0 + 2.0 + dense)).abs() < 1e-6);
+        assert!((work(true).first_token_ms(&rates, 2) - (50.0 + 2.0 + dense)).abs() < 1e-6);
+        // Never more than all that 3 tokens need where none need the same: 4880 and not 6000.
+        let mut new = work(true);
+        new.layers.iter_mut().for_each(|layer| layer.loaded = 200.0);
+        let dense = 2.0 * 3.0 * 40e6 / 1e11 * 1e3;
+        assert!((new.first_token_ms(&rates, 3) - (97.6 + 3.0 + dense)).abs() < 1e-6);
         let dense = 2.0 * 16.0 * 40e6 / 1e11 * 1e3;
         let all = work(true).first_token_ms(&rates, 16);
         assert!((all - (100.0 + 16.0 + dense)).abs() < 1e-6, "{all}");
