@@ -89,7 +89,7 @@ pub struct CompareArgs {
 /// # Errors
 /// [`Refused`] for wrong requests; when no control group can be made, or a command fails in the first round.
 pub fn compare(args: &CompareArgs, tell: &mut dyn FnMut(&str)) -> anyhow::Result<String> {
-    let commit = crate::machine::commit();
+    let circumstances = crate::machine::Circumstances::now(&args.bundle);
     let contestants = contestants(args)?;
     let rounds = round::Rounds {
         contestants: &contestants,
@@ -101,8 +101,7 @@ pub fn compare(args: &CompareArgs, tell: &mut dyn FnMut(&str)) -> anyhow::Result
         Some(name) => name.clone(),
         None => args.bundle.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
     };
-    let device = crate::machine::device(&args.bundle);
-    let report = Report::new(name, (commit, device), args.tokens, caches, &contestants, runs);
+    let report = Report::new(name, circumstances, args.tokens, caches, &contestants, runs);
     if let Some(directory) = &args.out {
         for path in report.write(directory)? {
             tell(&format!("wrote {}", path.display()));

@@ -11,6 +11,7 @@ mod report;
 mod run;
 mod variants;
 
+use crate::machine::Circumstances;
 use crate::synth::{ReportArgs, SHAPES, Scale, Shape, SynthArgs};
 use anyhow::Context;
 use flint_bundle::Bundle;
@@ -66,16 +67,14 @@ pub fn paper(args: &PaperArgs) -> anyhow::Result<Vec<PathBuf>> {
         }
         let measured = measured?;
         // After every shape, so that an interrupted run keeps what it has.
-        files.extend(report::write(&args.out, &measured)?);
+        let [page, numbers, chart] = report::write(&args.out, &measured)?;
         if measured.is_void() {
-            void.push(measured.shape);
+            void.push(page.display().to_string());
         }
+        files.extend([page, numbers, chart]);
     }
-    anyhow::ensure!(
-        void.is_empty(),
-        "void, for the statistics of the models are off: {}",
-        void.join(", ")
-    );
+    let pages = void.join(", ");
+    anyhow::ensure!(void.is_empty(), "void, for the statistics of the models are off: {pages}");
     Ok(files)
 }
 
@@ -106,8 +105,9 @@ fn has_stages(dir: &Path) -> bool {
 
 fn measure(args: &PaperArgs, shape: Shape, bundle: &Path) -> anyhow::Result<ShapeReport> {
     eprintln!("  what the model does beside what it was made for");
-    let of = ReportArgs::of(bundle.to_owned());
-    let mut measured = ShapeReport::new(args, shape, bundle, crate::synth::report(&of)?);
+    let circumstances = Circumstances::now(bundle);
+    let statistics = crate::synth::report(&ReportArgs::of(bundle.to_owned()))?;
+    let mut measured = ShapeReport::new(args, shape, circumstances, statistics);
     for round in 0..args.rounds.max(1) {
         // Turned round every time, so that no variant always follows the same one.
         let mut order: Vec<usize> = (0..variants::VARIANTS.len()).collect();

@@ -114,7 +114,9 @@ pub fn probe(
         next += 1;
         (next - 1) % places * bytes as u64
     })?;
-    Ok(ProbeReport { path: point.reader.report(), file_bytes: ground.bytes(), random, sequential })
+    let mut path = point.reader.report();
+    path.reasons.iter_mut().for_each(|reason| *reason = ground.in_words(reason));
+    Ok(ProbeReport { path, file_bytes: ground.bytes(), random, sequential })
 }
 
 /// A seed that no earlier run had: places that were read before may lie in some cache below the file system, and are then

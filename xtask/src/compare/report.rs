@@ -4,7 +4,7 @@ use super::chart;
 use super::contestant::Contestant;
 use super::figures::{FIGURES, Ratios, Spread};
 use super::round::{Caches, Run};
-use crate::machine;
+use crate::machine::Circumstances;
 use anyhow::Context;
 use serde::Serialize;
 use std::fs;
@@ -14,11 +14,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     name: String,
-    date: String,
-    machine: String,
-    /// The file system and device of Flint's bundle.
-    device: String,
-    commit: String,
+    #[serde(flatten)]
+    circumstances: Circumstances,
     tokens: u32,
     /// Why the page cache was not dropped before each run; absent where it was.
     warm_because: Option<String>,
@@ -41,7 +38,7 @@ pub(super) struct Summary {
 impl Report {
     pub(super) fn new(
         name: String,
-        (commit, device): (String, String),
+        circumstances: Circumstances,
         tokens: u32,
         caches: Caches,
         contestants: &[Contestant],
@@ -52,19 +49,8 @@ impl Report {
             .collect();
         let contestants = contestants.iter().enumerate();
         let contestants = contestants.map(|(index, who)| Summary::of(index, who, &runs)).collect();
-        let (machine, date, warm_because) = (machine::machine(), machine::today(), caches.err());
-        Report {
-            name,
-            date,
-            machine,
-            device,
-            commit,
-            tokens,
-            warm_because,
-            contestants,
-            ratios,
-            runs,
-        }
+        let warm_because = caches.err();
+        Report { name, circumstances, tokens, warm_because, contestants, ratios, runs }
     }
 
     /// Writes the three files and returns their paths.
@@ -91,10 +77,7 @@ impl Report {
     pub(super) fn markdown(&self) -> String {
         let rounds = self.runs.iter().map(|run| run.round + 1).max().unwrap_or(0);
         let mut page = format!("# Flint beside a peer: {}\n\n", self.name);
-        page += &format!(
-            "- {}, {}, commit {}, {}\n",
-            self.machine, self.device, self.commit, self.date
-        );
+        page += &format!("- {}\n", self.circumstances);
         page += &format!(
             "- {rounds} interleaved rounds of {} tokens, every second one backwards; each run in a memory \
              control group of its own, page cache counted in it\n",

@@ -2,9 +2,9 @@
 
 use super::PaperArgs;
 use super::variants::Variant;
-use crate::synth::{lesson, prepare};
+use crate::synth::{lesson, prepare, run_prepared};
 use anyhow::Context;
-use runtime::{Mode, ModelFiles, Rates, RunOptions, Stats, Work, teacher_force};
+use runtime::{Mode, ModelFiles, Rates, RunOptions, Stats, Work};
 use std::path::Path;
 
 /// Tokens of the prompt, and tokens that fill the caches before anything is counted.
@@ -23,6 +23,8 @@ pub(super) struct RunResult {
     pub(super) stats: Stats,
     pub(super) work: Work,
     pub(super) rates: Option<Rates>,
+    /// Whether the peak of memory is that of this run alone.
+    pub(super) own_peak: bool,
 }
 
 pub(super) fn run(args: &PaperArgs, bundle: &Path, variant: &Variant) -> anyhow::Result<RunResult> {
@@ -44,15 +46,17 @@ pub(super) fn run(args: &PaperArgs, bundle: &Path, variant: &Variant) -> anyhow:
         measure: true,
         ..RunOptions::default()
     };
+    let own_peak = forget_peak();
     let files = ModelFiles::open(bundle)?;
     let context = PROMPT + warm_up + counted;
     let prepared = prepare(files, options, context, !variant.second_stage)?;
     let (work, rates) = (prepared.work().clone(), prepared.rates().copied());
-    let mut engine = prepared.load(&mut |_, _| {})?;
-    let mut stats = teacher_force(&mut engine, &lesson, &mut |_| {}).context(variant.name)?;
-    if variant.mode == Mode::Sparse && !variant.second_stage {
-        // It was said of all stages, which predict and load less.
-        stats.forecast = None;
-    }
-    Ok(RunResult { stats, work, rates })
+    let stats = run_prepared(prepared, &lesson, !variant.second_stage).context(variant.name)?;
+    Ok(RunResult { stats, work, rates, own_peak })
+}
+
+/// From here on the kernel counts the peak of this process anew, so that the peak of a run is not that of the runs before it;
+/// whether it does.
+fn forget_peak() -> bool {
+    std::fs::write("/proc/self/clear_refs", "5").is_ok()
 }

@@ -89,6 +89,23 @@ pub fn prepare(
     Ok(Prepared::with_predictor(files, options, Some(context), Some(first))?)
 }
 
+/// Runs what [`prepare`] gave. Of a first stage alone there is no forecast: it was said of all stages, which predict and load less.
+///
+/// # Errors
+/// When the run fails.
+pub fn run_prepared(
+    prepared: Prepared,
+    lesson: &Lesson,
+    first_stage: bool,
+) -> anyhow::Result<Stats> {
+    let mut engine = prepared.load(&mut |_, _| {})?;
+    let mut stats = teacher_force(&mut engine, lesson, &mut |_| {})?;
+    if first_stage && stats.mode == Mode::Sparse.name() {
+        stats.forecast = None;
+    }
+    Ok(stats)
+}
+
 /// The text of a bundle, cut into a lesson.
 ///
 /// # Errors
@@ -132,13 +149,7 @@ pub fn teach(args: &LessonArgs) -> anyhow::Result<Taught> {
     let files = ModelFiles::open(&args.bundle)?;
     let prepared = prepare(files, options, needed, args.first_stage)?;
     let work: Work = prepared.work().clone();
-    let mut engine = prepared.load(&mut |_, _| {})?;
-    let mut stats = teacher_force(&mut engine, &lesson, &mut |_| {})?;
-    if args.first_stage {
-        // It was said of all stages, which predict and load less.
-        stats.forecast = None;
-    }
-    drop(engine);
+    let stats = run_prepared(prepared, &lesson, args.first_stage)?;
     let compute = Compute::new(Isa::best(), stats.threads)?;
     Ok(Taught {
         stats,
@@ -208,8 +219,12 @@ impl fmt::Display for Taught {
         let Some(forecast) = &stats.forecast else { return Ok(()) };
         write!(
             f,
-            "\nforecast: actual over forecast {:.2}, over the forecast with the rates of the run {:.2}",
-            forecast.actual_over_forecast, forecast.actual_over_recomputed
+            "\nforecast: actual over forecast {:.2}, over the forecast with the rates of the run {:.2}; first token forecast \
+             after {:.2} s, came after {:.2} s",
+            forecast.actual_over_forecast,
+            forecast.actual_over_recomputed,
+            forecast.first_token_ms / 1e3,
+            forecast.actual_first_token_ms / 1e3
         )
     }
 }

@@ -5,11 +5,11 @@ mod recorder;
 mod truth;
 
 use super::lesson;
+use super::predicting::score;
 use super::recipe::{Recipe, teacher_forced_tokens};
 use super::shapes::Model;
 use anyhow::Context;
 use flint_dram_cache::PolicyKind;
-use flint_geometry::NeuronSet;
 use flint_kernels::{Compute, Isa};
 use flint_predictor::Score;
 use recorder::{Heard, Recorder, Sampled};
@@ -59,6 +59,8 @@ const TOLERANCE: f64 = 0.15;
 pub struct Check {
     /// What it is.
     pub name: String,
+    /// The layer that it is of, counted from one; none where it is of the whole model.
+    pub layer: Option<usize>,
     /// What the weights were made for.
     pub target: f64,
     /// What the run gave.
@@ -68,6 +70,11 @@ pub struct Check {
 }
 
 impl Check {
+    /// A share of the whole model.
+    pub fn share(name: &str, target: f64, measured: f64) -> Check {
+        Check { name: name.to_owned(), layer: None, target, measured, share: true }
+    }
+
     /// How far off, as a share of the target.
     pub fn off(&self) -> f64 {
         self.measured / self.target - 1.0
@@ -166,12 +173,6 @@ impl Scores {
     }
 }
 
-fn score(predicted: &[NeuronSet], active: &[NeuronSet]) -> Score {
-    let mut score = Score::default();
-    predicted.iter().zip(active).for_each(|(predicted, active)| score.add(predicted, active));
-    score
-}
-
 /// The scores of layers that predict, together: those that are read whole predict nothing.
 fn together(model: &Model, scores: &[Score]) -> Score {
     let predicting = model.layers.iter().zip(scores).filter(|(layer, _)| layer.rank.is_some());
@@ -203,12 +204,7 @@ fn checks(model: &Model, scores: &Scores, stats: &Stats, sampled: usize) -> Vec<
     let published = model.shape.published();
     let neurons = model.architecture.feed_forward.neurons as f64 * sampled as f64;
     let activity = |score: &Score| score.active as f64 / neurons;
-    let share = |name: &str, target: f64, measured: f64| Check {
-        name: name.to_owned(),
-        target,
-        measured,
-        share: true,
-    };
+    let share = Check::share;
     let sum = together(model, first);
     let mean = first.iter().map(activity).sum::<f64>() / first.len() as f64;
     let loaded = stats.per_token.neurons_loaded / stats.per_token.neurons_total;
@@ -217,6 +213,7 @@ fn checks(model: &Model, scores: &Scores, stats: &Stats, sampled: usize) -> Vec<
         share("recall", published.recall, sum.recall()),
         Check {
             name: "predicted per active".to_owned(),
+            layer: None,
             target: published.over_prediction,
             measured: sum.predicted_per_active(),
             share: false,
@@ -227,9 +224,10 @@ fn checks(model: &Model, scores: &Scores, stats: &Stats, sampled: usize) -> Vec<
         let recall = together(model, whole).recall();
         checks.push(share("recall of all stages", published.recall, recall));
     }
-    let layers = model.layers.iter().zip(first).enumerate();
-    checks.extend(layers.map(|(layer, (target, score))| {
-        share(&format!("activity, layer {}", layer + 1), target.activity, activity(score))
+    let layers = (1..).zip(model.layers.iter().zip(first));
+    checks.extend(layers.map(|(layer, (target, score))| Check {
+        layer: Some(layer),
+        ..share(&format!("activity, layer {layer}"), target.activity, activity(score))
     }));
     checks
 }

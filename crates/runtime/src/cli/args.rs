@@ -26,12 +26,12 @@ pub(super) struct RunArgs {
     /// Compute threads [default: one per core]
     #[arg(short, long, value_parser = thread_count)]
     threads: Option<usize>,
-    /// Memory: bytes for the whole process (4GiB), a share of the weights (50%, what the process itself needs beside it),
+    /// Memory: bytes for the whole process (4GiB), a share of the weights (50%; what the process itself needs comes on top),
     /// or auto
     #[arg(long, default_value = "auto")]
     memory: MemoryBudget,
-    /// sparse computes predicted neurons, exact all of them [default: sparse where the bundle has predictors;
-    /// with --sparsity sparse]
+    /// sparse computes predicted neurons, exact all of them [default: sparse where the bundle has predictors
+    /// or --sparsity is given]
     #[arg(long)]
     mode: Option<Mode>,
     /// Leave out this share of the neurons of a model whose neurons are never zero, the weakest, at a cost that

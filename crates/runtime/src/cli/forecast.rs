@@ -64,6 +64,6 @@ pub(super) fn compared(report: &ForecastReport, actual: f64) -> String {
         report.disk_drift,
         report.memory_drift,
         report.first_token_ms / 1e3,
-        report.first_token_ms / report.first_token_over_actual / 1e3
+        report.actual_first_token_ms / 1e3
     )
 }

@@ -10,7 +10,7 @@ use super::{DiskRates, LayerWork, Rates, Work};
 use serde::Serialize;
 
 /// Share of a layer's missing neurons that is named before attention by a guess, where the disk has time for it. On
-/// opt-6.7b at half of its memory 0.96 of what was read had been guessed by cascades, 0.61 to 0.82 by their first stages
+/// opt-6.7b at half of its memory 0.96 of what was read had been guessed by cascades, 0.60 to 0.81 by their first stages
 /// (guesses over neurons loaded in docs/results/paper-opt-6.7b.json); what a run really guessed stands in its statistics.
 const GUESSED: f64 = 0.96;
 

@@ -7,31 +7,36 @@
 use super::{LayerWork, Rates, Work};
 
 impl Work {
-    /// Time until the first token of a prompt of so many tokens. In sparse mode more than it takes where tokens need the same
-    /// neurons, for how alike they are is not known before they are predicted.
+    /// Time until the first token of a prompt of so many tokens. In sparse mode a rough one: how alike the tokens of a prompt are
+    /// is not known before they are predicted, and the more they are, the less has to be read.
     pub fn first_token_ms(&self, rates: &Rates, tokens: usize) -> f64 {
-        let chunk = tokens.clamp(1, self.prompt.chunk.max(1));
-        let chunks = tokens.div_ceil(chunk) as f64;
-        let seconds = match self.sparse {
-            true => self.sparse_chunk(rates, chunk as f64),
-            false => {
-                let weights = self.prompt.dense_weights + self.prompt.neuron_weights;
-                let read = self.prompt.read_bytes / rates.disk.bytes_per_second;
-                read.max(products(rates, chunk as f64, weights))
-            }
+        let chunk = self.prompt.chunk.max(1);
+        let rest = (tokens % chunk > 0).then_some(tokens % chunk);
+        let chunks = std::iter::repeat_n(chunk, tokens / chunk).chain(rest).enumerate();
+        let seconds = |(index, tokens): (usize, usize)| match self.sparse {
+            true => self.sparse_chunk(rates, tokens as f64, index == 0),
+            false => self.exact_chunk(rates, tokens as f64),
         };
-        (chunks * seconds * 1e3).max(self.forecast(rates).token_ms)
+        (chunks.map(seconds).sum::<f64>() * 1e3).max(self.forecast(rates).token_ms)
+    }
+
+    /// Seconds of a chunk of so many tokens in exact mode.
+    fn exact_chunk(&self, rates: &Rates, tokens: f64) -> f64 {
+        let weights = self.prompt.dense_weights + self.prompt.neuron_weights;
+        let reads = self.prompt.read_bytes / rates.disk.bytes_per_second;
+        reads.max(products(rates, tokens, weights))
     }
 
     /// Seconds of a chunk of so many tokens in sparse mode.
-    fn sparse_chunk(&self, rates: &Rates, tokens: f64) -> f64 {
+    fn sparse_chunk(&self, rates: &Rates, tokens: f64, is_first: bool) -> f64 {
         let sum = |pick: fn(&LayerWork) -> f64| self.layers.iter().map(pick).sum::<f64>();
         let (loaded, predicted) = (sum(|layer| layer.loaded), sum(|layer| layer.predicted));
         // As if no neuron were needed more often than another, which makes the union of all tokens larger than it is.
         let spared = (1.0 - predicted / self.prompt.neurons.max(1.0)).max(0.0);
         let union = 1.0 - spared.powf(tokens);
-        // The first token finds little of what it needs in the slots, others what those before them needed.
-        let records = (predicted + (tokens - 1.0) * loaded).min(union * self.prompt.neurons);
+        // The very first token finds little of what it needs in the slots, others what those before them needed.
+        let cold = if is_first { predicted - loaded } else { 0.0 };
+        let records = (cold + tokens * loaded).min(union * self.prompt.neurons);
         let streamed = self.streamed_bytes / rates.disk.bytes_per_second;
         // Where nearly all are needed, neighbours are, too, and what is read is read in order.
         let reads = (streamed + records * rates.disk.record_seconds)
@@ -72,38 +77,45 @@ mod tests {
         // 100 MB at 1 GB/s; products of 16 tokens take 38 ms.
         assert!((work(false).first_token_ms(&rates, 16) - 100.0).abs() < 1e-6);
         assert!((work(false).first_token_ms(&rates, 17) - 200.0).abs() < 1e-6);
+        // 24 ms a token, but what the last one needs is read again.
         let slow = Rates { operations: 1e10, ..rates };
-        assert!((work(false).first_token_ms(&slow, 16) - 384.0).abs() < 1e-6);
+        assert!((work(false).first_token_ms(&slow, 17) - (384.0 + 100.0)).abs() < 1e-6);
+        assert!((work(false).first_token_ms(&slow, 24) - 24.0 * 24.0).abs() < 1e-6);
     }
 
     #[test]
     fn sparse_chunks_read_what_their_tokens_load_and_never_more_than_is_missing() {
         let rates = Rates { predict_seconds: 1e-3, ..Rates::of_tests() };
+        let work = work(true);
+        let expect = |work: &Work, tokens: usize, reads_ms: f64| {
+            let dense = tokens as f64 * 2.0 * 40e6 / 1e11 * 1e3;
+            let (said, due) =
+                (work.first_token_ms(&rates, tokens), reads_ms + tokens as f64 + dense);
+            assert!((said - due).abs() < 1e-6, "{said}, not {due}");
+        };
         // Two tokens load 2000 and 500 records of 20 us; the products of their neurons take less.
-        let dense = 2.0 * 2.0 * 40e6 / 1e11 * 1e3;
-        assert!((work(true).first_token_ms(&rates, 2) - (50.0 + 2.0 + dense)).abs() < 1e-6);
+        expect(&work, 2, 50.0);
+        // At most what is not held, which is read in order: 100 MB at 1 GB/s.
+        expect(&work, 16, 100.0);
+        // A second chunk finds what the first one needed.
+        expect(&work, 18, 100.0 + 20.0);
         // Never more than all that 3 tokens need where none need the same: 4880 and not 6000.
-        let mut new = work(true);
+        let mut new = work.clone();
         new.layers.iter_mut().for_each(|layer| layer.loaded = 200.0);
-        let dense = 2.0 * 3.0 * 40e6 / 1e11 * 1e3;
-        assert!((new.first_token_ms(&rates, 3) - (97.6 + 3.0 + dense)).abs() < 1e-6);
-        let dense = 2.0 * 16.0 * 40e6 / 1e11 * 1e3;
-        let all = work(true).first_token_ms(&rates, 16);
-        assert!((all - (100.0 + 16.0 + dense)).abs() < 1e-6, "{all}");
+        expect(&new, 3, 97.6);
     }
 
     #[test]
     fn each_token_of_a_sparse_chunk_is_multiplied_with_the_neurons_of_all() {
-        // Reads take no time, and 1 - 0.8^2 of the neurons are needed.
-        let mut work = work(true);
-        work.prompt.read_bytes = 0.0;
+        let slow = Rates { operations: 1e9, ..Rates::of_tests() };
+        // Of the neurons 1 - 0.8^2 are needed; reads take 50 ms of that time.
         let union = 80e6 * (1.0 - 0.8f64.powi(2));
-        let expected = 2.0 * 2.0 * (40e6 + union) / 1e11 * 1e3;
-        assert!((work.first_token_ms(&Rates::of_tests(), 2) - expected).abs() < 1e-6);
+        let expected = 2.0 * 2.0 * (40e6 + union) / 1e9 * 1e3;
+        assert!((work(true).first_token_ms(&slow, 2) - expected).abs() < 1e-6);
     }
 
     #[test]
-    fn a_prompt_of_one_token_takes_what_a_token_takes() {
+    fn a_prompt_never_takes_less_than_a_token() {
         let (rates, work) = (Rates::of_tests(), Work { head_bytes: 1e9, ..work(true) });
         assert_eq!(work.first_token_ms(&rates, 1), work.forecast(&rates).token_ms);
     }
