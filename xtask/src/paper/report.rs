@@ -180,11 +180,12 @@ mod tests {
     fn report(line: &[&str], times: f64) -> ShapeReport {
         let args = Line::parse_from(["paper"].iter().chain(line)).args;
         let activity = Check::share("activity, mean", 0.03, 0.03 * times);
-        let layer = Check { layer: Some(1), ..Check::share("activity, layer 1", 0.02, 0.024) };
+        let mut layer = Check::share("activity, layer 1", 0.02, 0.024);
+        layer.layer = Some(1);
         ShapeReport {
             header: "of some tokens".to_owned(),
             statistics: vec![activity, layer],
-            ..ShapeReport::empty(&args, Shape::Phi2, Circumstances::now(Path::new("/")))
+            ..ShapeReport::empty(&args, Shape::Phi, Circumstances::now(Path::new("/")))
         }
     }
 
@@ -208,7 +209,7 @@ mod tests {
         let again = Line::try_parse_from(words).unwrap().args;
         assert_eq!(again.memory, MemoryBudget::Absolute(4 << 30));
         assert_eq!((again.number, again.rounds, again.seed), (7, 2, 5));
-        let again = ShapeReport::empty(&again, Shape::Phi2, made.circumstances.clone());
+        let again = ShapeReport::empty(&again, Shape::Phi, made.circumstances.clone());
         assert_eq!(again.command, made.command);
         assert_eq!(made.name(), "paper-phi-2-0.125-in-4294967296");
         assert_eq!(report(&["--memory", "25%"], 1.0).name(), "paper-phi-2-in-25-percent");

@@ -23,7 +23,7 @@ fn a_page_says_what_was_measured_on_what_and_whether_the_model_is_as_it_should_b
 
     let page = fs::read_to_string(page).unwrap();
     for part in [
-        "cargo xtask paper --shapes falcon-7b --scale",
+        "target/release/xtask paper --shapes falcon-7b --scale",
         "--memory 50% --number 4 --rounds 1 --seed 1`",
         "| naive | 2 |",
         "| flint | 4 |",

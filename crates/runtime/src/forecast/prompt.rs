@@ -11,7 +11,7 @@ impl Work {
     /// is not known before they are predicted, and the more they are, the less has to be read.
     pub fn first_token_ms(&self, rates: &Rates, tokens: usize) -> f64 {
         let chunk = self.prompt.chunk.max(1);
-        let rest = (tokens % chunk > 0).then_some(tokens % chunk);
+        let rest = Some(tokens % chunk).filter(|&rest| rest > 0);
         let chunks = std::iter::repeat_n(chunk, tokens / chunk).chain(rest).enumerate();
         let seconds = |(index, tokens): (usize, usize)| match self.sparse {
             true => self.sparse_chunk(rates, tokens as f64, index == 0),
