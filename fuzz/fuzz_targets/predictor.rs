@@ -28,7 +28,13 @@ fn ask<G: ScoredGroup>(width: usize, neurons: usize, bytes: &[u8]) {
     let mut some = vec![0.0; neurons];
     group.scores_among(&FAST, &input[..width], &odd, &mut some);
     let asked = |(neuron, _): &(usize, _)| odd(*neuron as u32);
-    assert!(some.iter().zip(&alone).enumerate().filter(asked).all(|(_, (some, all))| some.to_bits() == all.to_bits()));
+    assert!(
+        some.iter()
+            .zip(&alone)
+            .enumerate()
+            .filter(asked)
+            .all(|(_, (some, all))| some.to_bits() == all.to_bits())
+    );
     // What was accepted is written as it was read.
     assert!(G::from_bytes(width, neurons, &group.to_bytes()).is_ok());
 }

@@ -1,10 +1,11 @@
 //! One forward pass over consecutive tokens.
 //!
-//! For each layer: where that pays, its neurons are guessed and read during attention; attention runs on resident weights; the predictor turns the input of the feed-forward
-//! into a neuron set; the cache splits it into resident slots and misses; misses become sorted extents,
-//! merged and read straight into free slots; meanwhile gate and up of the neurons already there are
-//! computed; each completed read makes its neurons ready; the down projection adds them in ascending
-//! order. In exact mode the set is every neuron: pinned ones at once, the rest streamed in order.
+//! For each layer: where that pays, its neurons are guessed and read during attention; attention runs on
+//! resident weights; the predictor turns the input of the feed-forward into a neuron set; the cache splits
+//! it into resident slots and misses; misses become sorted extents, merged and read straight into free
+//! slots; meanwhile gate and up of the neurons already there are computed; each completed read makes its
+//! neurons ready; the down projection adds them in ascending order. In exact mode the set
+//! is every neuron: pinned ones at once, the rest streamed in order.
 
 use crate::RuntimeError;
 use crate::engine::Engine;

@@ -176,10 +176,10 @@ mod tests {
         args: PaperArgs,
     }
 
-    /// A report of a model whose activity is so many times what it should be.
-    fn report(line: &[&str], times: f64) -> ShapeReport {
+    /// A report of a model of which one layer is off.
+    fn report(line: &[&str]) -> ShapeReport {
         let args = Line::parse_from(["paper"].iter().chain(line)).args;
-        let activity = Check::share("activity, mean", 0.03, 0.03 * times);
+        let activity = Check::share("activity, mean", 0.03, 0.03);
         let mut layer = Check::share("activity, layer 1", 0.02, 0.024);
         layer.layer = Some(1);
         ShapeReport {
@@ -191,9 +191,9 @@ mod tests {
 
     #[test]
     fn a_model_that_is_not_as_it_should_be_makes_its_page_void() {
-        let right = ShapeReport { statistics: Vec::new(), ..report(&[], 1.0) };
+        let right = ShapeReport { statistics: Vec::new(), ..report(&[]) };
         assert!(!right.is_void() && !right.markdown().contains("Void"));
-        let wrong = report(&[], 1.0);
+        let wrong = report(&[]);
         assert!(wrong.is_void() && wrong.markdown().contains("**Void"), "a layer is off");
         assert!(wrong.markdown().contains("| activity, layer 1 | 2.00 % | 2.40 % | +20.0 % |"));
         assert!(wrong.markdown().contains("single layers is off by 20.0 % at most"));
@@ -204,7 +204,7 @@ mod tests {
     fn the_command_of_a_page_gives_it_again() {
         let line =
             ["--scale", "1/8", "--memory", "4GiB", "-n", "7", "--rounds", "2", "--seed", "5"];
-        let made = report(&line, 1.0);
+        let made = report(&line);
         let words = made.command.split(' ').skip(1);
         let again = Line::try_parse_from(words).unwrap().args;
         assert_eq!(again.memory, MemoryBudget::Absolute(4 << 30));
@@ -212,7 +212,7 @@ mod tests {
         let again = ShapeReport::empty(&again, Shape::Phi, made.circumstances.clone());
         assert_eq!(again.command, made.command);
         assert_eq!(made.name(), "paper-phi-2-0.125-in-4294967296");
-        assert_eq!(report(&["--memory", "25%"], 1.0).name(), "paper-phi-2-in-25-percent");
-        assert_eq!(report(&[], 1.0).name(), "paper-phi-2");
+        assert_eq!(report(&["--memory", "25%"]).name(), "paper-phi-2-in-25-percent");
+        assert_eq!(report(&[]).name(), "paper-phi-2");
     }
 }

@@ -114,7 +114,9 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<SynthReport> {
     let model = Model::new(recipe.shape, recipe.scale)?;
     let published = recipe.shape.published();
     // What was published is the paper's predictor: of a cascade the first stage.
-    let predictor = match bundled_first_stage(&files)? {
+    let first_stage = bundled_first_stage(&files)?;
+    let staged = first_stage.is_some();
+    let predictor = match first_stage {
         Some(first) => first,
         None => bundled_predictor(&files, None)?.context("the bundle has no predictors")?,
     };
@@ -140,7 +142,7 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<SynthReport> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let compute = Compute::new(Isa::best(), threads)?;
     let files = ModelFiles::open(&args.bundle)?;
-    let scores = Scores::of(&files, &heard.take(), &compute)?;
+    let scores = Scores::of(&files, staged, &heard.take(), &compute)?;
     let sampled = counted.div_ceil(EXACT_EVERY);
     Ok(SynthReport {
         header: header(&recipe, &model, &stats, sampled),
@@ -158,8 +160,13 @@ struct Scores {
 }
 
 impl Scores {
-    fn of(files: &ModelFiles, layers: &[Sampled], compute: &Compute) -> anyhow::Result<Scores> {
-        let staged = bundled_first_stage(files)?.is_some();
+    /// Asks all stages, too, where the predictor is `staged`.
+    fn of(
+        files: &ModelFiles,
+        staged: bool,
+        layers: &[Sampled],
+        compute: &Compute,
+    ) -> anyhow::Result<Scores> {
         let mut cascade = if staged { bundled_predictor(files, None)? } else { None };
         let (mut first, mut whole) = (Vec::new(), Vec::new());
         for (layer, sampled) in layers.iter().enumerate() {

@@ -51,7 +51,11 @@ struct LayerTime {
 impl Work {
     /// The time of one token; guesses are made where that is faster, as trials of a run find out.
     pub fn forecast(&self, rates: &Rates) -> Forecast {
-        let [with, without] = [true, false].map(|guessing| self.forecast_where(guessing, rates));
+        let with = self.forecast_where(true, rates);
+        if !self.guesses {
+            return with;
+        }
+        let without = self.forecast_where(false, rates);
         if without.token_ms < with.token_ms { without } else { with }
     }
 
