@@ -7,7 +7,7 @@
 mod read_memory;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use flint_geometry::{ElementType, RecordLayout};
+use flint_geometry::{DType, RecordLayout};
 use flint_iobuf::Lease;
 use flint_kernels::{
     Activation, AttentionSpec, Compute, Isa, KvCache, KvElement, MatrixView, accumulate_down,
@@ -68,7 +68,7 @@ fn gemv(criterion: &mut Criterion) {
         group.bench_function(id("matmul", &c), |b| {
             b.iter(|| {
                 let bytes = turn.next().unwrap();
-                let w = MatrixView::new(ElementType::F16, ROWS, COLS, bytes).unwrap();
+                let w = MatrixView::new(DType::F16, ROWS, COLS, bytes).unwrap();
                 matmul(&c, w, black_box(&x), None, &mut out);
             });
         });
@@ -77,7 +77,7 @@ fn gemv(criterion: &mut Criterion) {
 
 /// One token through a tenth of a layer's neurons, all of which are active.
 fn feed_forward(criterion: &mut Criterion) {
-    let layout = RecordLayout::new(ElementType::F16, COLS as u32, false).unwrap();
+    let layout = RecordLayout::new(DType::F16, COLS as u32, false).unwrap();
     let memory = weights(MEMORY);
     let layers: Vec<Vec<&[u8]>> = memory
         .chunks_exact(NEURONS * layout.payload_bytes())
@@ -112,7 +112,7 @@ fn feed_forward(criterion: &mut Criterion) {
 #[expect(clippy::print_stdout, reason = "a ceiling is a line of the results")]
 fn gemm(criterion: &mut Criterion) {
     let memory = weights(COLS * COLS * 2);
-    let w = MatrixView::new(ElementType::F16, COLS, COLS, &memory).unwrap();
+    let w = MatrixView::new(DType::F16, COLS, COLS, &memory).unwrap();
     for tokens in [64, 512] {
         let x = numbers(tokens * COLS);
         let mut out = vec![0.0; tokens * COLS];
@@ -138,7 +138,7 @@ fn small(criterion: &mut Criterion) {
     let mut out = vec![0.0; 1024];
     let mut group = criterion.benchmark_group("gemv f16, cached");
     for kib in [32, 64, 128, 256, 512, 1024] {
-        let w = MatrixView::new(ElementType::F16, kib, 512, &memory[..kib << 10]).unwrap();
+        let w = MatrixView::new(DType::F16, kib, 512, &memory[..kib << 10]).unwrap();
         group.throughput(Throughput::BytesDecimal((kib << 10) as u64));
         for threads in [1, 2] {
             let c = Compute::new(Isa::best(), threads).unwrap();

@@ -4,7 +4,7 @@
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use flint_geometry::NeuronSet;
-use flint_kernels::{Activation, Compute, ElementType, Isa, MatrixView};
+use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
 use flint_predictor::train::Factors;
 use flint_predictor::{
     Activity, Cascade, CascadeGroup, Deciding, GateCopyGroup, HalfStates, LowRankGroup, Predictor,
@@ -42,7 +42,7 @@ fn layer(compute: &Compute) -> CascadeGroup {
         let (bytes, _) = row.as_chunks_mut::<4>();
         bytes.iter_mut().zip(outer).for_each(|(bytes, number)| *bytes = number.to_le_bytes());
     }
-    let view = MatrixView::new(ElementType::F32, NEURONS, WIDTH, &rows).expect("the sizes agree");
+    let view = MatrixView::new(DType::F32, NEURONS, WIDTH, &rows).expect("the sizes agree");
     let deciding = Deciding::new(view, None, Activation::FatRelu(ACTIVE_ABOVE));
     let mut inner = vec![0.0; RANK * WIDTH];
     (0..RANK).for_each(|index| inner[index * WIDTH + index] = 1.0);

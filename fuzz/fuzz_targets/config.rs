@@ -1,7 +1,7 @@
 //! `config.json` and the files beside it, separated by zero bytes, which no JSON holds.
 #![no_main]
 
-use flint_geometry::ElementType;
+use flint_geometry::DType;
 use flint_model::{Architecture, Description};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -11,7 +11,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let description = Description { config, generation_config, tokenizer_config };
     let Ok((family, architecture)) = description.read() else { return };
     // What is accepted can be computed with, and read back.
-    let _ = architecture.shape(ElementType::F16);
+    let _ = architecture.shape(DType::F16);
     let again = Architecture::from_json(&architecture.to_json());
     assert_eq!(again.ok().as_ref(), Some(&architecture), "what is written is read");
     for spec in architecture.dense_tensors().iter().take(64) {

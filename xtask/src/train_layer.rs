@@ -1,7 +1,7 @@
 //! Time and memory of training the predictor of one layer of a given size, on states made up to be low rank
 //! plus noise: what a large model will take, without the model.
 
-use flint_kernels::{Activation, Compute, ElementType, Isa, MatrixView};
+use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
 use flint_predictor::train::{FineTuning, Regression, fine_tune};
 use flint_predictor::{Activity, Deciding, HalfStates, LowRankGroup, calibrate};
 use half::f16;
@@ -49,7 +49,7 @@ pub fn train_layer(args: &TrainLayerArgs) -> anyhow::Result<String> {
         .collect();
     // A negative bias leaves a few percent active, as in OPT.
     let bias = vec![-1.2; args.neurons];
-    let view = MatrixView::new(ElementType::F16, args.neurons, args.width, &rows)?;
+    let view = MatrixView::new(DType::F16, args.neurons, args.width, &rows)?;
     let deciding = Deciding::new(view, Some(&bias), Activation::Relu);
     let mut states = made_up_states(args, &mut random);
 

@@ -1,9 +1,7 @@
 //! A range of bytes in a file, with arithmetic that cannot wrap.
 
-use serde::{Deserialize, Serialize};
-
 /// `len` bytes from `offset` on. The end fits in 64 bits by construction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Extent {
     offset: u64,
     len: u64,

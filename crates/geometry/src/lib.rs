@@ -3,10 +3,10 @@
 //! Nothing here knows files, tensors or threads, so every other crate may depend on it.
 //!
 //! ```
-//! use flint_geometry::{ElementType, NeuronSet, RecordLayout};
+//! use flint_geometry::{DType, NeuronSet, RecordLayout};
 //!
 //! // One neuron of OPT-6.7B: a row of the up projection and a column of the down projection.
-//! let record = RecordLayout::new(ElementType::F16, 4096, false).unwrap();
+//! let record = RecordLayout::new(DType::F16, 4096, false).unwrap();
 //! assert_eq!(record.payload_bytes(), 16 * 1024);
 //!
 //! let needed = NeuronSet::from_sorted(vec![1, 5, 9]).unwrap();
@@ -14,13 +14,13 @@
 //! assert_eq!(needed.difference(&cached).as_slice(), [1, 9]);
 //! ```
 
-mod element;
+mod dtype;
 mod extent;
 mod neuron_set;
 mod record;
 mod shape;
 
-pub use element::{ElementType, UnknownElementType};
+pub use dtype::{DType, UnknownDType};
 pub use extent::Extent;
 pub use neuron_set::{NeuronKey, NeuronSet};
 pub use record::{RecordLayout, SECTOR};

@@ -1,7 +1,6 @@
 //! What one neuron's record looks like inside: `[gate row | up row | down column]`.
 
-use crate::{ElementType, Extent};
-use serde::{Deserialize, Serialize};
+use crate::{DType, Extent};
 use std::ops::Range;
 
 /// The grain of the on-disk format: record strides and section starts are multiples of this.
@@ -10,9 +9,9 @@ pub const SECTOR: u64 = 512;
 /// The parts of a record and their sizes. All records of a bundle share one layout.
 ///
 /// Source: row-column bundling, section 3.2 of "LLM in a flash" (ACL 2024).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RecordLayout {
-    element: ElementType,
+    element: DType,
     /// Numbers per row: the width of the hidden state.
     width: u32,
     gated: bool,
@@ -20,12 +19,12 @@ pub struct RecordLayout {
 
 impl RecordLayout {
     /// Records of rows `width` numbers wide; with a gate row when `gated`. `None` for a width of zero.
-    pub fn new(element: ElementType, width: u32, gated: bool) -> Option<RecordLayout> {
+    pub fn new(element: DType, width: u32, gated: bool) -> Option<RecordLayout> {
         (width > 0).then_some(RecordLayout { element, width, gated })
     }
 
     /// Encoding of every part.
-    pub fn element(&self) -> ElementType {
+    pub fn element(&self) -> DType {
         self.element
     }
 
@@ -92,7 +91,7 @@ mod tests {
 
     #[test]
     fn parts_tile_the_payload() {
-        let record = RecordLayout::new(ElementType::Bf16, 100, true).unwrap();
+        let record = RecordLayout::new(DType::Bf16, 100, true).unwrap();
         assert_eq!(record.gate(), Some(0..200));
         assert_eq!(record.up(), 200..400);
         assert_eq!(record.down(), 400..600);
@@ -103,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_plain_record_has_two_rows() {
-        let record = RecordLayout::new(ElementType::F32, 64, false).unwrap();
+        let record = RecordLayout::new(DType::F32, 64, false).unwrap();
         assert_eq!((record.gate(), record.up(), record.down()), (None, 0..256, 256..512));
         assert_eq!(record.stride(), 512);
     }

@@ -1,10 +1,9 @@
 //! The sizes of a model that decide bytes: what a bundle must agree with and a plan counts.
 
 use crate::RecordLayout;
-use serde::{Deserialize, Serialize};
 
 /// Sizes of a decoder-only model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModelShape {
     /// Decoder layers.
     pub layers: u32,

@@ -1,6 +1,6 @@
 //! What can go wrong outside a caller's control: sizes read from files, and what the machine offers.
 
-use crate::{ElementType, Isa};
+use crate::{DType, Isa};
 
 /// Why a kernel object could not be made. The kernels themselves cannot fail.
 #[derive(Debug, thiserror::Error)]
@@ -9,13 +9,19 @@ pub enum KernelError {
     #[error("a {rows} x {cols} matrix of {element} does not take {got} bytes")]
     MatrixBytes {
         /// Encoding of the weights.
-        element: ElementType,
+        element: DType,
         /// Rows asked for.
         rows: usize,
         /// Numbers per row asked for.
         cols: usize,
         /// Bytes given.
         got: usize,
+    },
+    /// There is no kernel for this data type.
+    #[error("there is no kernel for weights of {element}")]
+    NoKernel {
+        /// Encoding of the weights.
+        element: DType,
     },
     /// This CPU lacks the instructions that were asked for.
     #[error("this CPU has no {isa}: choose one of {}", names(.available))]

@@ -8,10 +8,10 @@
 //! some result, without that promise.)
 //!
 //! ```
-//! use flint_kernels::{Compute, ElementType, Isa, MatrixView, matmul};
+//! use flint_kernels::{Compute, DType, Isa, MatrixView, matmul};
 //!
 //! let weights: Vec<u8> = [1.0f32, 2.0, 3.0, 4.0].iter().flat_map(|w| w.to_le_bytes()).collect();
-//! let weights = MatrixView::new(ElementType::F32, 2, 2, &weights)?;
+//! let weights = MatrixView::new(DType::F32, 2, 2, &weights)?;
 //! let compute = Compute::new(Isa::best(), 2)?;
 //! let mut out = [0.0; 2];
 //! matmul(&compute, weights, &[10.0, 1.0], None, &mut out);
@@ -46,7 +46,7 @@ pub use ceiling::multiply_add_peak;
 pub use compute::Compute;
 pub use error::KernelError;
 pub use feed_forward::{accumulate_down, activate};
-pub use flint_geometry::{ElementType, RecordLayout};
+pub use flint_geometry::{DType, RecordLayout};
 pub use isa::Isa;
 pub use kv_cache::{KvCache, KvElement};
 pub use matmul::matmul;

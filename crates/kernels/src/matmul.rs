@@ -4,7 +4,7 @@ use crate::element::{Bf16, Element, F16, F32};
 use crate::lanes::{Kernel, Lanes};
 use crate::split::{Block, blocks};
 use crate::tile::{Vectors, dot_all};
-use crate::{Compute, ElementType, MatrixView};
+use crate::{Compute, DType, MatrixView};
 use std::ops::RangeInclusive;
 
 /// The most bytes of weights that a thread takes at a time, and the least: few enough that threads
@@ -60,9 +60,10 @@ impl Kernel for Product<'_, '_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
         match self.weights.element() {
-            ElementType::F16 => self.run_on::<L, F16>(lanes),
-            ElementType::Bf16 => self.run_on::<L, Bf16>(lanes),
-            ElementType::F32 => self.run_on::<L, F32>(lanes),
+            DType::F16 => self.run_on::<L, F16>(lanes),
+            DType::Bf16 => self.run_on::<L, Bf16>(lanes),
+            DType::F32 => self.run_on::<L, F32>(lanes),
+            quantised => unreachable!("{quantised} has no kernel here"),
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use crate::element::{Bf16, Element, F16, F32};
 use crate::lanes::{Kernel, LANES, Lanes};
-use crate::{Compute, ElementType, KernelError};
+use crate::{Compute, DType, KernelError};
 use std::ops::Range;
 
 /// `rows` x `cols` weights, row after row, at any byte alignment.
 #[derive(Debug, Clone, Copy)]
 pub struct MatrixView<'a> {
-    element: ElementType,
+    element: DType,
     rows: usize,
     cols: usize,
     row_bytes: usize,
@@ -21,7 +21,7 @@ impl<'a> MatrixView<'a> {
     /// # Errors
     /// When `bytes` is not exactly as long as the shape says.
     pub fn new(
-        element: ElementType,
+        element: DType,
         rows: usize,
         cols: usize,
         bytes: &'a [u8],
@@ -29,6 +29,7 @@ impl<'a> MatrixView<'a> {
         let row_bytes =
             element.row_bytes(cols as u64).and_then(|bytes| usize::try_from(bytes).ok());
         match row_bytes {
+            _ if element.is_quantised() => Err(KernelError::NoKernel { element }),
             Some(row_bytes) if row_bytes.checked_mul(rows) == Some(bytes.len()) => {
                 Ok(MatrixView { element, rows, cols, row_bytes, bytes })
             }
@@ -37,7 +38,7 @@ impl<'a> MatrixView<'a> {
     }
 
     /// Encoding of the weights.
-    pub fn element(&self) -> ElementType {
+    pub fn element(&self) -> DType {
         self.element
     }
 
@@ -88,7 +89,7 @@ pub fn embed(c: &Compute, weights: MatrixView<'_>, rows: &[u32], out: &mut [f32]
 
 /// Widens one row of weights to f32.
 struct Widen<'a> {
-    element: ElementType,
+    element: DType,
     row: &'a [u8],
     out: &'a mut [f32],
 }
@@ -99,9 +100,10 @@ impl Kernel for Widen<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
         match self.element {
-            ElementType::F16 => widen::<L, F16>(lanes, self.row, self.out),
-            ElementType::Bf16 => widen::<L, Bf16>(lanes, self.row, self.out),
-            ElementType::F32 => widen::<L, F32>(lanes, self.row, self.out),
+            DType::F16 => widen::<L, F16>(lanes, self.row, self.out),
+            DType::Bf16 => widen::<L, Bf16>(lanes, self.row, self.out),
+            DType::F32 => widen::<L, F32>(lanes, self.row, self.out),
+            quantised => unreachable!("{quantised} has no kernel here"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::check::check;
 use crate::{ModelError, Role, TensorSpec};
-use flint_geometry::{ElementType, ModelShape, RecordLayout};
+use flint_geometry::{DType, ModelShape, RecordLayout};
 use serde::{Deserialize, Serialize};
 
 /// The file that every size is from.
@@ -228,7 +228,7 @@ impl Architecture {
     ///
     /// # Errors
     /// When a size is zero or does not fit in 32 bits.
-    pub fn shape(&self, element: ElementType) -> Result<ModelShape, ModelError> {
+    pub fn shape(&self, element: DType) -> Result<ModelShape, ModelError> {
         let small = |key: &str, value: usize| {
             u32::try_from(value).ok().filter(|&v| v > 0).ok_or_else(|| ModelError::BadValue {
                 file: CONFIG,

@@ -2,7 +2,7 @@
 
 use crate::{Architecture, ModelError, Role};
 use candle_core::Tensor;
-use flint_geometry::ElementType;
+use flint_geometry::DType;
 use flint_kernels::{Compute, MatrixView, embed, ops};
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -44,7 +44,7 @@ pub struct InMemoryWeights<B> {
 
 #[derive(Debug)]
 struct Matrix<B> {
-    element: ElementType,
+    element: DType,
     rows: usize,
     columns: usize,
     bytes: B,
@@ -63,7 +63,7 @@ impl<B: Deref<Target = [u8]>> InMemoryWeights<B> {
     pub fn insert(
         &mut self,
         role: Role,
-        element: ElementType,
+        element: DType,
         dims: &[usize],
         bytes: B,
     ) -> Result<(), ModelError> {

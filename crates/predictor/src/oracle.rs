@@ -1,7 +1,7 @@
 //! The predictor that is never wrong, because it multiplies the true rows: for tests and upper bounds.
 
 use crate::{Predictor, PredictorError};
-use flint_geometry::{ElementType, NeuronSet};
+use flint_geometry::{DType, NeuronSet};
 use flint_kernels::{Activation, Compute, MatrixView, matmul};
 
 /// Names exactly the neurons whose activation is not zero. It holds the rows that decide (the gate
@@ -17,7 +17,7 @@ pub struct Oracle {
 #[derive(Debug)]
 pub struct OracleGroup {
     /// Encoding of the rows.
-    pub element: ElementType,
+    pub element: DType,
     /// How many neurons.
     pub neurons: usize,
     /// Numbers per row.

@@ -14,7 +14,7 @@ pub use error::CheckpointError;
 
 use crate::Halt;
 use flint_bundle::{Bundle, BundleWriter, Overwrite, Source};
-use flint_geometry::ElementType;
+use flint_geometry::DType;
 use flint_model::{Architecture, Description, Family};
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,7 @@ pub struct ConvertOptions {
     /// Directory of the bundle.
     pub out: PathBuf,
     /// Encoding to store weights in; that of the checkpoint when `None`.
-    pub element: Option<ElementType>,
+    pub element: Option<DType>,
     /// Whether a bundle that exists may be replaced.
     pub force: bool,
 }
@@ -49,7 +49,7 @@ pub enum ConvertEvent {
         /// Family of the model.
         family: String,
         /// Encoding of the neurons.
-        element: ElementType,
+        element: DType,
         /// Bytes of disk that the bundle will take.
         disk_bytes: u64,
         /// Bytes of disk that are free, where the system says so.
@@ -150,9 +150,9 @@ struct Conversion {
     family: &'static dyn Family,
     architecture: Architecture,
     /// What the caller asked for.
-    asked: Option<ElementType>,
+    asked: Option<DType>,
     /// How neurons will be stored.
-    element: ElementType,
+    element: DType,
     dense_bytes: u64,
     /// The text of `tokenizer.json`, where there is a tokenizer.
     tokenizer: Option<Vec<u8>>,
@@ -166,7 +166,7 @@ impl Conversion {
         checkpoint: Checkpoint,
         family: &'static dyn Family,
         architecture: Architecture,
-        asked: Option<ElementType>,
+        asked: Option<DType>,
     ) -> Result<Conversion, CheckpointError> {
         let element = neurons::check(&checkpoint, family, &architecture, asked)?;
         let dense_bytes = dense::check(&checkpoint, family, &architecture, asked)?;

@@ -2,7 +2,7 @@
 
 use super::read;
 use anyhow::Context;
-use flint_kernels::{Activation, Compute, ElementType, Isa, MatrixView};
+use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
 use flint_predictor::train::Factors;
 use flint_predictor::{CascadeGroup, Deciding, GateCopyGroup, LowRankGroup, ScoredGroup};
 use std::fs;
@@ -150,7 +150,7 @@ fn blobs(width: usize, neurons: usize) -> anyhow::Result<[Vec<u8>; 3]> {
     let factors = Factors::new(RANK, list(RANK * width), list(neurons * RANK), list(neurons));
     let first = LowRankGroup::quantise(&factors);
     let rows: Vec<u8> = numbers(neurons * width).flat_map(f32::to_le_bytes).collect();
-    let rows = MatrixView::new(ElementType::F32, neurons, width, &rows)?;
+    let rows = MatrixView::new(DType::F32, neurons, width, &rows)?;
     let compute = Compute::new(Isa::Scalar, 1)?;
     let copy = GateCopyGroup::copy(&compute, &Deciding::new(rows, None, Activation::Relu), 4);
     Ok([first.to_bytes(), copy.to_bytes(), CascadeGroup::new(first, copy).to_bytes()])

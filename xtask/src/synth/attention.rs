@@ -4,7 +4,7 @@
 use super::dense::Dense;
 use anyhow::{Context, bail};
 use flint_kernels::{
-    AttentionSpec, Compute, ElementType, KvCache, KvElement, MatrixView, Rotary, RotaryScaling,
+    AttentionSpec, Compute, DType, KvCache, KvElement, MatrixView, Rotary, RotaryScaling,
     attention, layer_norm, matmul, rms_norm,
 };
 use flint_model::{Affine, Architecture, LayerPart, NormKind, Role, RotaryScale};
@@ -73,7 +73,7 @@ impl Block<'_> {
         let found = self.dense.iter().find(|dense| dense.spec.role == role);
         let dense = found.with_context(|| format!("no tensor {role}"))?;
         let [rows, columns] = dense.spec.dims[..] else { bail!("{role} is no matrix") };
-        let view = MatrixView::new(ElementType::F16, rows, columns, &dense.bytes)?;
+        let view = MatrixView::new(DType::F16, rows, columns, &dense.bytes)?;
         let mut out = vec![0.0; input.len() / columns * rows];
         matmul(self.compute, view, input, None, &mut out);
         Ok(out)

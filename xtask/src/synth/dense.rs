@@ -3,7 +3,7 @@
 use super::language::Language;
 use super::random::{CodedNormals, Purpose, Random, Row, in_rows};
 use flint_bundle::{BundleError, BundleWriter};
-use flint_kernels::ElementType;
+use flint_kernels::DType;
 use flint_model::{Affine, Architecture, LayerPart, Role, TensorSpec};
 use half::f16;
 
@@ -162,7 +162,7 @@ fn row_bytes(spec: &TensorSpec) -> usize {
 
 fn begin(writer: &mut BundleWriter, spec: &TensorSpec) -> Result<(), BundleError> {
     let dims: Vec<u64> = spec.dims.iter().map(|&dim| dim as u64).collect();
-    writer.begin_tensor(&spec.role.to_string(), ElementType::F16, &dims)
+    writer.begin_tensor(&spec.role.to_string(), DType::F16, &dims)
 }
 
 impl Dense {

@@ -11,7 +11,7 @@ use super::tuning::{Aim, Gains, Sample, bars, heat, tune};
 use flint_bundle::GroupCalibration;
 use flint_geometry::NeuronSet;
 use flint_kernels::{
-    Activation, Compute, ElementType, MatrixView, RecordLayout, accumulate_down, activate, matmul,
+    Activation, Compute, DType, MatrixView, RecordLayout, accumulate_down, activate, matmul,
 };
 use flint_model::Architecture;
 use flint_predictor::train::Factors;
@@ -98,7 +98,7 @@ impl NeuronMaker<'_> {
             let bias = bias.iter().map(|bias| bias - on).collect();
             let first = self.first_stage(&low_rank, tuned.gains, bias);
             let rows = self.deciding_rows(&records);
-            let rows = MatrixView::new(ElementType::F16, neurons, width, &rows)?;
+            let rows = MatrixView::new(DType::F16, neurons, width, &rows)?;
             self.predictor(first, rows, up_bias.as_deref(), states)
         });
         let Predicts { blob, first, sets } =
@@ -206,7 +206,7 @@ impl NeuronMaker<'_> {
     fn product(&self, rows: Vec<f32>, columns: usize, seen: &[f32]) -> anyhow::Result<Vec<f32>> {
         let count = rows.len() / columns;
         let bytes: Vec<u8> = rows.iter().flat_map(|number| number.to_le_bytes()).collect();
-        let view = MatrixView::new(ElementType::F32, count, columns, &bytes)?;
+        let view = MatrixView::new(DType::F32, count, columns, &bytes)?;
         let mut out = vec![0.0; seen.len() / columns * count];
         matmul(self.compute, view, seen, None, &mut out);
         Ok(out)

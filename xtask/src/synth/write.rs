@@ -14,7 +14,7 @@ use flint_bundle::{
     Bundle, BundleWriter, Calibration, GroupCalibration, Overwrite, Source, replace_predictors,
 };
 use flint_geometry::{ModelShape, NeuronSet};
-use flint_kernels::{Compute, ElementType, Isa};
+use flint_kernels::{Compute, DType, Isa};
 use flint_model::Residual;
 use flint_predictor::{CascadeGroup, GateCopyGroup, LowRankGroup};
 use runtime::PredictorKind;
@@ -78,7 +78,7 @@ pub enum SynthEvent {
 /// When there is no room, a bundle is there already, or writing fails.
 pub fn synth(args: &SynthArgs, listen: &mut dyn FnMut(SynthEvent)) -> anyhow::Result<Bundle> {
     let model = Model::new(args.shape, args.scale)?;
-    let shape = model.architecture.shape(ElementType::F16)?;
+    let shape = model.architecture.shape(DType::F16)?;
     let predictors = predictor_bytes(&model, args.predictor);
     let disk_bytes = BundleWriter::disk_needed(&shape, dense_bytes(&model)) + predictors;
     let free_bytes = free_bytes(&args.out);
@@ -179,7 +179,7 @@ impl Maker<'_> {
             architecture,
             published: self.model.shape.published(),
             compute: &compute,
-            layout: architecture.shape(ElementType::F16)?.record,
+            layout: architecture.shape(DType::F16)?.record,
             kind: self.kind,
         };
         let total = self.disk_bytes;

@@ -39,7 +39,7 @@ use crate::{
     Calibration, Counted, Group, GroupCalibration, LoadsPerToken, ManifestFault, Named,
     PredictorEntry, Predictors, Role, Source, TensorEntry, TextEntry,
 };
-use flint_geometry::{ElementType, Extent, ModelShape, RecordLayout};
+use flint_geometry::{DType, Extent, ModelShape, RecordLayout};
 use lists::check_count;
 use names::{check_unique, checked_name};
 use tiles::Tiles;
@@ -92,11 +92,11 @@ fn check_shape(raw: &ShapeV1) -> Checked<ModelShape> {
     Ok(ModelShape { layers, neurons, vocabulary, context, kv_width, record })
 }
 
-fn element_type(raw: &ElementV1) -> ElementType {
+fn element_type(raw: &ElementV1) -> DType {
     match raw {
-        ElementV1::F16 => ElementType::F16,
-        ElementV1::Bf16 => ElementType::Bf16,
-        ElementV1::F32 => ElementType::F32,
+        ElementV1::F16 => DType::F16,
+        ElementV1::Bf16 => DType::Bf16,
+        ElementV1::F32 => DType::F32,
     }
 }
 
@@ -120,7 +120,7 @@ fn check_tensors(raw: Vec<TensorV1<'_>>, file: DataFile) -> Checked<Vec<TensorEn
 }
 
 /// Whether a tensor of these sizes has `len` bytes.
-pub(crate) fn check_dims(name: &str, element: ElementType, dims: &[u64], len: u64) -> Checked<()> {
+pub(crate) fn check_dims(name: &str, element: DType, dims: &[u64], len: u64) -> Checked<()> {
     let tensor = || name.to_owned();
     let smallest = dims.iter().copied().min().unwrap_or(1);
     if dims.len() > MAX_DIMS || smallest == 0 {
@@ -181,7 +181,7 @@ fn check_bias(
 ) -> Checked<()> {
     let Some(tensor) = bias else { return Ok(()) };
     let fits = |found: &TensorEntry| {
-        found.element == ElementType::F32 && found.dims == [u64::from(shape.neurons)]
+        found.element == DType::F32 && found.dims == [u64::from(shape.neurons)]
     };
     match tensors.get(tensor as usize).is_some_and(fits) {
         true => Ok(()),

@@ -3,7 +3,7 @@
 use super::BundleWriter;
 use crate::manifest::distinct_neurons;
 use crate::{BundleError, Counted, Group};
-use flint_geometry::ElementType;
+use flint_geometry::DType;
 
 /// A group whose records are still arriving.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl BundleWriter {
         assert_eq!(bias.len(), self.shape.neurons as usize, "numbers of a bias");
         let bytes: Vec<u8> = bias.iter().flat_map(|number| number.to_le_bytes()).collect();
         let name = format!("groups.{}.{kind}", self.groups.len());
-        self.tensor(&name, ElementType::F32, &[bias.len() as u64], &bytes)?;
+        self.tensor(&name, DType::F32, &[bias.len() as u64], &bytes)?;
         Ok(Some(self.tensors.len() as u32 - 1))
     }
 }

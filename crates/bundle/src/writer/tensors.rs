@@ -4,13 +4,13 @@ use super::BundleWriter;
 use crate::manifest::{check_dims, check_name};
 use crate::tensor::tensor_bytes;
 use crate::{BundleError, ManifestFault, Named, TensorEntry};
-use flint_geometry::ElementType;
+use flint_geometry::DType;
 
 /// A tensor whose bytes are still arriving.
 #[derive(Debug)]
 pub(super) struct OpenTensor {
     name: String,
-    element: ElementType,
+    element: DType,
     dims: Vec<u64>,
     /// Bytes it will have.
     len: u64,
@@ -27,7 +27,7 @@ impl BundleWriter {
     pub fn tensor(
         &mut self,
         name: &str,
-        element: ElementType,
+        element: DType,
         dims: &[u64],
         bytes: &[u8],
     ) -> Result<(), BundleError> {
@@ -46,7 +46,7 @@ impl BundleWriter {
     pub fn begin_tensor(
         &mut self,
         name: &str,
-        element: ElementType,
+        element: DType,
         dims: &[u64],
     ) -> Result<(), BundleError> {
         assert!(self.open_tensor.is_none(), "a tensor is not finished");

@@ -217,7 +217,7 @@ fn every_step_of_a_commit_shows_the_old_bundle_or_the_new() {
 
 #[test]
 fn names_that_no_bundle_may_have_are_refused_when_they_are_given() {
-    use flint_geometry::ElementType::F32;
+    use flint_geometry::DType::F32;
     let home = tempfile::tempdir().unwrap();
     let mut writer = sample::writer(&home.path().join("names.flint"), Overwrite::Refuse).unwrap();
     for name in ["", "../config.json", "a/b", "a\\b", "..", "a\nb"] {

@@ -2,7 +2,7 @@
 
 use crate::sample;
 use flint_bundle::{Bundle, BundleWriter, Overwrite, check_record};
-use flint_geometry::{ElementType, ModelShape, RecordLayout};
+use flint_geometry::{DType, ModelShape, RecordLayout};
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
@@ -10,14 +10,14 @@ use std::path::Path;
 #[derive(Debug, Clone)]
 struct Model {
     shape: ModelShape,
-    tensors: Vec<(ElementType, Vec<u64>)>,
+    tensors: Vec<(DType, Vec<u64>)>,
     texts: Vec<Vec<u8>>,
     /// Stored order, empty for ascending, and whether there are biases; per layer.
     groups: Vec<(Vec<u32>, bool)>,
 }
 
-fn element() -> impl Strategy<Value = ElementType> {
-    prop_oneof![Just(ElementType::F16), Just(ElementType::Bf16), Just(ElementType::F32)]
+fn element() -> impl Strategy<Value = DType> {
+    prop_oneof![Just(DType::F16), Just(DType::Bf16), Just(DType::F32)]
 }
 
 fn model() -> impl Strategy<Value = Model> {
@@ -48,8 +48,8 @@ fn payload(model: &Model, group: u32, neuron: u32) -> Vec<u8> {
     sample::bytes(group * 1000 + neuron, model.shape.record.payload_bytes())
 }
 
-fn tensor_bytes(element: ElementType, dims: &[u64], salt: u32) -> Vec<u8> {
-    let each = if element == ElementType::F32 { 4 } else { 2 };
+fn tensor_bytes(element: DType, dims: &[u64], salt: u32) -> Vec<u8> {
+    let each = if element == DType::F32 { 4 } else { 2 };
     sample::bytes(salt, dims.iter().product::<u64>() as usize * each)
 }
 
@@ -154,7 +154,7 @@ fn the_sample_comes_back_with_every_feature() {
 
 #[test]
 fn an_estimate_past_any_disk_does_not_wrap() {
-    let record = RecordLayout::new(ElementType::F32, u32::MAX, true).unwrap();
+    let record = RecordLayout::new(DType::F32, u32::MAX, true).unwrap();
     let shape = ModelShape { layers: u32::MAX, neurons: u32::MAX, record, ..sample::shape() };
     assert_eq!(BundleWriter::disk_needed(&shape, u64::MAX), u64::MAX);
 }

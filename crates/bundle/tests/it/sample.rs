@@ -4,7 +4,7 @@ use flint_bundle::{
     Bundle, BundleError, BundleWriter, Calibration, GroupCalibration, LoadsPerToken, Overwrite,
     PredictorEntry, Source, replace_predictors,
 };
-use flint_geometry::{ElementType, ModelShape, RecordLayout};
+use flint_geometry::{DType, ModelShape, RecordLayout};
 use std::fs;
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub(crate) const UP_BIAS: [f32; 5] = [1.0, 2.0, 3.0, 4.0, 5.0];
 pub(crate) const PREDICTOR: &[u8] = b"a predictor is opaque here";
 
 pub(crate) fn shape() -> ModelShape {
-    let record = RecordLayout::new(ElementType::Bf16, WIDTH, true).unwrap();
+    let record = RecordLayout::new(DType::Bf16, WIDTH, true).unwrap();
     ModelShape { layers: 2, neurons: NEURONS, vocabulary: 7, context: 16, kv_width: 8, record }
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn write_weights(dir: &Path, overwrite: Overwrite) -> Bundle {
 /// All of it but the commit.
 pub(crate) fn fill(dir: &Path, overwrite: Overwrite) -> BundleWriter {
     let mut writer = writer(dir, overwrite).unwrap();
-    writer.tensor("embedding", ElementType::F16, &[7, 33], &bytes(1, 7 * 33 * 2)).unwrap();
+    writer.tensor("embedding", DType::F16, &[7, 33], &bytes(1, 7 * 33 * 2)).unwrap();
     writer.begin_group(NEURONS, Some(&GATE_BIAS), Some(&UP_BIAS)).unwrap();
     for neuron in 0..NEURONS {
         let record = record(0, neuron);
@@ -87,12 +87,12 @@ pub(crate) fn fill(dir: &Path, overwrite: Overwrite) -> BundleWriter {
         writer.record(&[&record(1, neuron)]).unwrap();
     }
     writer.finish_group().unwrap();
-    writer.begin_tensor("norm", ElementType::Bf16, &[33]).unwrap();
+    writer.begin_tensor("norm", DType::Bf16, &[33]).unwrap();
     for piece in bytes(2, 66).chunks(10) {
         writer.append_tensor(piece).unwrap();
     }
     writer.finish_tensor().unwrap();
-    writer.tensor("scale", ElementType::F32, &[], &bytes(3, 4)).unwrap();
+    writer.tensor("scale", DType::F32, &[], &bytes(3, 4)).unwrap();
     writer.text("tokenizer.json", TOKENIZER).unwrap();
     writer
 }
@@ -107,12 +107,12 @@ pub(crate) fn write(dir: &Path) -> Bundle {
 pub(crate) fn assert_weights(bundle: &Bundle) {
     assert_eq!((bundle.shape(), bundle.source()), (&shape(), &source()));
     assert_eq!(bundle.architecture(), ARCHITECTURE);
-    assert_tensor(bundle, "embedding", ElementType::F16, &[7, 33], &bytes(1, 462));
-    assert_tensor(bundle, "norm", ElementType::Bf16, &[33], &bytes(2, 66));
-    assert_tensor(bundle, "scale", ElementType::F32, &[], &bytes(3, 4));
+    assert_tensor(bundle, "embedding", DType::F16, &[7, 33], &bytes(1, 462));
+    assert_tensor(bundle, "norm", DType::Bf16, &[33], &bytes(2, 66));
+    assert_tensor(bundle, "scale", DType::F32, &[], &bytes(3, 4));
     for (name, bias) in [("groups.0.gate_bias", GATE_BIAS), ("groups.0.up_bias", UP_BIAS)] {
         let bytes: Vec<u8> = bias.iter().flat_map(|number| number.to_le_bytes()).collect();
-        assert_tensor(bundle, name, ElementType::F32, &[5], &bytes);
+        assert_tensor(bundle, name, DType::F32, &[5], &bytes);
     }
     assert_eq!(bundle.tensors().len(), 5);
     assert_eq!(bundle.gate_bias(0), bundle.tensor("groups.0.gate_bias"));
@@ -138,7 +138,7 @@ pub(crate) fn assert_sample(bundle: &Bundle) {
     assert_eq!(bundle.calibration(), Some(&calibration()));
 }
 
-fn assert_tensor(bundle: &Bundle, name: &str, element: ElementType, dims: &[u64], expected: &[u8]) {
+fn assert_tensor(bundle: &Bundle, name: &str, element: DType, dims: &[u64], expected: &[u8]) {
     let tensor = bundle.tensor(name).unwrap();
     assert_eq!((tensor.element, tensor.dims.as_slice()), (element, dims));
     let mut bytes = vec![0; tensor.extent.len() as usize];

@@ -5,7 +5,7 @@ use crate::lanes::{Kernel, Lanes};
 use crate::matmul::rows_per_share;
 use crate::split::{Block, blocks};
 use crate::tile::{Vectors, dot_all};
-use crate::{Activation, Compute, ElementType, RecordLayout};
+use crate::{Activation, Compute, DType, RecordLayout};
 
 /// Writes the activation of each listed neuron for each token, in the order of the list.
 ///
@@ -68,9 +68,10 @@ impl Kernel for Neurons<'_, '_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
         match self.layout.element() {
-            ElementType::F16 => self.run_on::<L, F16>(lanes),
-            ElementType::Bf16 => self.run_on::<L, Bf16>(lanes),
-            ElementType::F32 => self.run_on::<L, F32>(lanes),
+            DType::F16 => self.run_on::<L, F16>(lanes),
+            DType::Bf16 => self.run_on::<L, Bf16>(lanes),
+            DType::F32 => self.run_on::<L, F32>(lanes),
+            quantised => unreachable!("{quantised} has no kernel here"),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::element::{Bf16, Element, F16, F32};
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::split::{Block, blocks};
 use crate::weighted::add_each;
-use crate::{Compute, ElementType, RecordLayout};
+use crate::{Compute, DType, RecordLayout};
 
 /// `out += acts[record] * down[record]` for each token, in the order of the list: one fused
 /// multiply-add per neuron and column, none for an activation of zero.
@@ -47,9 +47,10 @@ impl Kernel for Columns<'_, '_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
         match self.layout.element() {
-            ElementType::F16 => self.run_on::<L, F16>(lanes),
-            ElementType::Bf16 => self.run_on::<L, Bf16>(lanes),
-            ElementType::F32 => self.run_on::<L, F32>(lanes),
+            DType::F16 => self.run_on::<L, F16>(lanes),
+            DType::Bf16 => self.run_on::<L, Bf16>(lanes),
+            DType::F32 => self.run_on::<L, F32>(lanes),
+            quantised => unreachable!("{quantised} has no kernel here"),
         }
     }
 }

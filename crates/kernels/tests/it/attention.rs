@@ -1,7 +1,7 @@
 //! Attention against its definition in f64; chunks against single tokens; every path.
 
 use crate::twin::{assert_close, bits, decode, dot, encode, every, numbers, scalar};
-use flint_kernels::{AttentionSpec, Compute, ElementType, KvCache, KvElement, attention};
+use flint_kernels::{AttentionSpec, Compute, DType, KvCache, KvElement, attention};
 use proptest::prelude::*;
 
 /// A sequence of tokens with everything attention needs.
@@ -49,7 +49,7 @@ impl Case {
         let spec = &self.spec;
         let stored = |numbers: &[f32]| match self.element {
             KvElement::F32 => numbers.to_vec(),
-            KvElement::F16 => decode(ElementType::F16, &encode(ElementType::F16, numbers)),
+            KvElement::F16 => decode(DType::F16, &encode(DType::F16, numbers)),
         };
         let (k, v) = (stored(&self.k), stored(&self.v));
         let mut out = Vec::new();

@@ -2,7 +2,7 @@
 
 use crate::twin::{ELEMENTS, assert_close, bits, contract_dot, decode, encode, every, numbers};
 use crate::twin::{dot, scalar};
-use flint_kernels::{Activation, Compute, ElementType, RecordLayout, accumulate_down, activate};
+use flint_kernels::{Activation, Compute, DType, RecordLayout, accumulate_down, activate};
 use proptest::prelude::*;
 
 const ACTIVATIONS: [Activation; 4] =
@@ -106,7 +106,7 @@ impl Case {
     }
 }
 
-fn layout(element: ElementType, width: usize, gated: bool) -> RecordLayout {
+fn layout(element: DType, width: usize, gated: bool) -> RecordLayout {
     RecordLayout::new(element, width as u32, gated).unwrap()
 }
 
@@ -129,10 +129,10 @@ proptest! {
 #[test]
 fn layers_shared_between_threads_have_the_bits_of_the_contract() {
     for (element, gated, tokens) in [
-        (ElementType::F16, false, 1),
-        (ElementType::F16, true, 7),
-        (ElementType::Bf16, true, 1),
-        (ElementType::F32, false, 2),
+        (DType::F16, false, 1),
+        (DType::F16, true, 7),
+        (DType::Bf16, true, 1),
+        (DType::F32, false, 2),
     ] {
         let layout = layout(element, 515, gated);
         Case::new(layout, Activation::Relu, 700, tokens).check();
@@ -141,7 +141,7 @@ fn layers_shared_between_threads_have_the_bits_of_the_contract() {
 
 #[test]
 fn a_layer_is_close_to_its_definition() {
-    let case = Case::new(layout(ElementType::F32, 64, true), Activation::Relu, 21, 1);
+    let case = Case::new(layout(DType::F32, 64, true), Activation::Relu, 21, 1);
     let acts = case.activate(scalar());
     let mut truth: Vec<f64> = numbers(64, 4).iter().map(|&x| f64::from(x)).collect();
     for (record, &act) in acts.iter().enumerate() {
@@ -158,9 +158,9 @@ fn a_layer_is_close_to_its_definition() {
 #[test]
 fn the_order_of_the_list_is_the_order_of_the_sum() {
     // 2^24 + 1 rounds back to 2^24, so the order shows.
-    let layout = layout(ElementType::F32, 1, false);
+    let layout = layout(DType::F32, 1, false);
     let downs = [16_777_216.0f32, 1.0, 1.0, -16_777_216.0, 1.0, 1.0];
-    let memory: Vec<Vec<u8>> = downs.map(|d| encode(ElementType::F32, &[0.0, d])).to_vec();
+    let memory: Vec<Vec<u8>> = downs.map(|d| encode(DType::F32, &[0.0, d])).to_vec();
     let records: Vec<&[u8]> = memory.iter().map(Vec::as_slice).collect();
     for c in every() {
         let mut out = [0.0];
@@ -172,8 +172,8 @@ fn the_order_of_the_list_is_the_order_of_the_sum() {
 #[test]
 fn a_zero_activation_touches_nothing() {
     // Not even the sign of a zero, and not a weight that is no number.
-    let layout = layout(ElementType::F32, 2, false);
-    let record = encode(ElementType::F32, &[0.0, 0.0, f32::NAN, 1.0]);
+    let layout = layout(DType::F32, 2, false);
+    let record = encode(DType::F32, &[0.0, 0.0, f32::NAN, 1.0]);
     for c in every() {
         let mut out = [-0.0, -0.0];
         accumulate_down(c, &layout, &[&record], &[0.0], &mut out);
@@ -183,8 +183,8 @@ fn a_zero_activation_touches_nothing() {
 
 #[test]
 fn a_zero_gate_hides_whatever_up_is() {
-    let layout = layout(ElementType::F32, 1, true);
-    let record = encode(ElementType::F32, &[-1.0, f32::NAN, 1.0]);
+    let layout = layout(DType::F32, 1, true);
+    let record = encode(DType::F32, &[-1.0, f32::NAN, 1.0]);
     for c in every() {
         // The second token's gate is open: that must not change the first token's zero.
         let mut acts = [9.0; 2];
@@ -197,7 +197,7 @@ fn a_zero_gate_hides_whatever_up_is() {
 
 #[test]
 fn no_records_give_nothing() {
-    let layout = layout(ElementType::F16, 8, false);
+    let layout = layout(DType::F16, 8, false);
     for c in every() {
         activate(c, &layout, Activation::Relu, &[], None, None, &[1.0; 8], &mut []);
         let mut out = [3.0; 8];

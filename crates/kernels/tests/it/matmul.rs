@@ -3,12 +3,12 @@
 use crate::twin::{
     ELEMENTS, assert_close, bits, contract_dot, decode, dot, encode, every, numbers, scalar,
 };
-use flint_kernels::{Compute, ElementType, MatrixView, embed, matmul};
+use flint_kernels::{Compute, DType, MatrixView, embed, matmul};
 use proptest::prelude::*;
 
 /// A product to compute.
 struct Case {
-    element: ElementType,
+    element: DType,
     rows: usize,
     cols: usize,
     weights: Vec<u8>,
@@ -17,7 +17,7 @@ struct Case {
 }
 
 impl Case {
-    fn new(element: ElementType, rows: usize, cols: usize, tokens: usize, bias: bool) -> Case {
+    fn new(element: DType, rows: usize, cols: usize, tokens: usize, bias: bool) -> Case {
         let seed = (rows * 31 + cols * 7 + tokens) as u64;
         // One byte in front, so that the rows start at odd addresses.
         let mut weights = vec![0];
@@ -90,10 +90,10 @@ fn products_shared_between_threads_have_the_bits_of_the_contract() {
 #[test]
 fn a_matrix_without_rows_or_tokens_gives_nothing() {
     for c in every() {
-        let none = MatrixView::new(ElementType::F16, 0, 5, &[]).unwrap();
+        let none = MatrixView::new(DType::F16, 0, 5, &[]).unwrap();
         matmul(c, none, &[1.0; 10], None, &mut []);
-        let bytes = encode(ElementType::F16, &[1.0; 5]);
-        let one = MatrixView::new(ElementType::F16, 1, 5, &bytes).unwrap();
+        let bytes = encode(DType::F16, &[1.0; 5]);
+        let one = MatrixView::new(DType::F16, 1, 5, &bytes).unwrap();
         matmul(c, one, &[], None, &mut []);
     }
 }
@@ -113,7 +113,7 @@ fn numbers_that_are_none_do_not_panic() {
 
 #[test]
 fn rows_of_a_matrix_give_the_same_bits_as_the_whole() {
-    let case = Case::new(ElementType::Bf16, 20, 37, 3, false);
+    let case = Case::new(DType::Bf16, 20, 37, 3, false);
     let whole = case.run(scalar());
     let mut part = vec![0.0; 3 * 7];
     matmul(scalar(), case.weights().rows(5..12), &case.x, None, &mut part);
@@ -125,16 +125,16 @@ fn rows_of_a_matrix_give_the_same_bits_as_the_whole() {
 #[test]
 fn a_matrix_whose_bytes_do_not_fit_is_refused() {
     let bytes = [0; 24];
-    assert!(MatrixView::new(ElementType::F16, 3, 4, &bytes).is_ok());
-    assert!(MatrixView::new(ElementType::F16, 4, 4, &bytes).is_err());
-    assert!(MatrixView::new(ElementType::F32, 3, 4, &bytes).is_err());
-    let error = MatrixView::new(ElementType::F32, usize::MAX, usize::MAX, &bytes).unwrap_err();
+    assert!(MatrixView::new(DType::F16, 3, 4, &bytes).is_ok());
+    assert!(MatrixView::new(DType::F16, 4, 4, &bytes).is_err());
+    assert!(MatrixView::new(DType::F32, 3, 4, &bytes).is_err());
+    let error = MatrixView::new(DType::F32, usize::MAX, usize::MAX, &bytes).unwrap_err();
     assert!(error.to_string().contains("does not take 24 bytes"), "{error}");
 }
 
 #[test]
 fn every_half_precision_number_widens_exactly() {
-    for element in [ElementType::F16, ElementType::Bf16] {
+    for element in [DType::F16, DType::Bf16] {
         let bytes: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
         let weights = MatrixView::new(element, 1, 1 << 16, &bytes).unwrap();
         let want = decode(element, &bytes);

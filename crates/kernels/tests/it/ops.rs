@@ -3,7 +3,7 @@
 use crate::twin::{bits, encode, numbers, scalar};
 use candle_core::{DType, Device, Tensor};
 use flint_kernels::{
-    AttentionSpec, ElementType, KvCache, KvElement, MatrixView, Rotary, RotaryScaling, ops,
+    AttentionSpec, DType, KvCache, KvElement, MatrixView, Rotary, RotaryScaling, ops,
 };
 
 fn tensor(tokens: usize, width: usize) -> Tensor {
@@ -16,8 +16,8 @@ fn tensor_bits(tensor: &Tensor) -> Vec<u32> {
 
 #[test]
 fn linear_multiplies() {
-    let (weights, bias) = (encode(ElementType::F16, &numbers(12, 2)), numbers(4, 3));
-    let weights = MatrixView::new(ElementType::F16, 4, 3, &weights).unwrap();
+    let (weights, bias) = (encode(DType::F16, &numbers(12, 2)), numbers(4, 3));
+    let weights = MatrixView::new(DType::F16, 4, 3, &weights).unwrap();
     let out = ops::linear(&tensor(2, 3), scalar(), weights, Some(&bias)).unwrap();
     let mut want = [0.0; 8];
     flint_kernels::matmul(scalar(), weights, &numbers(6, 1), Some(&bias), &mut want);
@@ -62,8 +62,8 @@ fn a_tensor_that_starts_inside_its_storage_is_seen_where_it_starts() {
 
 #[test]
 fn other_tensors_are_refused() {
-    let weights = encode(ElementType::F16, &[0.0; 6]);
-    let weights = MatrixView::new(ElementType::F16, 2, 3, &weights).unwrap();
+    let weights = encode(DType::F16, &[0.0; 6]);
+    let weights = MatrixView::new(DType::F16, 2, 3, &weights).unwrap();
     let refuse = |x: &Tensor| ops::linear(x, scalar(), weights, None).unwrap_err().to_string();
     assert!(refuse(&tensor(3, 2).t().unwrap()).contains("not contiguous"));
     assert!(refuse(&tensor(2, 2)).contains("not (tokens, 3)"));

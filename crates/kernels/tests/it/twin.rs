@@ -1,11 +1,10 @@
 //! What the tests share: made-up numbers, every way to compute, and the slow f64 sums.
 
-use flint_kernels::{Compute, ElementType, Isa};
+use flint_kernels::{Compute, DType, Isa};
 use half::{bf16, f16};
 use std::sync::OnceLock;
 
-pub(crate) const ELEMENTS: [ElementType; 3] =
-    [ElementType::F16, ElementType::Bf16, ElementType::F32];
+pub(crate) const ELEMENTS: [DType; 3] = [DType::F16, DType::Bf16, DType::F32];
 
 /// The reference: scalar, one thread.
 pub(crate) fn scalar() -> &'static Compute {
@@ -33,29 +32,29 @@ pub(crate) fn numbers(count: usize, seed: u64) -> Vec<f32> {
 }
 
 /// `numbers`, stored as weights.
-pub(crate) fn encode(element: ElementType, numbers: &[f32]) -> Vec<u8> {
+pub(crate) fn encode(element: DType, numbers: &[f32]) -> Vec<u8> {
     numbers
         .iter()
         .flat_map(|&number| match element {
-            ElementType::F16 => f16::from_f32(number).to_le_bytes().to_vec(),
-            ElementType::Bf16 => bf16::from_f32(number).to_le_bytes().to_vec(),
-            ElementType::F32 => number.to_le_bytes().to_vec(),
+            DType::F16 => f16::from_f32(number).to_le_bytes().to_vec(),
+            DType::Bf16 => bf16::from_f32(number).to_le_bytes().to_vec(),
+            DType::F32 => number.to_le_bytes().to_vec(),
         })
         .collect()
 }
 
 /// What stored weights mean.
-pub(crate) fn decode(element: ElementType, bytes: &[u8]) -> Vec<f32> {
+pub(crate) fn decode(element: DType, bytes: &[u8]) -> Vec<f32> {
     match element {
-        ElementType::F16 => bytes
+        DType::F16 => bytes
             .chunks(2)
             .map(|pair| f16::from_le_bytes(pair.try_into().unwrap()).to_f32())
             .collect(),
-        ElementType::Bf16 => bytes
+        DType::Bf16 => bytes
             .chunks(2)
             .map(|pair| bf16::from_le_bytes(pair.try_into().unwrap()).to_f32())
             .collect(),
-        ElementType::F32 => {
+        DType::F32 => {
             bytes.chunks(4).map(|quad| f32::from_le_bytes(quad.try_into().unwrap())).collect()
         }
     }

@@ -1,7 +1,7 @@
 //! Products and orthonormal rows of f32 matrices, on the kernels of the workspace.
 
 use crate::PredictorError;
-use flint_kernels::{Compute, ElementType, MatrixView, matmul};
+use flint_kernels::{Compute, DType, MatrixView, matmul};
 
 /// Rows that are made orthogonal to the rest at a time.
 const BLOCK: usize = 64;
@@ -22,7 +22,7 @@ impl Matrix {
 
     /// `x self^T`: for each row of `x`, its product with each row of the matrix.
     pub(super) fn times(&self, compute: &Compute, x: &[f32]) -> Result<Vec<f32>, PredictorError> {
-        let view = MatrixView::new(ElementType::F32, self.rows, self.columns, &self.bytes)
+        let view = MatrixView::new(DType::F32, self.rows, self.columns, &self.bytes)
             .map_err(|error| PredictorError::Rows { cause: error.to_string() })?;
         Ok(multiplied(compute, view, x))
     }

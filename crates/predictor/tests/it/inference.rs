@@ -2,7 +2,7 @@
 
 use crate::synthetic::{Group, Numbers, compute};
 use flint_geometry::NeuronSet;
-use flint_kernels::{Activation, Compute, ElementType, Isa, MatrixView};
+use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
 use flint_predictor::train::Factors;
 use flint_predictor::{
     Activity, CascadeGroup, Curve, Deciding, Everything, GateCopy, GateCopyGroup, HalfStates,
@@ -228,7 +228,7 @@ fn the_largest_integers_do_not_overflow() {
 fn the_largest_integers_of_packed_rows_do_not_overflow() {
     let (width, neurons) = (1 << 16, 3);
     let rows = vec![1.0f32.to_le_bytes(); neurons * width].concat();
-    let rows = MatrixView::new(ElementType::F32, neurons, width, &rows).unwrap();
+    let rows = MatrixView::new(DType::F32, neurons, width, &rows).unwrap();
     let copy = GateCopyGroup::copy(&compute(), &Deciding::new(rows, None, Activation::Relu), 4);
     let first = LowRankGroup::quantise(&factors((width, neurons), 1, 1));
     let all = CascadeGroup::new(first, copy);
@@ -280,7 +280,7 @@ fn wrong_groups_and_sizes_are_errors() {
 #[test]
 fn a_copy_knows_where_its_activation_turns_on() {
     let rows: Vec<u8> = [1.0f32, 1.0].iter().flat_map(|x| x.to_le_bytes()).collect();
-    let rows = MatrixView::new(ElementType::F32, 2, 1, &rows).unwrap();
+    let rows = MatrixView::new(DType::F32, 2, 1, &rows).unwrap();
     let deciding = Deciding::new(rows, Some(&[0.0, 2.0]), Activation::FatRelu(0.5));
     let copy = GateCopyGroup::copy(&compute(), &deciding, 4);
     let mut predictor: GateCopy = Scored::new(1, 2, vec![Some(copy)]);

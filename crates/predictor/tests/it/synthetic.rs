@@ -1,6 +1,6 @@
 //! Groups and states with a known structure: a few hidden causes, plus noise.
 
-use flint_kernels::{Activation, Compute, ElementType, Isa, MatrixView};
+use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
 use flint_predictor::{Activity, Deciding, HalfStates, States};
 
 /// A sequence of numbers that look random.
@@ -64,8 +64,7 @@ impl Group {
     }
 
     pub(crate) fn deciding_with(&self, activation: Activation) -> Deciding<'_> {
-        let rows =
-            MatrixView::new(ElementType::F32, self.neurons, self.width, &self.bytes).unwrap();
+        let rows = MatrixView::new(DType::F32, self.neurons, self.width, &self.bytes).unwrap();
         Deciding::new(rows, Some(&self.bias), activation)
     }
 

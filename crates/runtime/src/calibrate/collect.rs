@@ -5,7 +5,7 @@ use super::states::{FileStates, StatesWriter};
 use super::work::WorkDirectory;
 use super::{CalibrateEvent, Sizes};
 use crate::{Halt, ModelFiles, RuntimeError};
-use flint_kernels::{Compute, ElementType, KvCache, KvElement, MatrixView, matmul, ops};
+use flint_kernels::{Compute, DType, KvCache, KvElement, MatrixView, matmul, ops};
 use flint_model::{Decoder, ModelError, Pass, Role};
 use flint_predictor::States;
 use std::time::{Duration, Instant};
@@ -225,7 +225,7 @@ fn operations_per_second(compute: &Compute) -> f64 {
     const SIDE: usize = 512;
     const TOKENS: usize = 64;
     let weights = vec![0; SIDE * SIDE * 2];
-    let Ok(view) = MatrixView::new(ElementType::F16, SIDE, SIDE, &weights) else { return 1e9 };
+    let Ok(view) = MatrixView::new(DType::F16, SIDE, SIDE, &weights) else { return 1e9 };
     let (x, mut out) = (vec![0.5; SIDE * TOKENS], vec![0.0; SIDE * TOKENS]);
     let (started, mut rounds) = (Instant::now(), 0);
     while started.elapsed() < Duration::from_millis(50) {

@@ -4,7 +4,7 @@ use crate::engine::read_bias;
 use crate::{ModelFiles, RuntimeError};
 use candle_core::Tensor;
 use flint_bundle::Bundle;
-use flint_kernels::{Activation, Compute, ElementType, MatrixView, ops};
+use flint_kernels::{Activation, Compute, DType, MatrixView, ops};
 use flint_model::{
     FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError, Role,
 };
@@ -43,7 +43,7 @@ impl LayerNeurons {
 pub(super) struct LayerRows {
     rows: Vec<u8>,
     bias: Option<Vec<f32>>,
-    element: ElementType,
+    element: DType,
     neurons: usize,
     width: usize,
     activation: Activation,

@@ -11,7 +11,7 @@ use crate::{
     THRESHOLD_TOKENS,
 };
 use clap::Args;
-use flint_geometry::ElementType;
+use flint_geometry::DType;
 use flint_model::Architecture;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,15 +65,16 @@ pub struct ConvertArgs {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Dtype(Option<ElementType>);
+struct Dtype(Option<DType>);
 
 fn dtype(text: &str) -> Result<Dtype, String> {
     if text == "keep" {
         return Ok(Dtype(None));
     }
-    text.parse()
-        .map(|element| Dtype(Some(element)))
-        .map_err(|_| "expected keep, f16, bf16 or f32".to_owned())
+    let found = text.parse().ok().filter(|dtype: &DType| !dtype.is_quantised());
+    found
+        .map(|dtype| Dtype(Some(dtype)))
+        .ok_or_else(|| "expected keep, f16, bf16 or f32".to_owned())
 }
 
 /// Converts and says what happens.

@@ -3,7 +3,7 @@
 use super::recode::recode;
 use super::{Checkpoint, CheckpointError, Conversion, Written};
 use flint_bundle::BundleWriter;
-use flint_geometry::ElementType;
+use flint_geometry::DType;
 use flint_model::{Architecture, Family};
 
 /// Bytes that are read at a time.
@@ -14,7 +14,7 @@ pub(super) fn check(
     checkpoint: &Checkpoint,
     family: &dyn Family,
     architecture: &Architecture,
-    asked: Option<ElementType>,
+    asked: Option<DType>,
 ) -> Result<u64, CheckpointError> {
     let mut bytes = 0;
     for spec in architecture.dense_tensors() {

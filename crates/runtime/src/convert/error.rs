@@ -1,7 +1,7 @@
 //! What can be wrong with a checkpoint, or go wrong while it is converted.
 
 use flint_bundle::BundleError;
-use flint_geometry::ElementType;
+use flint_geometry::DType;
 use flint_model::ModelError;
 use std::io;
 use std::path::PathBuf;
@@ -83,7 +83,7 @@ pub enum CheckpointError {
         /// The number.
         value: f32,
         /// The type asked for.
-        element: ElementType,
+        element: DType,
     },
     /// A weight is infinite or no number at all.
     #[error(

@@ -4,7 +4,7 @@ use super::checkpoint::Picked;
 use super::recode::{numbers, recode};
 use super::{Checkpoint, CheckpointError, Conversion, Written};
 use flint_bundle::BundleWriter;
-use flint_geometry::ElementType;
+use flint_geometry::DType;
 use flint_model::{Architecture, Family, Source};
 use std::ops::Range;
 
@@ -49,8 +49,8 @@ pub(super) fn check(
     checkpoint: &Checkpoint,
     family: &dyn Family,
     architecture: &Architecture,
-    asked: Option<ElementType>,
-) -> Result<ElementType, CheckpointError> {
+    asked: Option<DType>,
+) -> Result<DType, CheckpointError> {
     let mut elements = Vec::new();
     for layer in 0..architecture.layers {
         let layer = Layer::find(checkpoint, family, architecture, layer)?;
@@ -59,7 +59,7 @@ pub(super) fn check(
     elements.dedup();
     Ok(asked.unwrap_or(match elements[..] {
         [one] => one,
-        _ => ElementType::F32,
+        _ => DType::F32,
     }))
 }
 
@@ -102,7 +102,7 @@ pub(super) fn write_layer(
 fn read_rows(
     picked: &Picked<'_>,
     rows: Range<usize>,
-    element: ElementType,
+    element: DType,
 ) -> Result<Vec<u8>, CheckpointError> {
     let mut raw = Vec::new();
     picked.read(rows, &mut raw)?;

@@ -1,7 +1,7 @@
 //! From one encoding of numbers to another, refusing what does not fit.
 
 use super::CheckpointError;
-use flint_geometry::ElementType;
+use flint_geometry::DType;
 use half::{bf16, f16};
 
 /// Encodes `from` (numbers of type `source`) as `target` at the end of `into`.
@@ -10,9 +10,9 @@ use half::{bf16, f16};
 /// When a finite number becomes infinite.
 pub(super) fn recode(
     name: &str,
-    source: ElementType,
+    source: DType,
     from: &[u8],
-    target: ElementType,
+    target: DType,
     into: &mut Vec<u8>,
 ) -> Result<(), CheckpointError> {
     if source == target {
@@ -28,57 +28,57 @@ pub(super) fn recode(
     };
     for value in numbers(source, from) {
         match target {
-            ElementType::F16 => {
+            DType::F16 => {
                 let coded = f16::from_f32(value);
                 fits(value, coded.to_f32())?;
                 into.extend_from_slice(&coded.to_le_bytes());
             }
-            ElementType::Bf16 => {
+            DType::Bf16 => {
                 let coded = bf16::from_f32(value);
                 fits(value, coded.to_f32())?;
                 into.extend_from_slice(&coded.to_le_bytes());
             }
-            ElementType::F32 => into.extend_from_slice(&value.to_le_bytes()),
+            DType::F32 => into.extend_from_slice(&value.to_le_bytes()),
+            quantised => unreachable!("nothing is recoded to {quantised}"),
         }
     }
     Ok(())
 }
 
 /// The numbers in `bytes`, widened exactly.
-pub(super) fn numbers(element: ElementType, bytes: &[u8]) -> Box<dyn Iterator<Item = f32> + '_> {
+pub(super) fn numbers(element: DType, bytes: &[u8]) -> Box<dyn Iterator<Item = f32> + '_> {
     let pairs = || bytes.as_chunks::<2>().0.iter();
     match element {
-        ElementType::F16 => Box::new(pairs().map(|&pair| f16::from_le_bytes(pair).to_f32())),
-        ElementType::Bf16 => Box::new(pairs().map(|&pair| bf16::from_le_bytes(pair).to_f32())),
-        ElementType::F32 => {
+        DType::F16 => Box::new(pairs().map(|&pair| f16::from_le_bytes(pair).to_f32())),
+        DType::Bf16 => Box::new(pairs().map(|&pair| bf16::from_le_bytes(pair).to_f32())),
+        DType::F32 => {
             Box::new(bytes.as_chunks::<4>().0.iter().map(|&four| f32::from_le_bytes(four)))
         }
+        quantised => unreachable!("no checkpoint gives {quantised}"),
     }
 }
 
 /// Bytes of one number.
-pub(super) fn number_bytes(element: ElementType) -> usize {
-    match element {
-        ElementType::F16 | ElementType::Bf16 => 2,
-        ElementType::F32 => 4,
-    }
+pub(super) fn number_bytes(element: DType) -> usize {
+    element.block_bytes()
 }
 
 /// The first number in `bytes` that is infinite or none, with its place. At the speed of memory: a piece is
 /// looked through for the exponent that only such numbers have, and only then number by number.
-pub(super) fn not_finite(element: ElementType, bytes: &[u8]) -> Option<(usize, f32)> {
+pub(super) fn not_finite(element: DType, bytes: &[u8]) -> Option<(usize, f32)> {
     // Without branches inside a piece, so that the compiler uses vectors.
     const PIECE: usize = 4096;
     let found = match element {
-        ElementType::F16 => any_in_pieces(bytes.as_chunks().0, PIECE, |half| {
+        DType::F16 => any_in_pieces(bytes.as_chunks().0, PIECE, |half| {
             u16::from_le_bytes(half) & 0x7c00 == 0x7c00
         }),
-        ElementType::Bf16 => any_in_pieces(bytes.as_chunks().0, PIECE, |half| {
+        DType::Bf16 => any_in_pieces(bytes.as_chunks().0, PIECE, |half| {
             u16::from_le_bytes(half) & 0x7f80 == 0x7f80
         }),
-        ElementType::F32 => any_in_pieces(bytes.as_chunks().0, PIECE, |whole| {
+        DType::F32 => any_in_pieces(bytes.as_chunks().0, PIECE, |whole| {
             u32::from_le_bytes(whole) & 0x7f80_0000 == 0x7f80_0000
         }),
+        quantised => unreachable!("no checkpoint gives {quantised}"),
     };
     found.and_then(|at| {
         let each = number_bytes(element);
@@ -114,30 +114,30 @@ mod tests {
             let shorts = numbers.iter().flat_map(|&n| bf16::from_f32(n).to_le_bytes());
             let wholes = numbers.iter().flat_map(|n| n.to_le_bytes());
             for (element, bytes) in [
-                (ElementType::F16, halves.collect::<Vec<u8>>()),
-                (ElementType::Bf16, shorts.collect()),
-                (ElementType::F32, wholes.collect()),
+                (DType::F16, halves.collect::<Vec<u8>>()),
+                (DType::Bf16, shorts.collect()),
+                (DType::F32, wholes.collect()),
             ] {
                 let (found, number) = not_finite(element, &bytes).unwrap();
                 assert_eq!((found, number.to_bits()), (at, value.to_bits()), "{element}");
             }
         }
         let largest = [f16::MAX, f16::MIN, f16::from_f32(0.0)].map(f16::to_le_bytes).concat();
-        assert_eq!(not_finite(ElementType::F16, &largest), None);
-        assert_eq!(not_finite(ElementType::F32, &f32::MAX.to_le_bytes()), None);
-        assert_eq!(not_finite(ElementType::Bf16, &[]), None);
+        assert_eq!(not_finite(DType::F16, &largest), None);
+        assert_eq!(not_finite(DType::F32, &f32::MAX.to_le_bytes()), None);
+        assert_eq!(not_finite(DType::Bf16, &[]), None);
     }
 
     #[test]
     fn widening_is_exact_and_narrowing_refuses_overflow() {
         let mut wide = Vec::new();
         let one = f16::from_f32(1.5).to_le_bytes();
-        recode("t", ElementType::F16, &one, ElementType::F32, &mut wide).unwrap();
+        recode("t", DType::F16, &one, DType::F32, &mut wide).unwrap();
         assert_eq!(wide, 1.5f32.to_le_bytes());
 
         let large = 1e6f32.to_le_bytes();
-        let narrowed = recode("t", ElementType::F32, &large, ElementType::F16, &mut Vec::new());
+        let narrowed = recode("t", DType::F32, &large, DType::F16, &mut Vec::new());
         assert!(matches!(narrowed, Err(CheckpointError::Overflow { value, .. }) if value == 1e6));
-        recode("t", ElementType::F32, &large, ElementType::Bf16, &mut Vec::new()).unwrap();
+        recode("t", DType::F32, &large, DType::Bf16, &mut Vec::new()).unwrap();
     }
 }

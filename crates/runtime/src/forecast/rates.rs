@@ -3,7 +3,7 @@
 use crate::{RuntimeError, Stats};
 use flint_flash_io::{Options, ProbeOptions, fresh_seed, probe_random};
 use flint_iobuf::Lease;
-use flint_kernels::{Compute, ElementType, MatrixView, matmul};
+use flint_kernels::{Compute, DType, MatrixView, matmul};
 use serde::Serialize;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -139,7 +139,7 @@ fn memory_bandwidth(compute: &Compute, available: u64) -> Option<f64> {
     // Pages that were never written are all the same page, which a cache holds.
     weights.fill(1);
     let bytes = &weights[..rows * COLUMNS * 2];
-    let view = MatrixView::new(ElementType::F16, rows, COLUMNS, bytes).ok()?;
+    let view = MatrixView::new(DType::F16, rows, COLUMNS, bytes).ok()?;
     let (x, mut out) = (vec![1.0; COLUMNS], vec![0.0; rows]);
     let mut best = f64::MAX;
     for _ in 0..4 {
@@ -154,7 +154,7 @@ fn memory_bandwidth(compute: &Compute, available: u64) -> Option<f64> {
 fn arithmetic(compute: &Compute) -> f64 {
     let (tokens, rows) = CHUNK;
     let weights = vec![0; rows * COLUMNS * 2];
-    let Ok(view) = MatrixView::new(ElementType::F16, rows, COLUMNS, &weights) else {
+    let Ok(view) = MatrixView::new(DType::F16, rows, COLUMNS, &weights) else {
         unreachable!("the buffer has the size of the matrix")
     };
     let (x, mut out) = (vec![1.0; tokens * COLUMNS], vec![0.0; tokens * rows]);
@@ -171,7 +171,7 @@ fn arithmetic(compute: &Compute) -> f64 {
 fn call(compute: &Compute, memory: f64) -> f64 {
     const ROWS: usize = 64;
     let weights = vec![0; ROWS * COLUMNS * 2];
-    let Ok(view) = MatrixView::new(ElementType::F16, ROWS, COLUMNS, &weights) else {
+    let Ok(view) = MatrixView::new(DType::F16, ROWS, COLUMNS, &weights) else {
         unreachable!("the buffer has the size of the matrix")
     };
     let (x, mut out) = (vec![1.0; COLUMNS], vec![0.0; ROWS]);

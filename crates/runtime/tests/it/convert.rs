@@ -2,13 +2,13 @@
 
 use crate::model::Twin;
 use flint_fixtures::{OracleReference, oracle, tiny_opt, tiny_opt_bundle};
-use flint_geometry::ElementType;
+use flint_geometry::DType;
 use runtime::ModelFiles;
 use runtime::convert::{ConvertEvent, ConvertOptions, convert};
 use std::fs;
 use std::path::Path;
 
-fn convert_to(checkpoint: &Path, out: &Path, element: Option<ElementType>) -> ModelFiles {
+fn convert_to(checkpoint: &Path, out: &Path, element: Option<DType>) -> ModelFiles {
     let options = ConvertOptions {
         checkpoint: checkpoint.to_owned(),
         out: out.to_owned(),
@@ -59,10 +59,8 @@ fn weights_are_stored_as_asked() {
     let kept = convert_to(&oracle("opt-post-ln-free"), &directory.path().join("kept"), None);
     let prompt = [57, 301, 18];
     let exact = Twin::open(&directory.path().join("kept")).logits(&prompt);
-    assert_eq!(kept.bundle().shape().record.element(), ElementType::F16);
-    for (name, element, tolerance) in
-        [("f32", ElementType::F32, 0.0), ("bf16", ElementType::Bf16, 1.0)]
-    {
+    assert_eq!(kept.bundle().shape().record.element(), DType::F16);
+    for (name, element, tolerance) in [("f32", DType::F32, 0.0), ("bf16", DType::Bf16, 1.0)] {
         let out = directory.path().join(name);
         let made = convert_to(&oracle("opt-post-ln-free"), &out, Some(element));
         assert_eq!(made.bundle().shape().record.element(), element);

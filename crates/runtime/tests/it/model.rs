@@ -1,7 +1,7 @@
 //! Running a model in a test: open, plan, load, decode greedily; and the twin that holds everything.
 
 use flint_fixtures::tiny_opt_bundle;
-use flint_geometry::ElementType;
+use flint_geometry::DType;
 use flint_kernels::{Compute, Isa, KvCache, KvElement, MatrixView, embed, ops};
 use flint_model::{
     Decoder, InMemoryFeedForward, InMemoryWeights, MemoryGroup, Pass, Role, TensorSpec,
@@ -126,7 +126,7 @@ impl Twin {
     }
 }
 
-fn tensor(files: &ModelFiles, role: Role) -> (ElementType, Vec<u8>) {
+fn tensor(files: &ModelFiles, role: Role) -> (DType, Vec<u8>) {
     let entry = files.bundle().tensor(&role.to_string()).unwrap();
     let mut bytes = vec![0; entry.extent.len() as usize];
     files.bundle().read_tensor_into(entry, &mut bytes).unwrap();

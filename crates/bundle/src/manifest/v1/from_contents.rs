@@ -3,7 +3,7 @@
 use super::*;
 use crate::contents::{Contents, DataFile};
 use crate::{Calibration, Group, GroupCalibration, PredictorEntry, Predictors, TensorEntry};
-use flint_geometry::{ElementType, Extent, ModelShape};
+use flint_geometry::{DType, Extent, ModelShape};
 
 impl<'a> From<&'a Contents> for ManifestV1<'a> {
     fn from(contents: &'a Contents) -> ManifestV1<'a> {
@@ -50,11 +50,12 @@ fn shape(shape: &ModelShape) -> ShapeV1 {
     }
 }
 
-fn element(element: ElementType) -> ElementV1 {
+fn element(element: DType) -> ElementV1 {
     match element {
-        ElementType::F16 => ElementV1::F16,
-        ElementType::Bf16 => ElementV1::Bf16,
-        ElementType::F32 => ElementV1::F32,
+        DType::F16 => ElementV1::F16,
+        DType::Bf16 => ElementV1::Bf16,
+        DType::F32 => ElementV1::F32,
+        quantised => unreachable!("format version 1 has no {quantised}"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::recode::{not_finite, number_bytes};
 use super::{CheckpointError, Shard, Stored, read_error};
-use flint_geometry::ElementType;
+use flint_geometry::DType;
 use flint_model::Rows;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 pub(in crate::convert) struct Picked<'a> {
     shard: &'a Shard,
     stored: &'a Stored,
-    element: ElementType,
+    element: DType,
     row_bytes: usize,
     ranges: Vec<Range<usize>>,
 }
@@ -61,7 +61,7 @@ impl<'a> Picked<'a> {
     }
 
     /// How it is encoded.
-    pub(in crate::convert) fn element(&self) -> ElementType {
+    pub(in crate::convert) fn element(&self) -> DType {
         self.element
     }
 
@@ -114,11 +114,11 @@ impl<'a> Picked<'a> {
     }
 }
 
-fn element(shard: &Shard, stored: &Stored) -> Result<ElementType, CheckpointError> {
+fn element(shard: &Shard, stored: &Stored) -> Result<DType, CheckpointError> {
     match stored.kind.as_str() {
-        "F16" => Ok(ElementType::F16),
-        "BF16" => Ok(ElementType::Bf16),
-        "F32" => Ok(ElementType::F32),
+        "F16" => Ok(DType::F16),
+        "BF16" => Ok(DType::Bf16),
+        "F32" => Ok(DType::F32),
         other => Err(CheckpointError::UnsupportedType {
             path: shard.path.clone(),
             name: stored.name.clone(),

@@ -4,7 +4,7 @@ use super::{copy, refusal};
 use crate::families::{TOLERANCE, all_logits, converted, distance};
 use crate::model::{load, options};
 use flint_fixtures::{OracleReference, oracle};
-use flint_geometry::ElementType;
+use flint_geometry::DType;
 use half::{bf16, f16};
 use runtime::ModelFiles;
 use safetensors::tensor::TensorView;
@@ -90,10 +90,10 @@ fn mixed_encodings_are_kept_and_give_the_same_logits() {
     let bundle = converted(dir.path(), dir.path());
     let files = ModelFiles::open(&bundle).unwrap();
     // The three rows of a neuron are one record: wide enough for each of them.
-    assert_eq!(files.bundle().shape().record.element(), ElementType::F32);
+    assert_eq!(files.bundle().shape().record.element(), DType::F32);
     let element = |name: &str| files.bundle().tensor(name).unwrap().element;
-    assert_eq!(element("layers.0.query.weight"), ElementType::F16);
-    assert_eq!(element("layers.0.key.weight"), ElementType::Bf16);
+    assert_eq!(element("layers.0.query.weight"), DType::F16);
+    assert_eq!(element("layers.0.key.weight"), DType::Bf16);
     let rows = all_logits(&mut load(&bundle, &options(100.0), 8, None), &prompt.ids);
     for (row, expected) in rows.iter().zip(prompt.logits_all.as_ref().unwrap()) {
         // Halves hold the numbers of the reference all but the smallest.
