@@ -2,7 +2,7 @@
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use flint_fixtures::tiny_opt_bundle;
-use runtime::{Engine, MemoryBudget, ModelFiles, Prepared, RunOptions, Session};
+use flint_engine::{Engine, MemoryBudget, ModelFiles, Prepared, RunOptions, Session};
 use std::time::{Duration, Instant};
 
 /// Tokens of context: enough for prompts of this size at the smallest budget.

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use runtime::convert::parsers::byte_level;
+use flint_checkpoint::parsers::byte_level;
 
 fuzz_target!(init: flint_fuzz::panics_unwind(), |bytes: &[u8]| {
     let mut texts = bytes.split(|&byte| byte == 0);

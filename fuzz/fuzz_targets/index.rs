@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = runtime::convert::parsers::index(bytes);
+    let _ = flint_checkpoint::parsers::index(bytes);
 });

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use runtime::convert::parsers::sentencepiece;
+use flint_checkpoint::parsers::sentencepiece;
 
 fuzz_target!(init: flint_fuzz::panics_unwind(), |bytes: &[u8]| {
     flint_fuzz::no_panic(|| drop(sentencepiece(bytes)));

@@ -16,7 +16,7 @@ pub use round::{Run, order};
 use crate::Refused;
 use contestant::Contestant;
 use report::Report;
-use runtime::ModelFiles;
+use flint_engine::ModelFiles;
 use std::path::{Path, PathBuf};
 
 /// What to compare, and how.

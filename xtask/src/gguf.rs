@@ -13,7 +13,7 @@ use crate::Refused;
 use anyhow::Context;
 use flint_model::Architecture;
 use layout::Tensor;
-use runtime::ModelFiles;
+use flint_engine::ModelFiles;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};

@@ -115,7 +115,7 @@ fn exit(result: anyhow::Result<ExitCode>) -> ExitCode {
 }
 
 fn is_of_the_runtime(error: &anyhow::Error) -> bool {
-    error.is::<runtime::RuntimeError>() || error.is::<flint_bundle::BundleError>()
+    error.is::<flint_engine::EngineError>() || error.is::<flint_bundle::BundleError>()
 }
 
 /// Names the files that were written.

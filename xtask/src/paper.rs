@@ -16,7 +16,7 @@ use crate::synth::{ReportArgs, SHAPES, Scale, Shape, SynthArgs};
 use anyhow::Context;
 use flint_bundle::Bundle;
 use report::ShapeReport;
-use runtime::PredictorKind;
+use flint_convert::PredictorKind;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ pub struct PaperArgs {
     dir: PathBuf,
     /// Memory of every variant
     #[arg(long, default_value = "50%")]
-    memory: runtime::MemoryBudget,
+    memory: flint_engine::MemoryBudget,
     /// Tokens that sparse variants are measured on; dense ones take an eighth of it, those without reuse a quarter
     #[arg(short, long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
     number: u32,

@@ -27,7 +27,7 @@ pub use scale::Scale;
 pub use shapes::{SHAPES, Shape};
 pub use write::{SynthEvent, synth};
 
-use runtime::PredictorKind;
+use flint_convert::PredictorKind;
 use std::path::PathBuf;
 
 /// What to make.

@@ -78,7 +78,7 @@ pub fn train_layer(args: &TrainLayerArgs) -> anyhow::Result<String> {
     let layer = started.elapsed().as_secs_f64();
     took.push(format!(
         "one layer    {layer:.1} s, peak memory {} MB",
-        runtime::process_memory().peak / 1_000_000
+        flint_engine::process_memory().peak / 1_000_000
     ));
     took.push(format!("{} layers    {:.0} min", args.layers, layer * args.layers as f64 / 60.0));
     let (recall, over) = (found.score.recall(), found.score.predicted_per_active());

@@ -67,7 +67,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     start_logging();
     std::panic::set_hook(Box::new(output::complain_of_bug));
     let ran = std::panic::catch_unwind(AssertUnwindSafe(|| run_command(arguments)));
-    tracing::debug!(peak_rss_bytes = crate::process_memory().peak, "ends");
+    tracing::debug!(peak_rss_bytes = flint_engine::process_memory().peak, "ends");
     ran.unwrap_or(ExitCode::FAILURE)
 }
 
@@ -100,10 +100,13 @@ pub fn status(result: anyhow::Result<()>) -> ExitCode {
 }
 
 fn exit_status(error: &anyhow::Error) -> u8 {
-    if let Some(error) = error.downcast_ref::<crate::RuntimeError>() {
+    if let Some(error) = error.downcast_ref::<flint_engine::EngineError>() {
         return error.exit_status();
     }
-    if let Some(error) = error.downcast_ref::<crate::convert::CheckpointError>() {
+    if let Some(error) = error.downcast_ref::<flint_convert::ConvertError>() {
+        return error.exit_status();
+    }
+    if let Some(error) = error.downcast_ref::<flint_convert::CalibrateError>() {
         return error.exit_status();
     }
     let input = error.is::<Refused>() || error.is::<flint_bundle::BundleError>();

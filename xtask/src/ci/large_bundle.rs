@@ -3,7 +3,7 @@
 use super::tool::{cargo, run as call};
 use super::{DeepArgs, Outcome};
 use crate::synth::{Shape, SynthArgs, synth};
-use runtime::PredictorKind;
+use flint_convert::PredictorKind;
 use std::path::Path;
 
 /// The smallest scale of opt-6.7b, in whole layers of the true width, that has a gigabyte.

@@ -94,7 +94,7 @@ fn files(directory: &Path, wanted: impl Fn(&Path) -> bool) -> anyhow::Result<Vec
 
 /// The architecture that the shipped bundle holds.
 fn flint_bundle(fixtures: &Path) -> anyhow::Result<String> {
-    let files = runtime::ModelFiles::open(&fixtures.join("tiny-opt.flint"))?;
+    let files = flint_engine::ModelFiles::open(&fixtures.join("tiny-opt.flint"))?;
     Ok(files.architecture().to_json())
 }
 

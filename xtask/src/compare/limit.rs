@@ -1,6 +1,6 @@
 //! How much memory a contestant may use.
 
-use runtime::MemoryBudget;
+use flint_engine::MemoryBudget;
 use std::str::FromStr;
 
 /// A limit of a control group.

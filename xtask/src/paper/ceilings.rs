@@ -2,7 +2,7 @@
 
 use flint_flash_io::{ProbeOptions, probe};
 use flint_kernels::{Compute, Isa, multiply_add_peak};
-use runtime::ModelFiles;
+use flint_engine::ModelFiles;
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use super::report::ShapeReport;
 use super::variants::VARIANTS;
 use plotters::prelude::*;
-use runtime::Stats;
+use flint_engine::Stats;
 
 /// Width and height in pixels.
 const WHOLE: (u32, u32) = (960, 440);

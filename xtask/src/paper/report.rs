@@ -10,7 +10,7 @@ use crate::compare::Spread;
 use crate::machine::Circumstances;
 use crate::synth::{Check, Shape, SynthReport};
 use anyhow::Context;
-use runtime::{MemoryBudget, Stats};
+use flint_engine::{MemoryBudget, Stats};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -168,7 +168,7 @@ pub(super) fn write(out: &Path, shape: &ShapeReport) -> anyhow::Result<[PathBuf;
 mod tests {
     use super::*;
     use clap::Parser;
-    use runtime::MemoryBudget;
+    use flint_engine::MemoryBudget;
 
     #[derive(Debug, Parser)]
     struct Line {

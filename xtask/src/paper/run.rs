@@ -4,7 +4,7 @@ use super::PaperArgs;
 use super::variants::Variant;
 use crate::synth::{lesson, prepare, run_prepared};
 use anyhow::Context;
-use runtime::{Mode, ModelFiles, Rates, RunOptions, Stats, Work};
+use flint_engine::{Mode, ModelFiles, Rates, RunOptions, Stats, Work};
 use std::path::Path;
 
 /// Tokens of the prompt, and tokens that fill the caches before anything is counted.

@@ -1,7 +1,7 @@
 //! The rows of the ablation, from reading everything for every token to Flint as it is.
 
 use flint_dram_cache::PolicyKind;
-use runtime::{Ablation, Guessing, Mode};
+use flint_engine::{Ablation, Guessing, Mode};
 use std::num::NonZeroU32;
 
 /// The window of the paper.

@@ -19,7 +19,7 @@ use flint_predictor::{LowRankGroup, Score};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rand_chacha::rand_core::RngCore;
-use runtime::PredictorKind;
+use flint_convert::PredictorKind;
 
 /// Neurons that gains are tuned on; they stand for all, for heat is in random order.
 const SAMPLED: usize = 2048;

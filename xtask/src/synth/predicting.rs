@@ -9,7 +9,7 @@ use flint_predictor::{
     Activity, CascadeGroup, Deciding, GateCopyGroup, LowRankGroup, Predictor, Score, Scored,
     ScoredGroup, States, calibrate,
 };
-use runtime::PredictorKind;
+use flint_convert::PredictorKind;
 
 /// One of this many neurons is kept on the list of hot ones: as many as calibration keeps.
 const HOT: usize = 4;

@@ -17,7 +17,7 @@ use flint_geometry::{ModelShape, NeuronSet};
 use flint_kernels::{Compute, DType, Isa};
 use flint_model::Residual;
 use flint_predictor::{CascadeGroup, GateCopyGroup, LowRankGroup};
-use runtime::PredictorKind;
+use flint_convert::PredictorKind;
 use std::path::Path;
 
 /// Tokens that each layer is tuned on.
@@ -106,7 +106,7 @@ pub fn synth(args: &SynthArgs, listen: &mut dyn FnMut(SynthEvent)) -> anyhow::Re
     let made = maker.write(&mut writer, listen)?;
     writer.commit()?;
     listen(SynthEvent::Replaying);
-    let loads_per_token = runtime::load_curve(&made.predicted, shape.neurons)?;
+    let loads_per_token = flint_convert::load_curve(&made.predicted, shape.neurons)?;
     let calibration = Calibration {
         tokens: TUNING_TOKENS as u64,
         groups: made.found,

@@ -6,7 +6,7 @@ use anyhow::Context;
 use flint_geometry::NeuronSet;
 use flint_kernels::Compute;
 use flint_predictor::{Predictor, PredictorError};
-use runtime::{Mode, ModelFiles, Prepared, RunOptions, RuntimeError, Session, bundled_predictor};
+use flint_engine::{Mode, ModelFiles, Prepared, RunOptions, EngineError, Session, bundled_predictor};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,9 +32,9 @@ pub(super) fn record(model: &Path, text: &Path, tokens: usize) -> anyhow::Result
         let text = teacher_forced_tokens(model, tokens)?;
         return record_tokens(files, predictor, &text, tokens);
     }
-    let codec = files.codec()?.ok_or(RuntimeError::NoTokenizer)?;
+    let codec = files.codec()?.ok_or(EngineError::NoTokenizer)?;
     let text = std::fs::read_to_string(text)
-        .map_err(|cause| RuntimeError::File { path: text.to_owned(), cause })?;
+        .map_err(|cause| EngineError::File { path: text.to_owned(), cause })?;
     record_tokens(files, predictor, &codec.encode(&text, false)?, tokens)
 }
 
@@ -81,7 +81,7 @@ fn windows(text: &[u32], begin: Option<u32>, window: usize, tokens: usize) -> Ve
 fn no_predictors(model: &Path) -> anyhow::Error {
     let model = model.display();
     let text = format!("{model} has no predictors, so there is nothing to trace: convert it anew");
-    let refused = Err::<(), _>(RuntimeError::NoPredictors).context(text);
+    let refused = Err::<(), _>(EngineError::NoPredictors).context(text);
     refused.err().unwrap_or_else(|| unreachable!("it was made as an error"))
 }
 
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_bundle_without_predictors_is_a_callers_mistake_told_in_one_line() {
         let error = no_predictors("a.flint".as_ref());
-        assert_eq!(error.downcast_ref::<RuntimeError>().unwrap().exit_status(), 2);
+        assert_eq!(error.downcast_ref::<EngineError>().unwrap().exit_status(), 2);
         let text = error.to_string();
         assert!(text.starts_with("a.flint has no predictors") && !text.contains('\n'), "{text}");
     }

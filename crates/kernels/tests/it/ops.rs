@@ -1,7 +1,7 @@
 //! The candle ops give what their functions give, and refuse tensors they cannot see in place.
 
 use crate::twin::{bits, encode, numbers, scalar};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use flint_kernels::{
     AttentionSpec, DType, KvCache, KvElement, MatrixView, Rotary, RotaryScaling, ops,
 };
@@ -67,7 +67,7 @@ fn other_tensors_are_refused() {
     let refuse = |x: &Tensor| ops::linear(x, scalar(), weights, None).unwrap_err().to_string();
     assert!(refuse(&tensor(3, 2).t().unwrap()).contains("not contiguous"));
     assert!(refuse(&tensor(2, 2)).contains("not (tokens, 3)"));
-    let integers = Tensor::zeros((2, 3), DType::U32, &Device::Cpu).unwrap();
+    let integers = Tensor::zeros((2, 3), candle_core::DType::U32, &Device::Cpu).unwrap();
     assert!(refuse(&integers).contains("F32"));
     assert!(ops::from_vec(vec![0.0; 3], (2, 2)).is_err());
 }

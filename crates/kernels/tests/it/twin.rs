@@ -39,6 +39,7 @@ pub(crate) fn encode(element: DType, numbers: &[f32]) -> Vec<u8> {
             DType::F16 => f16::from_f32(number).to_le_bytes().to_vec(),
             DType::Bf16 => bf16::from_f32(number).to_le_bytes().to_vec(),
             DType::F32 => number.to_le_bytes().to_vec(),
+            quantised => unreachable!("{quantised}"),
         })
         .collect()
 }
@@ -57,6 +58,7 @@ pub(crate) fn decode(element: DType, bytes: &[u8]) -> Vec<f32> {
         DType::F32 => {
             bytes.chunks(4).map(|quad| f32::from_le_bytes(quad.try_into().unwrap())).collect()
         }
+        quantised => unreachable!("{quantised}"),
     }
 }
 

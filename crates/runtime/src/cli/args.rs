@@ -3,10 +3,7 @@
 use super::output::note;
 use super::progress::{advance, byte_bar};
 use super::refuse;
-use crate::{
-    Ablation, Engine, Guessing, Halt, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions,
-    SystemFiles, TextCodec,
-};
+use flint_engine::{Ablation, Engine, Guessing, Halt, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, SystemFiles, TextCodec};
 use clap::Args;
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::BackendChoice;
@@ -175,7 +172,7 @@ impl PromptArgs {
             (None, Some(path)) => read_text(path)?,
             (None, None) => return Err(refuse("no prompt: give -p, -f or --tokens")),
         };
-        let codec = codec.ok_or(crate::RuntimeError::NoTokenizer)?;
+        let codec = codec.ok_or(flint_engine::EngineError::NoTokenizer)?;
         Ok(codec.encode(&text, true)?)
     }
 }
@@ -183,7 +180,7 @@ impl PromptArgs {
 /// Reads a text file of the user's.
 pub(super) fn read_text(path: &Path) -> anyhow::Result<String> {
     let bytes = fs::read(path)
-        .map_err(|cause| crate::RuntimeError::File { path: path.to_owned(), cause })?;
+        .map_err(|cause| flint_engine::EngineError::File { path: path.to_owned(), cause })?;
     String::from_utf8(bytes).map_err(|_| refuse(format!("{} is not UTF-8 text", path.display())))
 }
 
@@ -196,7 +193,7 @@ pub(super) fn check_context(
     let limit = run.context.unwrap_or(usize::MAX).min(architecture.context);
     if needed > limit {
         let what = "the prompt";
-        return Err(crate::RuntimeError::ContextTooLong { what, needed, limit }.into());
+        return Err(flint_engine::EngineError::ContextTooLong { what, needed, limit }.into());
     }
     Ok(())
 }

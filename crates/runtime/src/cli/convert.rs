@@ -5,11 +5,9 @@ use super::interrupt::Interrupt;
 use super::output::{bytes, cost, note};
 use super::progress::{advance, byte_bar, count_bar};
 use super::refuse;
-use crate::convert::{CheckpointError, ConvertEvent, ConvertOptions};
-use crate::{
-    CALIBRATION_TOKENS, CalibrateEvent, CalibrateOptions, ModelFiles, PredictorKind, RuntimeError,
-    THRESHOLD_TOKENS,
-};
+use flint_convert::{ConvertError, ConvertEvent, ConvertOptions};
+use flint_convert::{CALIBRATION_TOKENS, CalibrateEvent, CalibrateOptions, PredictorKind, THRESHOLD_TOKENS};
+use flint_engine::{ModelFiles, EngineError};
 use clap::Args;
 use flint_geometry::DType;
 use flint_model::Architecture;
@@ -109,7 +107,7 @@ fn convert_both(
 ) -> anyhow::Result<()> {
     if let Some(checkpoint) = &args.checkpoint {
         if !sparsities.is_empty() {
-            check_sparsity(&crate::convert::architecture(checkpoint)?)?;
+            check_sparsity(&flint_convert::architecture(checkpoint)?)?;
         }
         write_bundle(args, checkpoint, interrupt)?;
     }
@@ -121,8 +119,8 @@ fn convert_both(
 
 /// Whether the work ended because it was asked to.
 fn is_halted(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(RuntimeError::Halted))
-        || matches!(error.downcast_ref(), Some(CheckpointError::Halted))
+    matches!(error.downcast_ref(), Some(EngineError::Halted))
+        || matches!(error.downcast_ref(), Some(ConvertError::Halted))
 }
 
 fn write_bundle(
@@ -147,7 +145,7 @@ fn write_bundle(
         ));
     });
     let halt = interrupt.halt();
-    let converted = crate::convert::convert_until(&options, &halt, &mut |event| match event {
+    let converted = flint_convert::convert_until(&options, &halt, &mut |event| match event {
         ConvertEvent::Planned { family, element, disk_bytes, free_bytes } => {
             let free = free_bytes.map_or("unknown".to_owned(), bytes);
             let disk = bytes(disk_bytes);
@@ -178,7 +176,7 @@ fn check_sparsity(architecture: &Architecture) -> anyhow::Result<()> {
     let activation = architecture.feed_forward.activation;
     if activation.kernel().is_sparse() {
         let activation = format!("{activation:?}");
-        return Err(RuntimeError::SparsityOfZeros { activation }.into());
+        return Err(EngineError::SparsityOfZeros { activation }.into());
     }
     Ok(())
 }
@@ -226,7 +224,7 @@ fn make_predictors(
     };
     let done = steps(args, interrupt);
     let (collecting, training) = (count_bar("layers", false), count_bar("training", false));
-    let made = crate::calibrate(&options, &tokens, &mut |event| match event {
+    let made = flint_convert::calibrate(&options, &tokens, &mut |event| match event {
         CalibrateEvent::Planned {
             tokens,
             disk_bytes,
@@ -301,7 +299,7 @@ fn calibration_text(
     }
 }
 
-fn layer_line(report: &crate::LayerReport) -> String {
+fn layer_line(report: &flint_convert::LayerReport) -> String {
     if report.size == 0 {
         return format!("layer {}: too dense to predict, read whole", report.layer);
     }
@@ -325,7 +323,7 @@ fn token_ids(text: &str) -> anyhow::Result<Vec<u32>> {
     words
         .map(|word| {
             word.parse().map_err(|_| {
-                RuntimeError::BadTokenizer { cause: format!("'{word}' is no token id") }.into()
+                EngineError::BadTokenizer { cause: format!("'{word}' is no token id") }.into()
             })
         })
         .collect()

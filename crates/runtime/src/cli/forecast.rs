@@ -1,6 +1,6 @@
 //! The forecast in words: before a run with its reasons, after it beside what came.
 
-use crate::{Forecast, ForecastReport, Prepared};
+use flint_engine::{Forecast, ForecastReport, Prepared};
 
 /// Tokens of the prompt that `flint plan` forecasts the first token of.
 const PROMPT: usize = 128;

@@ -5,7 +5,7 @@ use super::interrupt::Interrupt;
 use super::output::{bytes, note, say, say_json};
 use super::progress::{advance, count_bar};
 use super::refuse;
-use crate::{Engine, Event, Generated, Live, Request, Sampling, Stats, TextCodec};
+use flint_engine::{Engine, Event, Generated, Live, Request, Sampling, Stats, TextCodec};
 use clap::{Args, Parser};
 use std::fs::File;
 use std::io::Write;
@@ -89,7 +89,7 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
     let needed = prompt.len().saturating_add(args.number);
     check_context(&args.run, files.architecture(), prompt.len())?;
     if args.stop.is_some() && codec.is_none() {
-        return Err(crate::RuntimeError::NoTokenizer.into());
+        return Err(flint_engine::EngineError::NoTokenizer.into());
     }
     let request = args.request(prompt);
     let prepared = args.run.prepare(files, Some(needed), quiet, interrupt.halt())?;
@@ -130,7 +130,7 @@ fn run(
         None => String::new(),
     };
     let mut failed = None;
-    let generated = crate::generate_live(engine, codec, request, live, &mut |event| {
+    let generated = flint_engine::generate_live(engine, codec, request, live, &mut |event| {
         let shown = match event {
             Event::Prompt(fed) => {
                 advance(&bar, fed as u64, total);
@@ -269,7 +269,7 @@ impl Trace {
 
     fn token(&mut self, token: u32, text: &str) -> anyhow::Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        let ms = crate::stats::milliseconds(self.start.elapsed());
+        let ms = self.start.elapsed().as_secs_f64() * 1e3;
         writeln!(file, "{}", serde_json::json!({ "ms": ms, "token": token, "text": text }))?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! `flint inspect`: what a bundle holds.
 
 use super::output::{bytes, cost, say, say_json};
-use crate::{ModelFiles, Sparsity, sparsities};
+use flint_engine::{ModelFiles, Sparsity, sparsities};
 use clap::Args;
 use flint_bundle::{Calibration, GroupCalibration, LoadsPerToken};
 use serde_json::{Value, json};

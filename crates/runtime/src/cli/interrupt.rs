@@ -1,7 +1,7 @@
 //! Ctrl-C and SIGTERM: the work is asked to end, and what it did so far is printed, within a second, even if
 //! the work itself waits for a device that never answers.
 
-use crate::Halt;
+use flint_engine::Halt;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use std::process;

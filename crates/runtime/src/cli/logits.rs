@@ -3,7 +3,7 @@
 
 use super::args::{RunArgs, check_context, load};
 use super::output::{cost, note, say};
-use crate::{Halt, ModelFiles, Session};
+use flint_engine::{Halt, ModelFiles, Session};
 use clap::Args;
 use std::fmt::Write;
 use std::path::PathBuf;

@@ -39,7 +39,7 @@ pub(super) fn complain(error: &anyhow::Error) {
 
 /// One line for a bug of ours, instead of a panic message.
 pub(super) fn complain_of_bug(panic: &PanicHookInfo<'_>) {
-    if crate::text::panics_are_errors() {
+    if flint_checkpoint::panics_are_errors() {
         return;
     }
     let payload = panic.payload();
@@ -62,7 +62,7 @@ pub(super) fn bytes(count: u64) -> String {
 }
 
 /// What a share of neurons left out costs, for people.
-pub(super) fn cost(found: &crate::Sparsity) -> String {
+pub(super) fn cost(found: &flint_engine::Sparsity) -> String {
     format!(
         "sparsity {}: perplexity {:.3}, exact {:.3} ({:+.2} %)",
         found.sparsity,

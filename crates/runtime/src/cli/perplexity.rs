@@ -4,7 +4,7 @@ use super::args::{RunArgs, load, read_text};
 use super::interrupt::Interrupt;
 use super::output::{cost, note, say, say_json};
 use super::progress::{advance, count_bar};
-use crate::{Perplexity, RuntimeError};
+use flint_engine::{Perplexity, EngineError};
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,7 +28,7 @@ pub(super) fn perplexity(args: PerplexityArgs) -> anyhow::Result<()> {
     let interrupt = Interrupt::watch();
     let (files, codec) = RunArgs::open(&args.model)?;
     let text = read_text(&args.file)?;
-    let tokens = codec.ok_or(RuntimeError::NoTokenizer)?.encode(&text, false)?;
+    let tokens = codec.ok_or(EngineError::NoTokenizer)?.encode(&text, false)?;
     let prepared = args.run.prepare(files, None, args.json, interrupt.halt())?;
     let mode = prepared.plan().mode.name();
     let found = Arc::new(Mutex::new(Perplexity {
@@ -45,7 +45,7 @@ pub(super) fn perplexity(args: PerplexityArgs) -> anyhow::Result<()> {
     });
     let mut engine = load(prepared, args.json)?;
     let bar = count_bar("tokens", args.json);
-    let measured = crate::perplexity(&mut engine, &tokens, &mut |so_far| {
+    let measured = flint_engine::perplexity(&mut engine, &tokens, &mut |so_far| {
         *found.lock().unwrap_or_else(PoisonError::into_inner) = so_far;
         advance(&bar, so_far.tokens as u64, tokens.len() as u64);
     });

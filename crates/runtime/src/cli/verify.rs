@@ -2,7 +2,7 @@
 
 use super::output::{bytes, say, say_json};
 use super::progress::{advance, byte_bar};
-use crate::ModelFiles;
+use flint_engine::ModelFiles;
 use clap::Args;
 use std::path::PathBuf;
 

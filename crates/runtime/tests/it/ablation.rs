@@ -3,7 +3,7 @@
 use crate::model::{greedy, load, options, oracle, unseen_prompt};
 use flint_dram_cache::PolicyKind;
 use flint_fixtures::tiny_opt_bundle;
-use runtime::{Ablation, Generated, Guessing, Mode, RunOptions};
+use flint_engine::{Ablation, Generated, Guessing, Mode, RunOptions};
 use std::num::NonZeroU32;
 
 const TOKENS: usize = 12;

@@ -6,10 +6,8 @@ use flint_dram_cache::PolicyKind;
 use flint_fixtures::{tiny_opt, tiny_opt_bundle};
 use flint_flash_io::BackendChoice;
 use flint_kernels::Isa;
-use runtime::{
-    CalibrateEvent, CalibrateOptions, Mode, ModelFiles, PredictorKind, Prepared, RunOptions,
-    RuntimeError, calibrate,
-};
+use flint_convert::{CalibrateEvent, CalibrateOptions, PredictorKind, calibrate};
+use flint_engine::{Mode, ModelFiles, Prepared, RunOptions, EngineError};
 use std::fs;
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -165,6 +163,6 @@ fn a_budget_that_is_too_small_is_refused_before_predictors_are_read() {
         let files = ModelFiles::open(&bundle).unwrap();
         Prepared::new(files, options(percent), Some(16)).map(drop).unwrap_err()
     };
-    assert!(matches!(refused(1.0), RuntimeError::BelowFloor { .. }), "{}", refused(1.0));
+    assert!(matches!(refused(1.0), EngineError::BelowFloor { .. }), "{}", refused(1.0));
     assert!(refused(100.0).to_string().contains("checksum"), "{}", refused(100.0));
 }

@@ -6,7 +6,8 @@ mod pytorch;
 pub(crate) mod pytorch_file;
 mod tokenizers;
 
-use runtime::convert::{CheckpointError, ConvertOptions, convert};
+
+use flint_convert::{ConvertError, ConvertOptions, convert};
 use std::fs;
 use std::path::Path;
 
@@ -19,7 +20,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 }
 
 /// Why the checkpoint in `dir` is not converted; checks that nothing is left behind.
-fn refusal(dir: &Path) -> CheckpointError {
+fn refusal(dir: &Path) -> ConvertError {
     let out = dir.join("model.flint");
     let checkpoint = dir.to_owned();
     let options = ConvertOptions { checkpoint, out: out.clone(), element: None, force: false };

@@ -5,7 +5,7 @@ mod no_room;
 
 use crate::program::{ended, flint, mounted};
 use flint_fixtures::oracle;
-use runtime::ModelFiles;
+use flint_engine::ModelFiles;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,8 +3,8 @@
 use crate::model::Twin;
 use flint_fixtures::{OracleReference, oracle, tiny_opt, tiny_opt_bundle};
 use flint_geometry::DType;
-use runtime::ModelFiles;
-use runtime::convert::{ConvertEvent, ConvertOptions, convert};
+use flint_engine::ModelFiles;
+use flint_convert::{ConvertEvent, ConvertOptions, convert};
 use std::fs;
 use std::path::Path;
 

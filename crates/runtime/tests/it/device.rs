@@ -3,8 +3,8 @@
 
 use crate::model::{Twin, greedy, load, options, oracle, request, unseen_prompt};
 use flint_fixtures::{oracle as oracle_checkpoint, tiny_opt_bundle};
-use runtime::convert::{ConvertOptions, convert};
-use runtime::{Generated, Mode, ModelFiles, RunOptions, RuntimeError, generate};
+use flint_convert::{ConvertOptions, convert};
+use flint_engine::{Generated, Mode, ModelFiles, RunOptions, EngineError, generate};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use serde_json::Value;
 use std::fs::{self, File};
@@ -131,7 +131,7 @@ fn neurons(bundle: &Path) -> PathBuf {
 }
 
 /// An engine over a copy of the bundle that reads most neurons again and again; then something happens to the file.
-fn run_after(happens: impl FnOnce(&Path)) -> Result<Generated, RuntimeError> {
+fn run_after(happens: impl FnOnce(&Path)) -> Result<Generated, EngineError> {
     let directory = tempfile::tempdir().unwrap();
     let bundle = directory.path().join("tiny.flint");
     copy(&tiny_opt_bundle(), &bundle);

@@ -5,8 +5,8 @@ mod grid;
 
 use crate::model::{greedy, load, options};
 use flint_fixtures::{OracleReference, oracle};
-use runtime::convert::{ConvertOptions, convert};
-use runtime::{Engine, ModelFiles, Session};
+use flint_convert::{ConvertOptions, convert};
+use flint_engine::{Engine, ModelFiles, Session};
 use std::path::{Path, PathBuf};
 
 /// What an engine that computes in f32 has to meet.

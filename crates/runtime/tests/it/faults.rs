@@ -11,10 +11,7 @@ use crate::model::{greedy, oracle, request};
 use flint_fixtures::oracle as checkpoint;
 use flint_flash_io::Faults;
 use flint_predictor::Predictor;
-use runtime::{
-    Event, Generated, Guessing, MemoryBudget, Mode, ModelFiles, NeuronPlan, Prepared, RunOptions,
-    RuntimeError, generate,
-};
+use flint_engine::{Event, Generated, Guessing, MemoryBudget, Mode, ModelFiles, NeuronPlan, Prepared, RunOptions, EngineError, generate};
 use schedule::Schedule;
 use simulation::Simulation;
 use std::collections::BTreeMap;
@@ -58,12 +55,12 @@ impl Subject {
         RunOptions { memory, ..options.clone() }
     }
 
-    fn run(&self, options: &RunOptions) -> Result<Generated, RuntimeError> {
+    fn run(&self, options: &RunOptions) -> Result<Generated, EngineError> {
         let mut engine = prepare(&self.bundle, options.clone())?.load(&mut |_, _| {})?;
         generate(&mut engine, None, &request(&PROMPT, TOKENS), &mut |_| ControlFlow::Continue(()))
     }
 
-    fn run_schedule(&self, schedule: &Schedule) -> Result<Generated, RuntimeError> {
+    fn run_schedule(&self, schedule: &Schedule) -> Result<Generated, EngineError> {
         self.run(&self.with_budget(&schedule.options, schedule.budget))
     }
 }
@@ -73,7 +70,7 @@ fn everything() -> RunOptions {
 }
 
 /// With the true active neurons as prediction, sparse mode must say what exact mode says.
-fn prepare(bundle: &Path, options: RunOptions) -> Result<Prepared, RuntimeError> {
+fn prepare(bundle: &Path, options: RunOptions) -> Result<Prepared, EngineError> {
     let files = ModelFiles::open(bundle).unwrap();
     let sparse = options.mode == Some(Mode::Sparse);
     let predictor: Option<Box<dyn Predictor>> = sparse.then(|| oracle(bundle));
@@ -81,7 +78,7 @@ fn prepare(bundle: &Path, options: RunOptions) -> Result<Prepared, RuntimeError>
 }
 
 /// What an error is called in the count, after checking that it says where.
-fn kind(error: &RuntimeError, subject: &Subject) -> &'static str {
+fn kind(error: &EngineError, subject: &Subject) -> &'static str {
     let text = error.to_string();
     let dir = subject.bundle.display().to_string();
     assert!(text.contains(&dir) && text.contains("offset "), "where? {text}");

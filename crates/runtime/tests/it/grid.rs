@@ -5,7 +5,7 @@ use flint_dram_cache::PolicyKind;
 use flint_fixtures::tiny_opt_bundle;
 use flint_flash_io::BackendChoice;
 use flint_kernels::Isa;
-use runtime::{Mode, RunOptions};
+use flint_engine::{Mode, RunOptions};
 use std::num::NonZeroU32;
 
 const TOKENS: usize = 5;

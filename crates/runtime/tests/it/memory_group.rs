@@ -3,7 +3,7 @@
 
 use crate::program::{flint, skipped};
 use flint_fixtures::{ControlGroup, Outcome, tiny_opt, tiny_opt_bundle};
-use runtime::ModelFiles;
+use flint_engine::ModelFiles;
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;

@@ -7,9 +7,7 @@ use flint_model::{
     Decoder, InMemoryFeedForward, InMemoryWeights, MemoryGroup, Pass, Role, TensorSpec,
 };
 use flint_predictor::{Oracle, OracleGroup, Predictor};
-use runtime::{
-    Engine, Generated, MemoryBudget, ModelFiles, Prepared, Request, RunOptions, Sampling, generate,
-};
+use flint_engine::{Engine, Generated, MemoryBudget, ModelFiles, Prepared, Request, RunOptions, Sampling, generate};
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;

@@ -2,7 +2,7 @@
 
 use crate::model::{Twin, greedy, load, options, unseen_prompt};
 use flint_fixtures::{TinyReference, tiny_opt, tiny_opt_bundle};
-use runtime::{ModelFiles, Session, perplexity};
+use flint_engine::{ModelFiles, Session, perplexity};
 
 const TOLERANCE: f32 = 5e-4;
 

@@ -7,7 +7,7 @@ use flint_fixtures::tiny_opt_bundle;
 use flint_geometry::NeuronSet;
 use flint_kernels::{Compute, KvElement};
 use flint_predictor::{Everything, Predictor, PredictorError};
-use runtime::{MemoryBudget, Mode, NeuronPlan, RunOptions, Session};
+use flint_engine::{MemoryBudget, Mode, NeuronPlan, RunOptions, Session};
 use std::fs;
 use std::num::NonZeroU32;
 
@@ -127,7 +127,7 @@ fn an_engine_goes_on_after_a_read_that_failed() {
     copy(&tiny_opt_bundle(), &bundle);
     let prompt = unseen_prompt();
     let expected = Twin::open(&bundle).greedy(&prompt, 4);
-    let neurons = runtime::ModelFiles::open(&bundle).unwrap().bundle().neurons_path();
+    let neurons = flint_engine::ModelFiles::open(&bundle).unwrap().bundle().neurons_path();
     let whole = fs::read(&neurons).unwrap();
     let mut wrong = whole.clone();
     // Every record of the fourth layer.
@@ -180,11 +180,11 @@ fn keys_and_values_in_f16_change_the_result_and_halve_the_cache() {
 fn a_run_at_its_floor_works_and_one_byte_less_is_refused() {
     let prompt = unseen_prompt();
     let context = prompt.len() + 3;
-    let files = || runtime::ModelFiles::open(&tiny_opt_bundle()).unwrap();
+    let files = || flint_engine::ModelFiles::open(&tiny_opt_bundle()).unwrap();
     let weights = files().bundle().weights_bytes() as f64;
     let plan = |bytes: f64| {
         let options = options(bytes * 100.0 / weights);
-        runtime::Prepared::new(files(), options, Some(context))
+        flint_engine::Prepared::new(files(), options, Some(context))
     };
     let floor = plan(weights).unwrap().plan().floor_bytes as f64;
     assert!(plan(floor - 1.0).is_err());
@@ -196,8 +196,8 @@ fn a_run_at_its_floor_works_and_one_byte_less_is_refused() {
 
 #[test]
 fn sparse_mode_without_predictors_is_refused() {
-    let files = runtime::ModelFiles::open(&tiny_opt_bundle()).unwrap();
+    let files = flint_engine::ModelFiles::open(&tiny_opt_bundle()).unwrap();
     let options = RunOptions { mode: Some(Mode::Sparse), ..options(BUDGET) };
-    let refused = runtime::Prepared::new(files, options, Some(8));
+    let refused = flint_engine::Prepared::new(files, options, Some(8));
     assert!(refused.is_err_and(|error| error.exit_status() == 2));
 }

@@ -4,7 +4,8 @@ use crate::command_line::{flint, json, refused};
 use crate::families::converted;
 use crate::model::{load, options};
 use flint_fixtures::{oracle, tiny_opt_bundle};
-use runtime::{CalibrateEvent, CalibrateOptions, RunOptions, calibrate, perplexity, sparsities};
+use flint_convert::{CalibrateEvent, CalibrateOptions, calibrate};
+use flint_engine::{RunOptions, perplexity, sparsities};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -119,7 +120,7 @@ fn the_stored_cost_is_what_a_run_measures() {
         }
     })
     .unwrap();
-    let files = runtime::ModelFiles::open(&bundle).unwrap();
+    let files = flint_engine::ModelFiles::open(&bundle).unwrap();
     files.bundle().verify(&mut |_, _| {}).unwrap();
     let stored = sparsities(&files).unwrap();
     assert_eq!(stored, heard);

@@ -2,7 +2,7 @@
 
 use crate::model::{greedy, load, options, oracle, unseen_prompt};
 use flint_fixtures::tiny_opt_bundle;
-use runtime::{Guessing, Lesson, Mode, RunOptions, RuntimeError, teacher_force};
+use flint_engine::{Guessing, Lesson, Mode, RunOptions, EngineError, teacher_force};
 
 const TOKENS: usize = 24;
 
@@ -38,5 +38,5 @@ fn a_lesson_needs_a_prompt() {
     let nothing = Lesson { prompt: Vec::new(), warm_up: Vec::new(), tokens: vec![5] };
     let mut engine = load(&tiny_opt_bundle(), &options(95.0), 8, None);
     let error = teacher_force(&mut engine, &nothing, &mut |_| {}).unwrap_err();
-    assert!(matches!(error, RuntimeError::EmptyPrompt));
+    assert!(matches!(error, EngineError::EmptyPrompt));
 }

@@ -1,7 +1,7 @@
 //! The page of a shape, in Markdown: what was measured, on what, and what the model is.
 
 use super::{Ceilings, ShapeReport, Stats, VARIANTS, spread};
-use runtime::Mode;
+use flint_engine::Mode;
 
 impl ShapeReport {
     /// The whole page, but for the chart.
@@ -112,7 +112,7 @@ impl ShapeReport {
 
     fn forecast_text(&self) -> String {
         let last = VARIANTS.len() - 1;
-        let ratio = |pick: fn(&runtime::ForecastReport) -> f64| {
+        let ratio = |pick: fn(&flint_engine::ForecastReport) -> f64| {
             spread(self.runs[last].iter().filter_map(|r| r.stats.forecast.as_ref().map(pick)))
         };
         let (raw, again) = (ratio(|f| f.actual_over_forecast), ratio(|f| f.actual_over_recomputed));

@@ -5,7 +5,7 @@ use anyhow::Context;
 use flint_geometry::NeuronSet;
 use flint_kernels::{Compute, MatrixView};
 use flint_predictor::{Activity, Deciding};
-use runtime::ModelFiles;
+use flint_engine::ModelFiles;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 

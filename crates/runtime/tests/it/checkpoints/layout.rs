@@ -6,7 +6,7 @@ use crate::model::{load, options};
 use flint_fixtures::{OracleReference, oracle};
 use flint_geometry::DType;
 use half::{bf16, f16};
-use runtime::ModelFiles;
+use flint_engine::ModelFiles;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors, serialize_to_file};
 use std::fs;

@@ -3,7 +3,7 @@
 use super::{copy, refusal};
 use crate::families::converted;
 use flint_fixtures::{oracle, tokenizer};
-use runtime::{ModelFiles, TextCodec};
+use flint_engine::{ModelFiles, TextCodec};
 use serde::Deserialize;
 use std::fs;
 use std::path::Path;

@@ -6,7 +6,7 @@ use flint_kernels::{Compute, Isa, KvCache, KvElement, MatrixView, embed};
 use flint_model::{
     Decoder, FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError, Pass,
 };
-use runtime::ModelFiles;
+use flint_engine::ModelFiles;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 

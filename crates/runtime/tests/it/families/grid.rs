@@ -8,10 +8,8 @@ use flint_fixtures::{OracleReference, oracle as checkpoint};
 use flint_flash_io::BackendChoice;
 use flint_kernels::Isa;
 use flint_predictor::Predictor;
-use runtime::{
-    CalibrateOptions, Engine, MemoryBudget, Mode, ModelFiles, PredictorKind, Prepared, RunOptions,
-    Session, calibrate,
-};
+use flint_convert::{CalibrateOptions, PredictorKind, calibrate};
+use flint_engine::{Engine, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Session};
 use std::num::NonZeroU32;
 use std::path::Path;
 

@@ -1,0 +1,14 @@
+//! Other people's files: checkpoints in HuggingFace layout, their tensors and tokenizers.
+//!
+//! Everything is bounded before memory is asked for, and nothing in a file is executed.
+
+mod error;
+mod finite;
+mod huggingface;
+pub mod parsers;
+mod tokenizer;
+
+pub use error::CheckpointError;
+pub use finite::numbers;
+pub use huggingface::{Checkpoint, Picked, Rows};
+pub use tokenizer::{LARGEST_TOKENIZER, guarded, panics_are_errors, read_tokenizer, tokenizer_json};

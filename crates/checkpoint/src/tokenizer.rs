@@ -1,0 +1,132 @@
+//! The tokenizer of a checkpoint as the text of `tokenizer.json`, whichever form it is published in.
+//!
+//! Attacks that end here, each with a test in `tests/it/hostile/tokenizers.rs`: vocabularies and lists of merges
+//! of millions, pieces that are there twice, merges that make tens of gigabytes out of a small model, ids near
+//! 2^32, lengths near 2^64, other types, nesting without end, texts that are not UTF-8, a `tokenizer.json` that
+//! makes its library panic or that would pad each text to terabytes.
+
+mod byte_level;
+mod library;
+mod protobuf;
+mod screen;
+mod sentencepiece;
+mod settings;
+
+pub use library::{LARGEST_TOKENIZER, guarded, panics_are_errors, read as read_tokenizer};
+
+use crate::{Checkpoint, CheckpointError};
+use serde_json::{Value, json};
+use settings::Settings;
+use std::collections::HashMap;
+
+/// Most pieces of a vocabulary: the largest have two thirds of it. What is kept of each takes a few hundred bytes.
+const MOST_PIECES: usize = 3 << 17;
+
+/// The vocabulary, and what a form puts into `tokenizer.json`.
+struct Parts {
+    /// Every piece with its id.
+    ids: HashMap<String, u32>,
+    normalizer: Value,
+    pre_tokenizer: Value,
+    decoder: Value,
+    model: Value,
+}
+
+/// The text of `tokenizer.json`: as published, or built from other forms; `None` when the checkpoint has
+/// none. In one that is built, texts begin with the token `begin`.
+///
+/// # Errors
+/// When a form is damaged or needs something that is not built.
+pub fn tokenizer_json(
+    checkpoint: &Checkpoint,
+    begin: Option<u32>,
+) -> Result<Option<Vec<u8>>, CheckpointError> {
+    if let Some(text) = checkpoint.text("tokenizer.json")? {
+        // What does not parse is found out now, not when the bundle is used.
+        library::read(&text).map_err(|problem| checkpoint.bad("tokenizer.json", problem))?;
+        return Ok(Some(text));
+    }
+    let (name, parts, settings) = if let Some(text) = checkpoint.text(byte_level::VOCABULARY)? {
+        let settings = Settings::read(checkpoint)?;
+        (byte_level::VOCABULARY, byte_level::parts(checkpoint, &settings, &text)?, settings)
+    } else if let Some(model) = checkpoint.text(sentencepiece::MODEL)? {
+        let parts = sentencepiece::parts(&model)
+            .map_err(|problem| checkpoint.bad(sentencepiece::MODEL, problem))?;
+        (sentencepiece::MODEL, parts, Settings::read(checkpoint)?)
+    } else {
+        return Ok(None);
+    };
+    build(parts, &settings, begin).map(Some).map_err(|problem| checkpoint.bad(name, problem))
+}
+
+/// Bytes of the `tokenizer.json` of a SentencePiece model; for [`super::parsers`].
+pub(crate) fn from_sentencepiece(model: &[u8]) -> Result<usize, String> {
+    build(sentencepiece::parts(model)?, &Settings::default(), None).map(|text| text.len())
+}
+
+/// Bytes of the `tokenizer.json` of a vocabulary, its merges, and the three files of settings; for [`super::parsers`].
+pub(crate) fn from_byte_level(
+    vocabulary: &[u8],
+    merges: &[u8],
+    settings: [&[u8]; 3],
+) -> Result<usize, String> {
+    let settings = Settings::parse(settings).map_err(|error| error.to_string())?;
+    let ids = byte_level::vocabulary(vocabulary)?;
+    let merges = byte_level::merges(merges, ids.len())?;
+    let parts = byte_level::assemble(ids, &merges, settings.prefix_space);
+    build(parts, &settings, None).map(|text| text.len())
+}
+
+/// Puts the parts together and lets the library read them.
+fn build(parts: Parts, settings: &Settings, begin: Option<u32>) -> Result<Vec<u8>, String> {
+    let mut added = settings.added(&parts.ids);
+    added.sort_by_key(|token| token.id);
+    let begin = begin.map(|id| {
+        let piece = parts.ids.iter().find(|&(_, &known)| known == id).map(|(piece, _)| piece);
+        let content =
+            piece.or(added.iter().find(|token| token.id == id).map(|token| &token.content));
+        content.map(|content| (id, content)).ok_or(format!("has no token {id} to begin texts with"))
+    });
+    let tokens: Vec<Value> = added
+        .iter()
+        .map(|token| {
+            json!({ "id": token.id, "content": token.content, "special": token.special,
+                "single_word": false, "lstrip": token.lstrip, "rstrip": token.rstrip,
+                "normalized": false })
+        })
+        .collect();
+    let text = json!({
+        "version": "1.0",
+        "truncation": null,
+        "padding": null,
+        "added_tokens": tokens,
+        "normalizer": parts.normalizer,
+        "pre_tokenizer": parts.pre_tokenizer,
+        "post_processor": begin.transpose()?.map(|(id, content)| beginning(id, content)),
+        "decoder": parts.decoder,
+        "model": parts.model,
+    });
+    let text = serde_json::to_vec(&text).map_err(|error| error.to_string())?;
+    let built = library::read(&text)?;
+    // The library numbers tokens that are in no vocabulary itself.
+    for token in &added {
+        let got = built.token_to_id(&token.content);
+        if got != Some(token.id) {
+            let (content, id) = (&token.content, token.id);
+            return Err(format!("leaves a gap before '{content}': its id is {id}, not {got:?}"));
+        }
+    }
+    Ok(text)
+}
+
+/// Puts a token in front of every text.
+fn beginning(id: u32, content: &str) -> Value {
+    let begin = json!({ "SpecialToken": { "id": content, "type_id": 0 } });
+    let sequence = |id, kind| json!({ "Sequence": { "id": id, "type_id": kind } });
+    json!({
+        "type": "TemplateProcessing",
+        "single": [begin, sequence("A", 0)],
+        "pair": [begin, sequence("A", 0), sequence("B", 1)],
+        "special_tokens": { content: { "id": content, "ids": [id], "tokens": [content] } },
+    })
+}

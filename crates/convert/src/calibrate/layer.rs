@@ -1,0 +1,135 @@
+//! One layer in memory: its dense weights and neurons, computed whole, with what its neurons see kept.
+
+use crate::CalibrateError;
+use flint_engine::read_bias;
+use flint_engine::{ModelFiles, EngineError};
+use candle_core::Tensor;
+use flint_bundle::Bundle;
+use flint_kernels::{Activation, Compute, DType, MatrixView, ops};
+use flint_model::{
+    FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError, Role,
+};
+use flint_predictor::Deciding;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// The neurons of one layer.
+pub(super) struct LayerNeurons {
+    /// Records at the stride of the layout.
+    pub(super) records: Vec<u8>,
+    pub(super) gate_bias: Option<Vec<f32>>,
+    pub(super) up_bias: Option<Vec<f32>>,
+}
+
+impl LayerNeurons {
+    /// Reads the neurons of `layer`; the bundle was verified when it was written.
+    pub(super) fn read(
+        bundle: &Bundle,
+        layer: usize,
+        compute: &Compute,
+    ) -> Result<LayerNeurons, CalibrateError> {
+        let path = bundle.neurons_path();
+        let fail = |cause| EngineError::File { path: path.clone(), cause };
+        let extent = bundle.groups()[layer].extent();
+        let mut records = vec![0; extent.len() as usize];
+        let file = File::open(&path).map_err(fail)?;
+        file.read_exact_at(&mut records, extent.offset()).map_err(fail)?;
+        let gate_bias = read_bias(bundle, bundle.gate_bias(layer as u32), compute)?;
+        let up_bias = read_bias(bundle, bundle.up_bias(layer as u32), compute)?;
+        Ok(LayerNeurons { records, gate_bias, up_bias })
+    }
+}
+
+/// The rows that decide which neurons of a layer are active: gate, or else up.
+pub(super) struct LayerRows {
+    rows: Vec<u8>,
+    bias: Option<Vec<f32>>,
+    element: DType,
+    neurons: usize,
+    width: usize,
+    activation: Activation,
+}
+
+impl LayerRows {
+    /// Reads them.
+    pub(super) fn read(
+        files: &ModelFiles,
+        layer: usize,
+        compute: &Compute,
+    ) -> Result<LayerRows, CalibrateError> {
+        let layout = files.bundle().shape().record;
+        let shape = &files.architecture().feed_forward;
+        let neurons = LayerNeurons::read(files.bundle(), layer, compute)?;
+        let row = layout.gate().unwrap_or(layout.up());
+        let records = neurons.records.chunks_exact(layout.stride() as usize);
+        Ok(LayerRows {
+            rows: records.flat_map(|record| &record[row.clone()]).copied().collect(),
+            bias: if layout.is_gated() { neurons.gate_bias } else { neurons.up_bias },
+            element: layout.element(),
+            neurons: shape.neurons,
+            width: layout.width(),
+            activation: shape.activation.kernel(),
+        })
+    }
+
+    /// The rows as predictors learn from them.
+    pub(super) fn deciding(&self) -> Result<Deciding<'_>, CalibrateError> {
+        let rows = MatrixView::new(self.element, self.neurons, self.width, &self.rows)?;
+        Ok(Deciding::new(rows, self.bias.as_deref(), self.activation))
+    }
+}
+
+/// Dense weights that `wanted` picks.
+pub(super) fn dense(
+    files: &ModelFiles,
+    compute: &Compute,
+    wanted: impl Fn(Role) -> bool,
+) -> Result<InMemoryWeights<Vec<u8>>, CalibrateError> {
+    let mut weights = InMemoryWeights::new(compute.clone());
+    for spec in files.architecture().dense_tensors() {
+        let name = spec.role.to_string();
+        let Some(entry) = files.bundle().tensor(&name).filter(|_| wanted(spec.role)) else {
+            continue;
+        };
+        let mut bytes = vec![0; entry.extent.len() as usize];
+        files.bundle().read_tensor_into(entry, &mut bytes)?;
+        weights.insert(spec.role, entry.element, &spec.dims, bytes)?;
+    }
+    Ok(weights)
+}
+
+/// Computes every neuron of one layer and keeps what they saw.
+pub(super) struct Capture {
+    inner: InMemoryFeedForward<Vec<u8>>,
+    /// positions x width of the last call.
+    pub(super) input: Vec<f32>,
+}
+
+impl Capture {
+    pub(super) fn new(files: &ModelFiles, neurons: LayerNeurons, compute: &Compute) -> Capture {
+        let feed_forward = &files.architecture().feed_forward;
+        let group = MemoryGroup {
+            records: neurons.records,
+            neurons: feed_forward.neurons,
+            gate_bias: neurons.gate_bias,
+            up_bias: neurons.up_bias,
+        };
+        let (layout, activation) =
+            (files.bundle().shape().record, feed_forward.activation.kernel());
+        let inner = InMemoryFeedForward::new(compute.clone(), layout, activation, vec![group]);
+        Capture { inner, input: Vec::new() }
+    }
+}
+
+impl FeedForward for Capture {
+    fn begin(&mut self, _: usize, input: &Tensor) -> Result<(), ModelError> {
+        self.input.clear();
+        ops::with_slice(input, |x| self.input.extend_from_slice(x))?;
+        Ok(())
+    }
+
+    fn finish(&mut self, _: usize, input: &Tensor) -> Result<Tensor, ModelError> {
+        // The only group is that of the layer.
+        self.inner.finish(0, input)
+    }
+}

@@ -1,0 +1,10 @@
+//! From a checkpoint as downloaded to a bundle, and from a text to the predictors of a bundle.
+
+mod calibrate;
+mod convert;
+
+pub use calibrate::{
+    CALIBRATION_TOKENS, CalibrateError, CalibrateEvent, CalibrateOptions, LayerReport,
+    PredictorKind, THRESHOLD_TOKENS, calibrate, load_curve,
+};
+pub use convert::{ConvertError, ConvertEvent, ConvertOptions, architecture, convert, convert_until};

@@ -1,0 +1,75 @@
+//! Tables of which a token needs one row: each row is read when it is needed.
+
+use super::table::Table;
+use crate::EngineError;
+use crate::read_ahead::{Loaded, ONLY_FILE};
+use candle_core::Tensor;
+use flint_flash_io::{Counters, Reader, RecordDone, RecordRead, Urgency};
+use flint_iobuf::Pool;
+use flint_kernels::{Compute, MatrixView, embed, ops};
+use flint_model::Role;
+use std::collections::HashMap;
+
+/// The tables that are read row by row.
+pub(crate) struct RowReader {
+    compute: Compute,
+    tables: HashMap<Role, Table>,
+    reader: Reader,
+    verify: bool,
+    pool: Pool,
+    batch: Vec<RecordRead>,
+}
+
+impl RowReader {
+    pub(crate) fn new(
+        tables: HashMap<Role, Table>,
+        (place_bytes, places): (usize, u32),
+        compute: Compute,
+        reader: Reader,
+        verify: bool,
+    ) -> Result<RowReader, EngineError> {
+        let pool = Pool::new(places, place_bytes)?;
+        Ok(RowReader { compute, tables, reader, verify, pool, batch: Vec::new() })
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.reader.counters()
+    }
+
+    pub(super) fn has(&self, table: Role) -> bool {
+        self.tables.contains_key(&table)
+    }
+
+    /// Rows of a table: (rows.len() x width).
+    pub(super) fn embed(&mut self, table: Role, rows: &[u32]) -> Result<Tensor, EngineError> {
+        let table = &self.tables[&table];
+        let &[_, width] = table.entry.dims.as_slice() else {
+            unreachable!("a table has two sizes")
+        };
+        let width = width as usize;
+        let mut values = vec![0.0; rows.len() * width];
+        let places = self.pool.places() as usize;
+        for (rows, values) in rows.chunks(places).zip(values.chunks_mut(places * width)) {
+            for (tag, &row) in (0..).zip(rows) {
+                let extent = table.row(row);
+                let Some(into) = self.pool.take() else { unreachable!("a place for each") };
+                self.batch.push(RecordRead { tag, file: ONLY_FILE, extent, into });
+            }
+            self.reader.submit(&mut self.batch, Urgency::Exact);
+            // To the last of them, whatever one of them says: the next rows want their places back.
+            let done: Vec<RecordDone> = std::iter::from_fn(|| self.reader.next()).collect();
+            for done in done {
+                let index = done.tag as usize;
+                let at = index * width;
+                let loaded = Loaded::from_done(done)?;
+                if self.verify {
+                    table.check_row(rows[index], loaded.bytes())?;
+                }
+                let row = MatrixView::new(table.entry.element, 1, width, loaded.bytes())?;
+                embed(&self.compute, row, &[0], &mut values[at..at + width]);
+            }
+        }
+        let shape = (rows.len(), width);
+        ops::from_vec(values, shape).map_err(|error| EngineError::Model(error.into()))
+    }
+}

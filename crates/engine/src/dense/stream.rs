@@ -1,0 +1,177 @@
+//! Matrices that do not fit: read in blocks of rows, in the order of a pass, ahead of it.
+//!
+//! Each block gives its rows of the product, whose bits do not depend on how rows are cut. The checksum
+//! covers a whole matrix, so it is known once the last block was used: a wrong matrix ends the pass with
+//! an error before any token comes of it.
+
+use crate::EngineError;
+use crate::plan::StreamPlan;
+use crate::read_ahead::ReadAhead;
+use candle_core::Tensor;
+use flint_bundle::{Bundle, TensorEntry};
+use flint_flash_io::{Counters, Reader};
+use flint_geometry::Extent;
+use flint_iobuf::Pool;
+use flint_kernels::{Compute, MatrixView, matmul, ops};
+use flint_model::Role;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// The matrices that are read for every pass.
+pub(crate) struct MatrixStream {
+    compute: Compute,
+    matrices: HashMap<Role, StreamedMatrix>,
+    read: ReadAhead,
+    path: PathBuf,
+    verify: bool,
+    part: Vec<f32>,
+    /// Checksums of the parts of a block, one per thread.
+    parts: Vec<u32>,
+}
+
+struct StreamedMatrix {
+    entry: TensorEntry,
+    rows: usize,
+    columns: usize,
+    block_rows: usize,
+    /// Where in the schedule its blocks begin.
+    first: usize,
+}
+
+impl MatrixStream {
+    /// A stream over the matrices of `plan`.
+    pub(crate) fn new(
+        bundle: &Bundle,
+        plan: &StreamPlan,
+        compute: Compute,
+        reader: Reader,
+        verify: bool,
+    ) -> Result<MatrixStream, EngineError> {
+        let (mut matrices, mut schedule) = (HashMap::new(), Vec::new());
+        for &(role, block_rows) in &plan.matrices {
+            let Some(entry) = bundle.tensor(&role.to_string()) else { continue };
+            let &[rows, columns] = entry.dims.as_slice() else { continue };
+            let first = schedule.len();
+            let row_bytes = entry.extent.len() / rows;
+            for row in (0..rows).step_by(block_rows as usize) {
+                let count = block_rows.min(rows - row);
+                let offset = entry.extent.offset() + row * row_bytes;
+                schedule.extend(Extent::new(offset, count * row_bytes));
+            }
+            let (rows, columns) = (rows as usize, columns as usize);
+            let (entry, block_rows) = (entry.clone(), block_rows as usize);
+            matrices.insert(role, StreamedMatrix { entry, rows, columns, block_rows, first });
+        }
+        let pool = Pool::new(plan.places, plan.place_bytes)?;
+        let read = ReadAhead::new(reader, schedule, pool);
+        let path = bundle.dense_path();
+        Ok(MatrixStream {
+            compute,
+            matrices,
+            read,
+            path,
+            verify,
+            part: Vec::new(),
+            parts: Vec::new(),
+        })
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.read.reader().counters()
+    }
+
+    pub(super) fn has(&self, role: Role) -> bool {
+        self.matrices.contains_key(&role)
+    }
+
+    /// `input` (tokens x columns) times the transposed matrix, plus the bias.
+    pub(super) fn linear(
+        &mut self,
+        role: Role,
+        bias: Option<&[f32]>,
+        input: &Tensor,
+    ) -> Result<Tensor, EngineError> {
+        let shape = (tokens(input)?, self.matrices[&role].rows);
+        let mut product = vec![0.0; shape.0 * shape.1];
+        ops::with_slice(input, |x| self.multiply(role, bias, x, &mut product))
+            .map_err(model_error)??;
+        ops::from_vec(product, shape).map_err(model_error)
+    }
+
+    fn multiply(
+        &mut self,
+        role: Role,
+        bias: Option<&[f32]>,
+        x: &[f32],
+        product: &mut [f32],
+    ) -> Result<(), EngineError> {
+        let matrix = &self.matrices[&role];
+        let tokens = x.len() / matrix.columns;
+        let mut crc = 0;
+        for (block, first) in (0..matrix.rows).step_by(matrix.block_rows).enumerate() {
+            let count = matrix.block_rows.min(matrix.rows - first);
+            let loaded = self.read.take(matrix.first + block)?;
+            if self.verify {
+                crc = append_shared(&self.compute, crc, loaded.bytes(), &mut self.parts);
+            }
+            let element = matrix.entry.element;
+            let view = MatrixView::new(element, count, matrix.columns, loaded.bytes())?;
+            let bias = bias.map(|bias| &bias[first..first + count]);
+            self.part.resize(tokens * count, 0.0);
+            matmul(&self.compute, view, x, bias, &mut self.part);
+            let rows = product.chunks_exact_mut(matrix.rows).zip(self.part.chunks_exact(count));
+            rows.for_each(|(row, part)| row[first..first + count].copy_from_slice(part));
+        }
+        self.read.go_on();
+        if self.verify && crc != matrix.entry.crc {
+            return Err(EngineError::CorruptTensor {
+                file: self.path.clone(),
+                tensor: matrix.entry.name.clone(),
+                offset: matrix.entry.extent.offset(),
+                expected: matrix.entry.crc,
+                got: crc,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The checksum of what `crc` is of, with `bytes` behind it; each thread takes its part.
+fn append_shared(compute: &Compute, crc: u32, bytes: &[u8], parts: &mut Vec<u32>) -> u32 {
+    let share = bytes.len().div_ceil(compute.threads()).max(1);
+    parts.clear();
+    parts.resize(bytes.len().div_ceil(share), 0);
+    let work = bytes.chunks(share).zip(parts.iter_mut());
+    compute.share(bytes.len(), work, |(bytes, part)| *part = crc32c::crc32c(bytes));
+    let parts = bytes.chunks(share).zip(parts.iter());
+    parts.fold(crc, |crc, (bytes, &part)| crc32c::crc32c_combine(crc, part, bytes.len()))
+}
+
+fn tokens(input: &Tensor) -> Result<usize, EngineError> {
+    input.dim(0).map_err(model_error)
+}
+
+fn model_error(error: candle_core::Error) -> EngineError {
+    EngineError::Model(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flint_kernels::Isa;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn parts_together_have_the_checksum_of_the_whole(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300),
+            cut in 0usize..300,
+            threads in 1usize..4,
+        ) {
+            let compute = Compute::new(Isa::Scalar, threads).unwrap();
+            let (head, tail) = bytes.split_at(cut.min(bytes.len()));
+            let crc = append_shared(&compute, crc32c::crc32c(head), tail, &mut Vec::new());
+            prop_assert_eq!(crc, crc32c::crc32c(&bytes));
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! A loaded model within its memory plan, ready for sessions.
+
+mod load;
+
+pub use load::read_bias;
+
+use crate::dense::DenseWeights;
+use crate::feed_forward::Neurons;
+use crate::forecast::measure_disk;
+use crate::memory::warnings;
+use crate::plan::{BlockLayout, Costs, DenseCosts, Plan, Widths, context, kv_bytes};
+use crate::predictors::{bundled_predictor, stored_predictor_bytes};
+use crate::records::RecordFile;
+use crate::sparsity;
+use crate::stats::{Effort, Setting, Stats};
+use crate::{
+    Choices, DiskRates, ForecastReport, Mode, ModelFiles, Rates, RunOptions, EngineError,
+    Sparsity, Work,
+};
+use flint_bundle::Bundle;
+use flint_dram_cache::CacheConfig;
+use flint_flash_io::{Options, PathReport, Reader};
+use flint_geometry::NeuronSet;
+use flint_kernels::{Compute, Isa};
+use flint_model::{Architecture, Decoder};
+use flint_predictor::Predictor;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A loaded model.
+pub struct Engine {
+    pub(crate) decoder: Decoder,
+    pub(crate) weights: DenseWeights,
+    pub(crate) neurons: Neurons,
+    pub(crate) file: Arc<RecordFile>,
+    pub(crate) plan: Plan,
+    pub(crate) options: RunOptions,
+    pub(crate) compute: Compute,
+    pub(crate) work: Work,
+    pub(crate) rates: Option<Rates>,
+    pub(crate) sparsity: Option<Sparsity>,
+}
+
+/// Everything that was decided before loading.
+pub struct Prepared {
+    files: ModelFiles,
+    options: RunOptions,
+    compute: Compute,
+    reader: Reader,
+    predictor: Option<Box<dyn Predictor>>,
+    sparsity: Option<Sparsity>,
+    plan: Plan,
+    choices: Choices,
+    work: Work,
+    rates: Option<Rates>,
+}
+
+/// Called with bytes loaded and bytes to load.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+
+impl Prepared {
+    /// Plans a run that needs `needed` tokens of context (all that the model has when `None`), with the
+    /// bundle's own predictors, which are read to be timed. No weights are loaded yet.
+    ///
+    /// # Errors
+    /// When the budget is below the floor, the context too long, or the mode not to be had.
+    pub fn new(
+        files: ModelFiles,
+        options: RunOptions,
+        needed: Option<usize>,
+    ) -> Result<Prepared, EngineError> {
+        refuse_what_cannot_fit(&files, &options, needed)?;
+        let Some(sparsity) = options.sparsity else {
+            let predictor = bundled_predictor(&files, options.mode)?;
+            return Prepared::with_predictor(files, options, needed, predictor);
+        };
+        let (predictor, sparsity) = sparsity::chosen(&files, &options, sparsity)?;
+        let predictor: Box<dyn Predictor> = Box::new(predictor);
+        let prepared = Prepared::with_predictor(files, options, needed, Some(predictor))?;
+        Ok(Prepared { sparsity: Some(sparsity), ..prepared })
+    }
+
+    /// The same with a predictor of the caller's; `options.sparsity` is not looked at.
+    ///
+    /// # Errors
+    /// As for [`Prepared::new`].
+    pub fn with_predictor(
+        files: ModelFiles,
+        options: RunOptions,
+        needed: Option<usize>,
+        predictor: Option<Box<dyn Predictor>>,
+    ) -> Result<Prepared, EngineError> {
+        let mode = match (options.mode, &predictor) {
+            (Some(Mode::Sparse), None) => return Err(EngineError::NoPredictors),
+            (Some(mode), _) => mode,
+            (None, Some(_)) => Mode::Sparse,
+            (None, None) => Mode::Exact,
+        };
+        let threads = options.threads.unwrap_or_else(available_threads);
+        let compute = Compute::new(options.isa.unwrap_or_else(Isa::best), threads)?;
+        let predictor = predictor.filter(|_| mode == Mode::Sparse);
+        let disk = measure_disk(&files.bundle, &options)?;
+        let record = files.bundle.shape().record.payload_bytes();
+        let choices = Choices::of(&options, disk.as_ref(), record);
+        let options = RunOptions {
+            depth: Some(choices.depth),
+            max_gap: Some(choices.max_gap_bytes),
+            ..options
+        };
+        let reader = open_reader(&files.bundle.neurons_path(), &options)?;
+        let context = context(files.bundle.shape(), options.context, needed)?;
+        let predictor_bytes = predictor.as_deref().map_or(0, Predictor::bytes);
+        let mut costs = costs(&files, &options, mode, context, threads, &reader);
+        (costs.predictor_bytes, costs.predictors_in_memory) = (predictor_bytes, predictor_bytes);
+        let plan = Plan::make(&costs, options.memory)?;
+        tracing::info!(?plan, path = ?reader.report(), "planned");
+        let work = Work::of(&files.bundle, &files.architecture, &plan, &options, threads);
+        let mut prepared = Prepared {
+            files,
+            options,
+            compute,
+            reader,
+            predictor,
+            sparsity: None,
+            plan,
+            choices,
+            work,
+            rates: None,
+        };
+        if let Some(disk) = disk {
+            prepared.rates = prepared.measure(disk)?;
+        }
+        Ok(prepared)
+    }
+
+    fn measure(&mut self, disk: DiskRates) -> Result<Option<Rates>, EngineError> {
+        let (compute, predictor) = (&self.compute, &mut self.predictor);
+        let input = probe_input(self.files.architecture.hidden);
+        let (layers, mut sets) = (self.files.architecture.layers, [NeuronSet::new()]);
+        let neurons = self.files.architecture.feed_forward.neurons as f64;
+        let missing = self.work.missing_share();
+        Rates::measure(compute, self.plan.available_bytes, disk, missing, &mut |share| {
+            let Some(predictor) = predictor else { return Ok(()) };
+            let asked = |neuron: u32| f64::from(neuron) < share * neurons;
+            (0..layers).try_for_each(|layer| {
+                let set = &mut sets[0];
+                if share < 1.0 {
+                    predictor.predict_among(compute, layer, &input, &asked, set)?;
+                } else {
+                    predictor.predict(compute, layer, &input, std::slice::from_mut(set))?;
+                }
+                Ok(())
+            })
+        })
+    }
+
+    /// How to read, and why.
+    pub fn choices(&self) -> &Choices {
+        &self.choices
+    }
+
+    /// What a token takes.
+    pub fn work(&self) -> &Work {
+        &self.work
+    }
+
+    /// What this machine does per second; `None` where it was not measured.
+    pub fn rates(&self) -> Option<&Rates> {
+        self.rates.as_ref()
+    }
+
+    /// Where memory will go.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Which neurons are left out although they are not zero, and what that costs: only where it was asked for.
+    pub fn sparsity(&self) -> Option<&Sparsity> {
+        self.sparsity.as_ref()
+    }
+
+    /// Which way reads will take.
+    pub fn path(&self) -> PathReport {
+        self.reader.report()
+    }
+
+    /// The open bundle.
+    pub fn files(&self) -> &ModelFiles {
+        &self.files
+    }
+
+    /// What may break the memory limit, in sentences for the user.
+    pub fn warnings(&self) -> Vec<String> {
+        warnings(self.plan.whole_process_bytes())
+    }
+
+    /// What is known of the statistics already.
+    pub(crate) fn setting(&self) -> Setting {
+        let Prepared { files, options, compute, plan, .. } = self;
+        Setting::new(plan, self.path(), files.bundle(), options, compute, self.sparsity.as_ref())
+    }
+
+    /// Loads what the plan keeps in memory.
+    ///
+    /// # Errors
+    /// When the bundle cannot be read or does not check, or the system refuses memory.
+    pub fn load(self, progress: Progress<'_>) -> Result<Engine, EngineError> {
+        load::load(self, progress)
+    }
+}
+
+impl Engine {
+    /// Where memory went.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Which neurons are left out although they are not zero, and what that costs: only where it was asked for.
+    pub fn sparsity(&self) -> Option<&Sparsity> {
+        self.sparsity.as_ref()
+    }
+
+    /// What the model is.
+    pub fn architecture(&self) -> &Architecture {
+        self.decoder.architecture()
+    }
+
+    /// Which way reads take.
+    pub fn path(&self) -> PathReport {
+        self.neurons.path()
+    }
+
+    /// The open bundle.
+    pub fn bundle(&self) -> &Bundle {
+        self.file.bundle()
+    }
+
+    /// The forecast beside what came, where both are known.
+    pub(crate) fn forecast_report(&self, stats: &Stats) -> Option<ForecastReport> {
+        let before = self.rates.as_ref().filter(|_| stats.decode_tokens > 0)?;
+        Some(ForecastReport::of(&self.work, before, stats))
+    }
+
+    /// What is known of the statistics before the first token.
+    pub(crate) fn setting(&self) -> Setting {
+        let (plan, chosen) = (&self.plan, self.sparsity.as_ref());
+        Setting::new(plan, self.path(), self.bundle(), &self.options, &self.compute, chosen)
+    }
+
+    /// What was done so far.
+    pub(crate) fn effort(&self) -> Effort {
+        self.neurons.effort() + self.weights.effort()
+    }
+}
+
+/// Numbers of mean zero and variance one, as a norm makes them before its weights.
+fn probe_input(width: usize) -> Vec<f32> {
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    // Evenly in -sqrt(3) .. sqrt(3): the variance is one.
+    let mut next = || (random.next_u32() as f32 / u32::MAX as f32 - 0.5) * 12.0f32.sqrt();
+    (0..width).map(|_| next()).collect()
+}
+
+/// Threads that this process may run at once.
+pub fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A reader of one file of the bundle.
+fn open_reader(path: &Path, options: &RunOptions) -> Result<Reader, EngineError> {
+    let (max_requests, merge) = Choices::merge(options);
+    let reading = Options {
+        backend: options.io,
+        min_alignment: options.io_alignment,
+        max_requests,
+        merge,
+        ..Options::default()
+    };
+    options.devices.open(path, reading).map_err(EngineError::Open)
+}
+
+/// Plans with the predictors' lengths in the manifest: they are a good part of some budgets, so a budget that is too
+/// small must be refused before they are read.
+fn refuse_what_cannot_fit(
+    files: &ModelFiles,
+    options: &RunOptions,
+    needed: Option<usize>,
+) -> Result<(), EngineError> {
+    let stored = stored_predictor_bytes(&files.bundle);
+    if stored == 0 || options.mode == Some(Mode::Exact) {
+        return Ok(());
+    }
+    let threads = options.threads.unwrap_or_else(available_threads);
+    let reader = open_reader(&files.bundle.neurons_path(), options)?;
+    let context = context(files.bundle.shape(), options.context, needed)?;
+    let costs = costs(files, options, Mode::Sparse, context, threads, &reader);
+    Plan::make(&Costs { predictor_bytes: stored, ..costs }, options.memory).map(drop)
+}
+
+/// What a run takes, but for its predictors.
+fn costs(
+    files: &ModelFiles,
+    options: &RunOptions,
+    mode: Mode,
+    context: usize,
+    threads: usize,
+    reader: &Reader,
+) -> Costs {
+    let (bundle, architecture) = (&files.bundle, &files.architecture);
+    let shape = bundle.shape();
+    let records = u64::from(shape.layers) * u64::from(shape.neurons);
+    Costs {
+        mode,
+        context,
+        chunk: options.chunk,
+        weights_bytes: bundle.weights_bytes(),
+        dense: DenseCosts::of(bundle, architecture, u64::from(reader.report().alignment)),
+        predictor_bytes: 0,
+        predictors_in_memory: 0,
+        kv_bytes: kv_bytes(architecture, context, options),
+        tables_bytes: records * size_of::<u32>() as u64,
+        widths: Widths::of(architecture, context, threads),
+        nothing_resident: options.ablation.nothing_resident && mode == Mode::Exact,
+        blocks: BlockLayout::new(shape, |bytes| reader.lease_bytes(bytes)),
+        cache: CacheConfig {
+            groups: vec![shape.neurons; shape.layers as usize],
+            slot_bytes: reader.lease_bytes(shape.record.payload_bytes()),
+            policy: options.policy,
+        },
+    }
+}

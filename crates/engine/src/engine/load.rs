@@ -1,0 +1,183 @@
+//! Loading: dense weights, neuron biases, and the neurons that the plan keeps in memory.
+
+mod dense;
+
+use super::{Engine, Prepared, Progress};
+use crate::feed_forward::{
+    ExactNeurons, LoadedBlock, NeuronBiases, NeuronMath, Neurons, SparseNeurons,
+};
+use crate::plan::{ExactPlan, NeuronPlan};
+use crate::read_ahead::{self, ONLY_FILE, ReadAhead};
+use crate::records::RecordFile;
+use crate::{Guessing, EngineError};
+use flint_bundle::{Bundle, TensorEntry};
+use flint_dram_cache::SlotCache;
+use flint_flash_io::{Reader, RecordRead, Urgency};
+use flint_geometry::NeuronSet;
+use flint_iobuf::Pool;
+use flint_kernels::{Compute, MatrixView, embed};
+use flint_model::Decoder;
+use std::sync::Arc;
+
+pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine, EngineError> {
+    let Prepared {
+        files, options, compute, reader, predictor, sparsity, plan, work, rates, ..
+    } = prepared;
+    let mut loaded = Loaded { done: 0, total: plan.resident_bytes + kept_bytes(&plan), progress };
+    let weights = dense::load(&files, &options, &compute, &plan.dense, &mut loaded)?;
+    tracing::debug!(bytes = loaded.done, "dense weights are in memory");
+    let math = NeuronMath {
+        compute: compute.clone(),
+        layout: files.bundle.shape().record,
+        activation: files.architecture.feed_forward.activation.kernel(),
+        biases: biases(&files.bundle, &compute)?,
+    };
+    let file = Arc::new(RecordFile::new(files.bundle, options.verify_reads));
+    let neurons = match &plan.neurons {
+        NeuronPlan::Exact(exact) => {
+            Neurons::Exact(Box::new(load_exact(math, *exact, &file, reader, &mut loaded)?))
+        }
+        NeuronPlan::Sparse { config, bytes } => {
+            let Some(predictor) = predictor else { return Err(EngineError::NoPredictors) };
+            let cache = SlotCache::new(config, *bytes)?;
+            let all = plan.all_resident;
+            let guess = if work.guesses { options.guesses } else { Guessing::Never };
+            let (ablation, own) = (options.ablation, Arc::clone(&file));
+            let mut sparse =
+                SparseNeurons::new(math, own, predictor, cache, reader, guess, ablation)?;
+            if !ablation.no_reuse {
+                preload(&mut sparse, &file, all, &mut loaded)?;
+            }
+            Neurons::Sparse(Box::new(sparse))
+        }
+    };
+    tracing::debug!(bytes = loaded.done, "loaded");
+    let decoder = Decoder::new(files.architecture, compute.clone());
+    Ok(Engine { decoder, weights, neurons, file, plan, options, compute, work, rates, sparsity })
+}
+
+/// Bytes of neurons that are read while loading.
+fn kept_bytes(plan: &crate::Plan) -> u64 {
+    match &plan.neurons {
+        NeuronPlan::Exact(exact) => exact.pinned * exact.layout.place_bytes as u64,
+        NeuronPlan::Sparse { bytes, .. } if plan.all_resident => *bytes,
+        NeuronPlan::Sparse { .. } => 0,
+    }
+}
+
+pub(super) struct Loaded<'a> {
+    done: u64,
+    total: u64,
+    progress: Progress<'a>,
+}
+
+impl Loaded<'_> {
+    pub(super) fn add(&mut self, bytes: u64) {
+        self.done += bytes;
+        (self.progress)(self.done.min(self.total), self.total);
+    }
+}
+
+fn biases(bundle: &Bundle, compute: &Compute) -> Result<Vec<NeuronBiases>, EngineError> {
+    (0..bundle.shape().layers)
+        .map(|layer| {
+            let gate = read_bias(bundle, bundle.gate_bias(layer), compute)?;
+            let up = read_bias(bundle, bundle.up_bias(layer), compute)?;
+            Ok(NeuronBiases { gate, up })
+        })
+        .collect()
+}
+
+/// A neuron bias as f32, where there is one.
+/// A bias of a bundle as f32; `None` where there is none.
+///
+/// # Errors
+/// When it cannot be read or does not check.
+pub fn read_bias(
+    bundle: &Bundle,
+    entry: Option<&TensorEntry>,
+    compute: &Compute,
+) -> Result<Option<Vec<f32>>, EngineError> {
+    let Some(entry) = entry else { return Ok(None) };
+    let mut bytes = vec![0; entry.extent.len() as usize];
+    bundle.read_tensor_into(entry, &mut bytes)?;
+    let mut values = vec![0.0; entry.dims.iter().product::<u64>() as usize];
+    let row = MatrixView::new(entry.element, 1, values.len(), &bytes)?;
+    embed(compute, row, &[0], &mut values);
+    Ok(Some(values))
+}
+
+fn load_exact(
+    math: NeuronMath,
+    plan: ExactPlan,
+    file: &Arc<RecordFile>,
+    mut reader: Reader,
+    loaded: &mut Loaded<'_>,
+) -> Result<ExactNeurons, EngineError> {
+    let layout = plan.layout;
+    let places = Pool::new(plan.pinned as u32, layout.place_bytes)?;
+    let mut pinned = Vec::new();
+    let mut schedule = Vec::new();
+    for layer in 0..layout.layers {
+        let count = plan.pinned_of(layer);
+        pinned.push(read_blocks(layer, count, &plan, (file, &math.compute), &mut reader, &places)?);
+        loaded.add(u64::from(count) * layout.place_bytes as u64);
+        let streamed = (count..layout.per_layer()).map(|index| layout.block(layer, index));
+        schedule.extend(streamed.map(|block| file.block_extent(block)));
+    }
+    let ring = Pool::new(plan.ring as u32, layout.place_bytes)?;
+    let stream = ReadAhead::new(reader, schedule, ring);
+    Ok(ExactNeurons::new(math, plan, Arc::clone(file), pinned, stream))
+}
+
+/// Reads the first `count` blocks of `layer`.
+fn read_blocks(
+    layer: u32,
+    count: u32,
+    plan: &ExactPlan,
+    (file, compute): (&RecordFile, &Compute),
+    reader: &mut Reader,
+    places: &Pool,
+) -> Result<Vec<LoadedBlock>, EngineError> {
+    let mut batch = Vec::new();
+    for index in 0..count {
+        let Some(into) = places.take() else { unreachable!("one place per pinned block") };
+        let extent = file.block_extent(plan.layout.block(layer, index));
+        batch.push(RecordRead { tag: u64::from(index), file: ONLY_FILE, extent, into });
+    }
+    reader.submit(&mut batch, Urgency::Exact);
+    let mut blocks = Vec::new();
+    while let Some(done) = reader.next() {
+        let block = plan.layout.block(layer, done.tag as u32);
+        let records = read_ahead::Loaded::from_done(done)?;
+        blocks.push(LoadedBlock { block, records });
+    }
+    file.check_blocks(compute, &blocks)?;
+    blocks.sort_unstable_by_key(|loaded| loaded.block.first);
+    Ok(blocks)
+}
+
+/// Reads into slots what is worth having there before the first token.
+fn preload(
+    sparse: &mut SparseNeurons,
+    file: &RecordFile,
+    all: bool,
+    loaded: &mut Loaded<'_>,
+) -> Result<(), EngineError> {
+    let shape = *file.bundle().shape();
+    if all {
+        for layer in 0..shape.layers {
+            sparse.preload(layer, &NeuronSet::full(shape.neurons))?;
+            loaded.add(shape.neuron_bytes() / u64::from(shape.layers));
+        }
+    } else if let Some(found) = file.bundle().calibration() {
+        // Those that were needed most often: so that the first tokens are not the slowest.
+        let each = sparse.slots() / shape.layers as usize;
+        for (layer, group) in (0..).zip(&found.groups) {
+            let known = group.hot.iter().filter(|&&neuron| neuron < shape.neurons);
+            let hot = known.take(each).copied().collect();
+            sparse.preload(layer, &NeuronSet::from_unsorted(hot))?;
+        }
+    }
+    Ok(())
+}

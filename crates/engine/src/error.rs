@@ -1,0 +1,317 @@
+//! Everything a run can fail with, and whose fault it is.
+
+use crate::memory::BadBudget;
+use flint_bundle::BundleError;
+use flint_dram_cache::CacheError;
+use flint_flash_io::ReadError;
+use flint_iobuf::MapError;
+use flint_kernels::KernelError;
+use flint_model::ModelError;
+use flint_predictor::PredictorError;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a request was refused or a run failed. The message is one line for the user.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// There is nothing at the path of the bundle.
+    #[error("{} does not exist", path.display())]
+    NoSuchBundle {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The bundle is wrong, or its files cannot be read.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The model cannot be described or run.
+    #[error(transparent)]
+    Model(ModelError),
+    /// A read of the bundle failed while running.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The data file cannot be opened for streaming.
+    #[error("cannot read the bundle's neurons: {0}")]
+    Open(ReadError),
+    /// A streamed record is not what was written.
+    #[error(
+        "{}: record at offset {offset} (layer {layer}, neuron {neuron}) has checksum {got:08x}, \
+         expected {expected:08x}: the file was altered or the device returned wrong bytes; run `flint verify`",
+        file.display()
+    )]
+    Corrupt {
+        /// The file.
+        file: PathBuf,
+        /// First byte of the record.
+        offset: u64,
+        /// Layer of the neuron.
+        layer: u32,
+        /// Index of the neuron.
+        neuron: u32,
+        /// Checksum in the manifest.
+        expected: u32,
+        /// Checksum of what was read.
+        got: u32,
+    },
+    /// A streamed matrix is not what was written.
+    #[error(
+        "{}: tensor '{tensor}' at offset {offset} has checksum {got:08x}, expected {expected:08x}: \
+         the file was altered or the device returned wrong bytes; run `flint verify`",
+        file.display()
+    )]
+    CorruptTensor {
+        /// The file.
+        file: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// First byte of the tensor, or of the row of a table that was read.
+        offset: u64,
+        /// What it was.
+        expected: u32,
+        /// Checksum of what was read.
+        got: u32,
+    },
+    /// A table that is read row by row is not what was written.
+    #[error(
+        "{}: tensor '{tensor}' at offset {offset} has checksum {got:08x}, expected {expected:08x}: \
+         convert the checkpoint again",
+        file.display()
+    )]
+    WrongTable {
+        /// The file.
+        file: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// First byte of the tensor.
+        offset: u64,
+        /// Checksum in the manifest.
+        expected: u32,
+        /// Checksum of what was read.
+        got: u32,
+    },
+    /// Something failed inside a forward pass.
+    #[error("layer {layer}, position {position}: {cause}")]
+    InPass {
+        /// Decoder layer.
+        layer: usize,
+        /// Position of the first token of the pass.
+        position: usize,
+        /// What failed.
+        cause: Box<EngineError>,
+    },
+    /// The slot cache refused.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The predictor refused.
+    #[error(transparent)]
+    Predictor(#[from] PredictorError),
+    /// A kernel refused its input.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The system refused memory that the plan counted on.
+    #[error(transparent)]
+    Memory(#[from] MapError),
+    /// The memory option is none.
+    #[error(transparent)]
+    Budget(#[from] BadBudget),
+    /// The budget is below what this run needs at least.
+    #[error(
+        "a memory budget of {budget} bytes is below the floor of this run: {floor} bytes \
+         beside what an absolute budget leaves to the process (weights that stay {resident}, KV cache for {context} tokens {kv}, buffers {buffers}): \
+         raise --memory to at least {ask}, or lower -c"
+    )]
+    BelowFloor {
+        /// Bytes allowed for weights, cache, KV and buffers.
+        budget: u64,
+        /// Bytes needed at least for those.
+        floor: u64,
+        /// What to give `--memory` instead, in the way it was given.
+        ask: String,
+        /// Dense weights and predictors.
+        resident: u64,
+        /// Tokens of context asked for.
+        context: usize,
+        /// Bytes of the KV cache.
+        kv: u64,
+        /// Bytes of buffers.
+        buffers: u64,
+    },
+    /// The machine does not say how much memory is available.
+    #[error(
+        "this system does not say how much memory is available: give --memory as bytes or percent"
+    )]
+    UnknownAllowance,
+    /// More tokens than the model has positions for.
+    #[error("{what} needs a context of {needed} tokens, there are {limit}")]
+    ContextTooLong {
+        /// What needs it: the prompt, or the context asked for.
+        what: &'static str,
+        /// Tokens needed.
+        needed: usize,
+        /// Positions of the model, or the context asked for.
+        limit: usize,
+    },
+    /// Nothing to start from.
+    #[error(
+        "the prompt is empty and the model has no begin-of-text token: give at least one token"
+    )]
+    EmptyPrompt,
+    /// A token that is not in the vocabulary.
+    #[error("token {token} is outside the vocabulary of {vocabulary}")]
+    UnknownToken {
+        /// The token.
+        token: u32,
+        /// Size of the vocabulary.
+        vocabulary: usize,
+    },
+    /// A text for a bundle that has no tokenizer.
+    #[error("the bundle has no tokenizer.json: give token ids with --tokens")]
+    NoTokenizer,
+    /// The tokenizer is unusable or failed.
+    #[error("tokenizer: {cause}")]
+    BadTokenizer {
+        /// What it said.
+        cause: String,
+    },
+    /// Stored predictors that are none.
+    #[error(
+        "the bundle's predictors are wrong: {cause}; make them again with `flint convert --predictors-only`"
+    )]
+    WrongPredictors {
+        /// What is wrong.
+        cause: String,
+    },
+    /// Predictors of a kind that this version does not read.
+    #[error(
+        "the bundle's predictors are of kind '{kind}', which this version cannot use: update flint, or give --mode exact"
+    )]
+    UnknownPredictors {
+        /// Their kind.
+        kind: String,
+    },
+    /// Sizes in the manifest that its own architecture contradicts.
+    #[error("{}: the sizes in the manifest are not those of its architecture: convert the checkpoint again", path.display())]
+    ShapeConflict {
+        /// The bundle.
+        path: PathBuf,
+    },
+    /// A neuron bias that is there and should not be, or the other way round.
+    #[error(
+        "tensor '{tensor}' of the bundle: its architecture says that neuron biases exist: {wanted}; convert the checkpoint again"
+    )]
+    BiasConflict {
+        /// Name of the tensor.
+        tensor: String,
+        /// Whether the architecture has neuron biases.
+        wanted: bool,
+    },
+    /// Dense tensors that the architecture does not know.
+    #[error(
+        "the bundle has {got} dense tensors, its architecture {expected}: convert the checkpoint again"
+    )]
+    TensorCount {
+        /// By the architecture.
+        expected: usize,
+        /// In the bundle.
+        got: usize,
+    },
+    /// Neurons stored in an order that cannot be streamed.
+    #[error(
+        "the bundle stores the neurons of layer {layer} in an order that this version cannot stream: convert the checkpoint again"
+    )]
+    UnknownOrder {
+        /// The layer.
+        layer: usize,
+    },
+    /// Sparse mode for a bundle without predictors.
+    #[error("the bundle has no predictors, so it has no sparse mode: leave out --mode sparse")]
+    NoPredictors,
+    /// Sparse mode for a bundle whose neurons are never zero, without saying how many to leave out.
+    #[error(
+        "no neuron of this model is ever zero, so sparse mode has a cost to choose: give --sparsity {}",
+        any_of(stored)
+    )]
+    SparsityNotGiven {
+        /// The shares that the bundle has thresholds for.
+        stored: Vec<f32>,
+    },
+    /// A share that the bundle has no thresholds for.
+    #[error(
+        "the bundle has no thresholds for --sparsity {asked}: {}; `flint convert --predictors-only --sparsity {asked}` makes some",
+        if stored.is_empty() { "it has none at all".to_owned() } else { format!("it has them for {}", any_of(stored)) }
+    )]
+    UnknownSparsity {
+        /// The share asked for.
+        asked: f32,
+        /// The shares that there are thresholds for.
+        stored: Vec<f32>,
+    },
+    /// `--sparsity` for a model whose activations have exact zeros.
+    #[error(
+        "--sparsity is not for this model: its activation {activation} gives exact zeros, and sparse mode leaves those out without it"
+    )]
+    SparsityOfZeros {
+        /// The activation.
+        activation: String,
+    },
+    /// Two requests that exclude each other.
+    #[error("--sparsity leaves neurons out and exact mode computes them all: give one of them")]
+    SparsityInExactMode,
+    /// A text too short for what was asked.
+    #[error("the text has {tokens} tokens, at least {needed} are needed")]
+    TextTooShort {
+        /// Tokens of the text.
+        tokens: usize,
+        /// Tokens needed.
+        needed: usize,
+    },
+    /// The run was asked to end early.
+    #[error("stopped before the end, as asked")]
+    Halted,
+    /// A file that cannot be read.
+    #[error("cannot read {}: {cause}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+}
+
+impl EngineError {
+    /// 2 when the request or its input is wrong, 1 when something failed while running.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            EngineError::Read(_)
+            | EngineError::Corrupt { .. }
+            | EngineError::CorruptTensor { .. }
+            | EngineError::Cache(_)
+            | EngineError::Memory(_)
+            | EngineError::Halted
+            | EngineError::Kernel(
+                KernelError::KvCacheTooLarge { .. } | KernelError::Threads { .. },
+            )
+            | EngineError::Predictor(_) => 1,
+            EngineError::Model(ModelError::Tensor(_) | ModelError::Supplier(_)) => 1,
+            EngineError::InPass { .. } => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// Shares as a list that a user can choose from.
+fn any_of(shares: &[f32]) -> String {
+    shares.iter().map(f32::to_string).collect::<Vec<_>>().join(" or ")
+}
+
+impl From<ModelError> for EngineError {
+    /// An error of our own feed-forward travels through the decoder in a box: unpack it.
+    fn from(error: ModelError) -> EngineError {
+        match error {
+            ModelError::Supplier(boxed) => match boxed.downcast::<EngineError>() {
+                Ok(own) => *own,
+                Err(other) => EngineError::Model(ModelError::Supplier(other)),
+            },
+            other => EngineError::Model(other),
+        }
+    }
+}

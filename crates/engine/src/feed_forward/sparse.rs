@@ -1,0 +1,403 @@
+//! Only predicted neurons are computed: those in slots at once, the missing ones as they are read.
+//!
+//! The union of what all positions need is computed in rounds of ascending neurons, and the reads of a round
+//! begin before the round ahead of it is computed. Before the attention of a layer its missing neurons may be guessed,
+//! so that the disk does not idle meanwhile; a guess only moves reads ahead and never changes a set.
+
+mod guesses;
+mod halves;
+mod round;
+mod slots;
+mod trials;
+
+use super::{NeuronMath, TOGETHER, count_active};
+use crate::records::RecordFile;
+use crate::stats::Effort;
+use crate::{Ablation, Guessing, EngineError};
+use candle_core::Tensor;
+use flint_dram_cache::{Slot, SlotCache};
+use flint_flash_io::Reader;
+use flint_geometry::{NeuronKey, NeuronSet};
+use flint_kernels::ops;
+use flint_model::ModelError;
+use flint_predictor::Predictor;
+use guesses::Guesses;
+use round::Round;
+use slots::{Arrival, Slots};
+use std::sync::Arc;
+use std::time::Instant;
+use trials::Trials;
+
+/// Share of the slots that the guesses of a layer may take, as a divisor: a round hardly ever has to wait for them.
+const GUESS_SHARE: usize = 8;
+
+/// The neurons of sparse mode.
+pub(crate) struct SparseNeurons {
+    effort: Effort,
+    math: NeuronMath,
+    predictor: Box<dyn Predictor>,
+    slots: Slots,
+    guesses: Guesses,
+    trials: Option<Trials>,
+    /// Whether any layer of this pass could be guessed, and when the one under way began.
+    foreseen: bool,
+    began: Option<Instant>,
+    /// The predicted neurons of each position, for the layer that was begun last.
+    sets: Vec<NeuronSet>,
+    /// Those that any position needs.
+    union: NeuronSet,
+    /// What a layer would need of what is not there, if its attention added nothing.
+    guess: NeuronSet,
+    round: Round,
+    ready: Vec<(u32, Slot)>,
+    arrivals: Vec<Arrival>,
+    acts: Vec<f32>,
+    no_overlap: bool,
+}
+
+/// Whether guesses are made where `wanted`: in so few slots they would crowd out what is certain, and an ablation
+/// measures something else.
+pub(crate) fn can_guess(wanted: Guessing, ablation: Ablation, slots: usize) -> bool {
+    wanted != Guessing::Never
+        && ablation == Ablation::default()
+        && slots / GUESS_SHARE >= guesses::FEW
+}
+
+impl SparseNeurons {
+    /// Neurons of `file`, read by `reader` into the slots of `cache`; guesses, if any, must be possible in that many.
+    ///
+    /// # Errors
+    /// When memory for an ablation cannot be had.
+    pub(crate) fn new(
+        math: NeuronMath,
+        file: Arc<RecordFile>,
+        predictor: Box<dyn Predictor>,
+        cache: SlotCache,
+        reader: Reader,
+        guess: Guessing,
+        ablation: Ablation,
+    ) -> Result<SparseNeurons, EngineError> {
+        let layers = file.bundle().shape().layers;
+        let limit = cache.capacity() / GUESS_SHARE;
+        Ok(SparseNeurons {
+            effort: Effort::default(),
+            math,
+            predictor,
+            slots: Slots::new(file, cache, reader, ablation)?,
+            guesses: Guesses::new(guess != Guessing::Never, layers, limit),
+            trials: (guess == Guessing::Tried).then(|| Trials::new(layers)),
+            foreseen: false,
+            began: None,
+            sets: Vec::new(),
+            union: NeuronSet::new(),
+            guess: NeuronSet::new(),
+            round: Round::default(),
+            ready: Vec::new(),
+            arrivals: Vec::new(),
+            acts: Vec::new(),
+            no_overlap: ablation.no_overlap,
+        })
+    }
+
+    pub(super) fn reader(&self) -> &Reader {
+        self.slots.reader()
+    }
+
+    /// What was done so far, but for what the reader counts.
+    pub(super) fn effort(&self) -> Effort {
+        Effort {
+            cache: self.slots.time,
+            neurons_loaded: self.slots.loaded,
+            guesses: self.guesses.read,
+            guesses_right: self.guesses.right,
+            ..self.effort
+        }
+    }
+
+    pub(super) fn end_pass(&mut self) {
+        self.slots.end_token();
+        if std::mem::take(&mut self.foreseen)
+            && let Some(trials) = &mut self.trials
+        {
+            trials.end_token();
+        }
+    }
+
+    pub(super) fn abandon_pass(&mut self) {
+        (self.foreseen, self.began) = (false, None);
+        if let Some(trials) = &mut self.trials {
+            trials.abandon();
+        }
+        self.slots.abandon_reads();
+    }
+
+    /// Slots of the cache.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.capacity()
+    }
+
+    /// Reads neurons into slots before the first token.
+    pub(crate) fn preload(&mut self, layer: u32, neurons: &NeuronSet) -> Result<(), EngineError> {
+        for some in neurons.as_slice().chunks(TOGETHER) {
+            let some = NeuronSet::from_unsorted(some.to_vec());
+            self.slots.admit(layer, &some, &NeuronSet::new())?;
+            self.wait_for_all()?;
+        }
+        Ok(())
+    }
+
+    /// Only a single position is guessed: a chunk keeps the disk busy by itself.
+    pub(super) fn foresees(&self, positions: usize) -> bool {
+        positions == 1 && self.guesses.enabled()
+    }
+
+    pub(super) fn foresee(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
+        let (started, group) = (Instant::now(), layer as u32);
+        self.foreseen = true;
+        let Some(most) = self.guesses.worth(group) else { return Ok(()) };
+        self.began = Some(started);
+        if self.trials.as_ref().is_some_and(|trials| !trials.asks_for(group)) {
+            return Ok(());
+        }
+        let slots = &self.slots;
+        let missing = |neuron| !slots.holds(NeuronKey { group, neuron });
+        let (predictor, guess) = (&mut self.predictor, &mut self.guess);
+        let compute = &self.math.compute;
+        ops::with_slice(input, |x| predictor.predict_among(compute, layer, x, &missing, guess))?
+            .map_err(|error| ModelError::supplier(EngineError::from(error)))?;
+        let took = started.elapsed();
+        self.effort.predictor += took;
+        self.effort.guessing += took;
+        let asked = self.guesses.begin(group);
+        self.slots.guess(group, &self.guess, most, asked);
+        Ok(())
+    }
+
+    /// Predicts, and begins the reads of the first round.
+    pub(super) fn begin(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
+        let started = Instant::now();
+        self.sets.resize(input.dim(0)?, NeuronSet::new());
+        predict(&mut *self.predictor, &self.math, layer, input, &mut self.sets)?;
+        self.union = union(&self.sets);
+        self.effort.predictor += started.elapsed();
+        self.effort.neurons_predicted += self.sets.iter().map(|set| set.len() as u64).sum::<u64>();
+        self.settle_guesses(layer as u32);
+        if let Some(first) = self.part(0) {
+            self.admit(layer as u32, &first, &NeuronSet::new()).map_err(ModelError::supplier)?;
+        }
+        Ok(())
+    }
+
+    /// Asks for what is missing of a round.
+    fn admit(
+        &mut self,
+        layer: u32,
+        needed: &NeuronSet,
+        beside: &NeuronSet,
+    ) -> Result<(), EngineError> {
+        while let Err(error) = self.slots.admit(layer, needed, beside) {
+            // Guesses that are late hold slots until they arrive.
+            self.slots.wait(&self.math.compute, &mut self.arrivals);
+            if self.arrivals.is_empty() {
+                return Err(error);
+            }
+            let arrivals = std::mem::take(&mut self.arrivals);
+            arrivals
+                .into_iter()
+                .filter(|a| self.awaits(layer, a.key))
+                .try_for_each(|a| a.result)?;
+        }
+        if self.no_overlap { self.wait_for_all() } else { Ok(()) }
+    }
+
+    /// Whether the layer that was begun needs this record.
+    fn awaits(&self, layer: u32, key: NeuronKey) -> bool {
+        key.group == layer && self.union.contains(key.neuron)
+    }
+
+    fn wait_for_all(&mut self) -> Result<(), EngineError> {
+        loop {
+            self.slots.wait(&self.math.compute, &mut self.arrivals);
+            if self.arrivals.is_empty() {
+                return Ok(());
+            }
+            std::mem::take(&mut self.arrivals).into_iter().try_for_each(|a| a.result)?;
+        }
+    }
+
+    /// Sorts in what was guessed, and takes back what no device has begun.
+    fn settle_guesses(&mut self, layer: u32) {
+        if !self.guesses.enabled() {
+            return;
+        }
+        let mut recalled = Vec::new();
+        self.slots.recall_guesses(|key| recalled.push(key));
+        self.guesses.judge(layer, &self.union, &mut recalled);
+        // A guess that failed is absent again: whoever needs it asks again.
+        self.slots.take(&self.math.compute, &mut self.arrivals);
+    }
+
+    pub(super) fn finish(&mut self, layer: usize, input: &Tensor) -> Result<Tensor, ModelError> {
+        let positions = input.dim(0)?;
+        let mut sum = vec![0.0; positions * self.math.layout.width()];
+        ops::with_slice(input, |x| self.sum(layer as u32, x, &mut sum))?
+            .map_err(ModelError::supplier)?;
+        if let (Some(trials), Some(began)) = (&mut self.trials, self.began.take()) {
+            trials.layer_took(layer as u32, began.elapsed().as_secs_f64());
+        }
+        Ok(ops::from_vec(sum, (positions, self.math.layout.width()))?)
+    }
+
+    /// Goes through the union in rounds. Rounds ascend, so every position adds its neurons in ascending
+    /// order, whatever the size of the cache.
+    fn sum(&mut self, layer: u32, x: &[f32], sum: &mut [f32]) -> Result<(), EngineError> {
+        let mut next = self.part(0);
+        for index in 1.. {
+            let Some(neurons) = next else { break };
+            next = self.part(index);
+            let ahead = self.two_rounds_fit();
+            if let Some(next) = next.as_ref().filter(|_| ahead) {
+                self.admit(layer, next, &neurons)?;
+            }
+            self.compute(layer, neurons, x, sum)?;
+            if let Some(next) = next.as_ref().filter(|_| !ahead) {
+                self.admit(layer, next, &NeuronSet::new())?;
+            }
+        }
+        if let [_, .., last] = self.sets.as_slice() {
+            self.slots.expect(layer, last);
+        }
+        Ok(())
+    }
+
+    /// The neurons of the round at `index`; `None` past the last.
+    fn part(&self, index: usize) -> Option<NeuronSet> {
+        let part = self.union.as_slice().chunks(self.round_size()).nth(index)?.to_vec();
+        NeuronSet::from_sorted(part)
+    }
+
+    /// One round where that fits, else two at a time: one is read while the other is computed.
+    fn round_size(&self) -> usize {
+        let one = self.most_together().min(TOGETHER);
+        if self.union.len() <= one { one } else { TOGETHER.min(self.most_together() / 2).max(1) }
+    }
+
+    fn two_rounds_fit(&self) -> bool {
+        2 * self.round_size() <= self.most_together()
+    }
+
+    /// Slots that do not wait for the guesses of a layer.
+    fn most_together(&self) -> usize {
+        let capacity = self.slots.capacity();
+        if self.guesses.enabled() { capacity - capacity / GUESS_SHARE } else { capacity }
+    }
+
+    /// Computes a round that was admitted, and adds it to `sum`.
+    fn compute(
+        &mut self,
+        layer: u32,
+        neurons: NeuronSet,
+        x: &[f32],
+        sum: &mut [f32],
+    ) -> Result<(), EngineError> {
+        self.round.start(neurons, self.sets.len());
+        self.ready.clear();
+        for neuron in self.round.neurons().iter() {
+            let slot = self.slots.lookup(NeuronKey { group: layer, neuron });
+            self.ready.extend(slot.map(|slot| (neuron, slot)));
+        }
+        let mut waiting = self.round.neurons().len() - self.ready.len();
+        self.activate(layer, x);
+        while waiting > 0 {
+            self.await_some(layer)?;
+            waiting -= self.ready.len();
+            self.activate(layer, x);
+        }
+        self.round.keep_predicted(&self.sets);
+        self.effort.neurons_active += count_active(self.round.acts());
+        let records: Vec<&[u8]> = self
+            .round
+            .slots()
+            .map(|(neuron, slot)| self.slots.record(NeuronKey { group: layer, neuron }, slot))
+            .collect();
+        self.math.add_down(&records, self.round.acts(), sum);
+        Ok(())
+    }
+
+    /// Waits for reads; those of the round become ready, ascending.
+    fn await_some(&mut self, layer: u32) -> Result<(), EngineError> {
+        self.ready.clear();
+        self.slots.wait(&self.math.compute, &mut self.arrivals);
+        assert!(!self.arrivals.is_empty(), "every neuron of a round is there or asked for");
+        let mut arrivals = std::mem::take(&mut self.arrivals);
+        for arrival in arrivals.drain(..) {
+            self.sort_in(layer, arrival)?;
+        }
+        self.arrivals = arrivals;
+        self.ready.sort_unstable();
+        Ok(())
+    }
+
+    /// What arrives may be of this round, of the next, or a guess that came true too late or never.
+    fn sort_in(&mut self, layer: u32, arrival: Arrival) -> Result<(), EngineError> {
+        let Arrival { key, result } = arrival;
+        if !self.awaits(layer, key) {
+            return Ok(());
+        }
+        result?;
+        if self.round.neurons().contains(key.neuron) {
+            let Some(slot) = self.slots.lookup(key) else { unreachable!("{key:?} has arrived") };
+            self.ready.push((key.neuron, slot));
+        }
+        Ok(())
+    }
+
+    /// Computes the activations of the neurons that are ready, ascending.
+    fn activate(&mut self, layer: u32, x: &[f32]) {
+        if self.ready.is_empty() {
+            return;
+        }
+        let records: Vec<&[u8]> = self
+            .ready
+            .iter()
+            .map(|&(neuron, slot)| self.slots.record(NeuronKey { group: layer, neuron }, slot))
+            .collect();
+        let biases = &self.math.biases[layer as usize];
+        let gather = |bias: &Option<Vec<f32>>| {
+            let bias = bias.as_ref()?;
+            Some(self.ready.iter().map(|&(neuron, _)| bias[neuron as usize]).collect::<Vec<f32>>())
+        };
+        let (gate, up) = (gather(&biases.gate), gather(&biases.up));
+        self.acts.clear();
+        self.acts.resize(self.sets.len() * self.ready.len(), 0.0);
+        self.math.activate(&records, (gate.as_deref(), up.as_deref()), x, &mut self.acts);
+        self.round.put(&self.ready, &self.acts);
+    }
+}
+
+/// The neurons of `layer` that each row of `input` needs.
+fn predict(
+    predictor: &mut dyn Predictor,
+    math: &NeuronMath,
+    layer: usize,
+    input: &Tensor,
+    sets: &mut [NeuronSet],
+) -> Result<(), ModelError> {
+    ops::with_slice(input, |x| predictor.predict(&math.compute, layer, x, sets))?
+        .map_err(|error| ModelError::supplier(EngineError::from(error)))
+}
+
+/// The neurons that any position needs.
+fn union(sets: &[NeuronSet]) -> NeuronSet {
+    let [first, rest @ ..] = sets else { return NeuronSet::new() };
+    if rest.is_empty() {
+        return first.clone();
+    }
+    let end = sets.iter().filter_map(|set| set.as_slice().last()).max().map_or(0, |last| last + 1);
+    let mut needed = vec![false; end as usize];
+    for neuron in sets.iter().flat_map(|set| set.iter()) {
+        needed[neuron as usize] = true;
+    }
+    let all = (0..end).filter(|&neuron| needed[neuron as usize]).collect();
+    NeuronSet::from_sorted(all).unwrap_or_else(|| unreachable!("a range ascends"))
+}

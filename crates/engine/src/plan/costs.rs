@@ -1,0 +1,125 @@
+//! What each part of a run takes, in bytes, before it is known what fits.
+
+use super::{BlockLayout, DenseCosts};
+use crate::feed_forward::TOGETHER;
+use crate::{Mode, RunOptions, EngineError};
+use flint_dram_cache::CacheConfig;
+use flint_geometry::ModelShape;
+use flint_kernels::KvCache;
+use flint_model::Architecture;
+
+/// Rows of logits that are computed together when every position's are wanted.
+pub(crate) const LOGIT_ROWS: usize = 4;
+
+/// What each part of a run takes.
+#[derive(Debug, Clone)]
+pub struct Costs {
+    /// Which neurons will be computed.
+    pub mode: Mode,
+    /// Tokens of context.
+    pub context: usize,
+    /// Prompt tokens per chunk that were asked for.
+    pub chunk: usize,
+    /// Bytes of all weights, as stored.
+    pub weights_bytes: u64,
+    /// Dense weights and neuron biases.
+    pub dense: DenseCosts,
+    /// Bytes of the predictors, as held in memory.
+    pub predictor_bytes: u64,
+    /// How many of those this process has in memory already.
+    pub predictors_in_memory: u64,
+    /// Bytes of the KV cache for the whole context.
+    pub kv_bytes: u64,
+    /// Bytes of checksums and tables, whatever the chunk.
+    pub tables_bytes: u64,
+    /// Widths that decide the size of activations.
+    pub widths: Widths,
+    /// Whether all weights are read for each pass, to measure what holding them is worth.
+    pub nothing_resident: bool,
+    /// How neurons are cut into blocks in exact mode.
+    pub blocks: BlockLayout,
+    /// What a slot cache would be for.
+    pub cache: CacheConfig,
+}
+
+/// Numbers per token that a forward pass holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Widths {
+    hidden: usize,
+    query: usize,
+    kv: usize,
+    neurons: usize,
+    vocabulary: usize,
+    context: usize,
+    threads: usize,
+}
+
+impl Widths {
+    /// Compute threads.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// The widths of a model computed by `threads` threads.
+    pub fn of(architecture: &Architecture, context: usize, threads: usize) -> Widths {
+        Widths {
+            hidden: architecture.hidden.max(architecture.embedding.width),
+            query: architecture.query_width(),
+            kv: architecture.kv_width(),
+            neurons: architecture.feed_forward.neurons,
+            vocabulary: architecture.vocabulary,
+            context,
+            threads,
+        }
+    }
+}
+
+impl Costs {
+    /// Activations of a chunk of `chunk` tokens, logits and tables.
+    pub fn buffers(&self, chunk: usize) -> u64 {
+        let w = &self.widths;
+        // Alive together at most: hidden, block input, sum, one temporary; query before and after
+        // rotation, mixed values; key and value; activations of the neurons computed together, in sparse
+        // mode also those of the neurons just read, and the score of every neuron and the set of each position.
+        let together = w.neurons.min(TOGETHER.max(self.blocks.block_neurons as usize));
+        let neurons = match self.mode {
+            Mode::Exact => together,
+            Mode::Sparse => 2 * together + 2 * w.neurons,
+        };
+        let per_token = 4 * w.hidden + 3 * w.query + 3 * w.kv + neurons;
+        // As a tensor, as numbers, and two numbers per candidate of the sampler.
+        let logits = w.vocabulary * if chunk > 1 { 2 * LOGIT_ROWS } else { 4 };
+        let scores = w.context * w.threads;
+        // A streamed product is put together from parts.
+        let numbers = chunk * (per_token + w.hidden.max(w.query)) + logits + scores;
+        self.tables_bytes + numbers as u64 * 4
+    }
+}
+
+/// Bytes of the KV cache.
+pub(crate) fn kv_bytes(architecture: &Architecture, context: usize, options: &RunOptions) -> u64 {
+    let attention = &architecture.attention;
+    KvCache::bytes_for(
+        architecture.layers,
+        context,
+        attention.kv_heads,
+        attention.head_dim,
+        options.kv,
+    )
+}
+
+/// The context of a run: what was asked for, else what is needed, within the model's limit.
+pub(crate) fn context(
+    shape: &ModelShape,
+    asked: Option<usize>,
+    needed: Option<usize>,
+) -> Result<usize, EngineError> {
+    let limit = shape.context as usize;
+    match asked {
+        Some(asked) if asked > limit => {
+            Err(EngineError::ContextTooLong { what: "-c", needed: asked, limit })
+        }
+        Some(asked) => Ok(asked.max(1)),
+        None => Ok(needed.unwrap_or(limit).clamp(1, limit)),
+    }
+}
