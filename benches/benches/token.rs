@@ -1,8 +1,8 @@
 //! Latency of one decoded token of tiny-opt: streamed, partly pinned, and all in memory.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use flint_fixtures::tiny_opt_bundle;
 use flint_engine::{Engine, MemoryBudget, ModelFiles, Prepared, RunOptions, Session};
+use flint_fixtures::tiny_opt_bundle;
 use std::time::{Duration, Instant};
 
 /// Tokens of context: enough for prompts of this size at the smallest budget.

@@ -15,8 +15,8 @@ pub use round::{Run, order};
 
 use crate::Refused;
 use contestant::Contestant;
-use report::Report;
 use flint_engine::ModelFiles;
+use report::Report;
 use std::path::{Path, PathBuf};
 
 /// What to compare, and how.

@@ -11,9 +11,9 @@ pub use layout::Element;
 
 use crate::Refused;
 use anyhow::Context;
+use flint_engine::ModelFiles;
 use flint_model::Architecture;
 use layout::Tensor;
-use flint_engine::ModelFiles;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};

@@ -15,8 +15,8 @@ use crate::machine::Circumstances;
 use crate::synth::{ReportArgs, SHAPES, Scale, Shape, SynthArgs};
 use anyhow::Context;
 use flint_bundle::Bundle;
-use report::ShapeReport;
 use flint_convert::PredictorKind;
+use report::ShapeReport;
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -9,6 +9,7 @@ mod text;
 pub(crate) mod torch;
 
 pub use picked::{Picked, Rows};
+pub use text::LARGEST_TOKENIZER;
 
 use crate::CheckpointError;
 use std::collections::HashMap;

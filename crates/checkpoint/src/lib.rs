@@ -10,5 +10,5 @@ mod tokenizer;
 
 pub use error::CheckpointError;
 pub use finite::numbers;
-pub use huggingface::{Checkpoint, Picked, Rows};
-pub use tokenizer::{LARGEST_TOKENIZER, guarded, panics_are_errors, read_tokenizer, tokenizer_json};
+pub use huggingface::{Checkpoint, LARGEST_TOKENIZER, Picked, Rows};
+pub use tokenizer::{guarded, panics_are_errors, read_tokenizer, tokenizer_json};

@@ -12,7 +12,7 @@ mod screen;
 mod sentencepiece;
 mod settings;
 
-pub use library::{LARGEST_TOKENIZER, guarded, panics_are_errors, read as read_tokenizer};
+pub use library::{guarded, panics_are_errors, read as read_tokenizer};
 
 use crate::{Checkpoint, CheckpointError};
 use serde_json::{Value, json};

@@ -15,8 +15,8 @@ mod work;
 pub use error::CalibrateError;
 pub use measure::load_curve;
 
-use flint_engine::{Halt, ModelFiles, EngineError, Sparsity};
 use flint_bundle::{Bundle, replace_predictors};
+use flint_engine::{EngineError, Halt, ModelFiles, Sparsity};
 use flint_kernels::{Compute, Isa};
 use flint_predictor::{CascadeGroup, GateCopyGroup, LowRankGroup, ScoredGroup};
 use std::ops::Range;
@@ -232,7 +232,9 @@ pub fn calibrate(
             return Err(CalibrateError::NothingToPredict { activation: format!("{activation:?}") });
         }
         (true, true) => {
-            return Err(EngineError::SparsityOfZeros { activation: format!("{activation:?}") }.into());
+            return Err(
+                EngineError::SparsityOfZeros { activation: format!("{activation:?}") }.into()
+            );
         }
         _ => {}
     }

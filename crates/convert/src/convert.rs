@@ -121,9 +121,7 @@ pub fn convert_until(
 }
 
 /// What the texts of a checkpoint say of its model.
-fn describe(
-    checkpoint: &Checkpoint,
-) -> Result<(&'static dyn Family, Architecture), ConvertError> {
+fn describe(checkpoint: &Checkpoint) -> Result<(&'static dyn Family, Architecture), ConvertError> {
     let generation = checkpoint.text("generation_config.json")?;
     let tokenizer = checkpoint.text("tokenizer_config.json")?;
     let description = Description {
@@ -172,11 +170,7 @@ impl Conversion {
         Ok(Conversion { checkpoint, family, architecture, asked, element, dense_bytes, tokenizer })
     }
 
-    fn write(
-        &self,
-        writer: &mut BundleWriter,
-        written: Written<'_>,
-    ) -> Result<(), ConvertError> {
+    fn write(&self, writer: &mut BundleWriter, written: Written<'_>) -> Result<(), ConvertError> {
         for name in TEXTS {
             if let Some(bytes) = self.checkpoint.text(name)? {
                 writer.text(name, &bytes)?;

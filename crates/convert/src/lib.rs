@@ -7,4 +7,6 @@ pub use calibrate::{
     CALIBRATION_TOKENS, CalibrateError, CalibrateEvent, CalibrateOptions, LayerReport,
     PredictorKind, THRESHOLD_TOKENS, calibrate, load_curve,
 };
-pub use convert::{ConvertError, ConvertEvent, ConvertOptions, architecture, convert, convert_until};
+pub use convert::{
+    ConvertError, ConvertEvent, ConvertOptions, architecture, convert, convert_until,
+};

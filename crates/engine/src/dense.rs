@@ -6,7 +6,7 @@ mod table;
 
 pub(crate) use rows::RowReader;
 pub(crate) use stream::MatrixStream;
-pub(crate) use table::{ROW_CHECK_BYTES, Table};
+pub(crate) use table::Table;
 
 use crate::stats::Effort;
 use candle_core::Tensor;

@@ -9,13 +9,12 @@ use crate::feed_forward::Neurons;
 use crate::forecast::measure_disk;
 use crate::memory::warnings;
 use crate::plan::{BlockLayout, Costs, DenseCosts, Plan, Widths, context, kv_bytes};
-use crate::predictors::{bundled_predictor, stored_predictor_bytes};
+use crate::predictors::{self, bundled_predictor, stored_predictor_bytes};
 use crate::records::RecordFile;
-use crate::sparsity;
 use crate::stats::{Effort, Setting, Stats};
 use crate::{
-    Choices, DiskRates, ForecastReport, Mode, ModelFiles, Rates, RunOptions, EngineError,
-    Sparsity, Work,
+    Choices, DiskRates, EngineError, ForecastReport, Mode, ModelFiles, Rates, RunOptions, Sparsity,
+    Work,
 };
 use flint_bundle::Bundle;
 use flint_dram_cache::CacheConfig;
@@ -76,7 +75,7 @@ impl Prepared {
             let predictor = bundled_predictor(&files, options.mode)?;
             return Prepared::with_predictor(files, options, needed, predictor);
         };
-        let (predictor, sparsity) = sparsity::chosen(&files, &options, sparsity)?;
+        let (predictor, sparsity) = predictors::chosen(&files, &options, sparsity)?;
         let predictor: Box<dyn Predictor> = Box::new(predictor);
         let prepared = Prepared::with_predictor(files, options, needed, Some(predictor))?;
         Ok(Prepared { sparsity: Some(sparsity), ..prepared })

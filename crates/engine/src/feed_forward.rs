@@ -4,9 +4,8 @@
 mod exact;
 mod sparse;
 
-pub(crate) use exact::{ExactNeurons, LoadedBlock};
+pub(crate) use exact::ExactNeurons;
 pub(crate) use sparse::SparseNeurons;
-pub(crate) use sparse::can_guess;
 
 use crate::stats::Effort;
 use candle_core::Tensor;
@@ -14,10 +13,6 @@ use flint_flash_io::{Counters, PathReport, Reader};
 use flint_geometry::RecordLayout;
 use flint_kernels::{Activation, Compute, accumulate_down, activate};
 use flint_model::{FeedForward, ModelError};
-
-/// Most neurons that are computed together: enough work for every thread, few enough that their activations
-/// for a chunk of tokens stay small.
-pub(crate) const TOGETHER: usize = 4096;
 
 /// Either way to hold neurons.
 pub(crate) enum Neurons {

@@ -12,35 +12,11 @@ mod work;
 
 pub use choose::Choices;
 pub(crate) use choose::measure_disk;
-pub use formula::Forecast;
 pub use rates::{DiskRates, Rates};
 pub use work::{LayerWork, PromptWork, Work};
 
-use crate::Stats;
-use serde::Serialize;
-
-/// What was expected of a run and what came: part of the statistics of every run that was measured.
-#[derive(Debug, Clone, Serialize)]
-pub struct ForecastReport {
-    /// Tokens per second, as said before the run.
-    pub tokens_per_second: f64,
-    /// Time to the first token, as said before the run.
-    pub first_token_ms: f64,
-    /// The time it took.
-    pub actual_first_token_ms: f64,
-    /// The same formula with the rates that the run met, with guesses where it mostly made them.
-    pub recomputed_tokens_per_second: f64,
-    /// Actual over forecast: 1.1 is a tenth faster than was said.
-    pub actual_over_forecast: f64,
-    /// Actual over recomputed.
-    pub actual_over_recomputed: f64,
-    /// What the disk did in the run over what it did in the probe.
-    pub disk_drift: f64,
-    /// What memory did in the run over what it did before.
-    pub memory_drift: f64,
-    /// The parts of a token's time, as said before the run.
-    pub parts: Forecast,
-}
+use crate::forecast_report::ForecastReport;
+use crate::stats::Stats;
 
 impl ForecastReport {
     /// Compares `work` at the probe's `before` with what a run did.

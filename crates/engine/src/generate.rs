@@ -1,11 +1,11 @@
 //! Generation: from a prompt to text, with the reason it ended and what it cost.
 
 use crate::engine::Engine;
+use crate::generated::{Finish, Generated};
 use crate::sample::{Sampler, Sampling};
-use crate::stats::{Phases, Stats};
+use crate::stats::Phases;
 use crate::stop::StopText;
-use crate::{Live, EngineError, Session, TextCodec, TextStream};
-use serde::Serialize;
+use crate::{EngineError, Live, Session, TextCodec, TextStream};
 use std::ops::ControlFlow;
 
 /// What to generate.
@@ -21,33 +21,6 @@ pub struct Request {
     pub stop: Option<String>,
     /// Whether to go on past the model's end-of-text token.
     pub ignore_end: bool,
-}
-
-/// Why generation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Finish {
-    /// As many tokens as were asked for.
-    Length,
-    /// The model ended the text, the stop text came, or the listener had enough.
-    Stop,
-    /// The context is full.
-    Context,
-}
-
-/// The result: the JSON object of the contract.
-#[derive(Debug, Clone, Serialize)]
-pub struct Generated {
-    /// The generated text; empty without a tokenizer.
-    pub text: String,
-    /// The generated tokens.
-    pub tokens: Vec<u32>,
-    /// The prompt.
-    pub prompt_tokens: Vec<u32>,
-    /// Why it ended.
-    pub finish: Finish,
-    /// What it cost.
-    pub stats: Stats,
 }
 
 /// What a listener hears while text is generated.

@@ -28,7 +28,9 @@ mod engine;
 mod error;
 mod feed_forward;
 mod forecast;
+mod forecast_report;
 mod generate;
+mod generated;
 mod halt;
 mod live;
 mod memory;
@@ -41,7 +43,6 @@ mod read_ahead;
 mod records;
 mod sample;
 mod session;
-mod sparsity;
 mod stats;
 mod step;
 mod stop;
@@ -51,10 +52,10 @@ mod text;
 pub use devices::{Devices, SystemFiles};
 pub use engine::{Engine, Prepared, Progress, available_threads, read_bias};
 pub use error::EngineError;
-pub use forecast::{
-    Choices, DiskRates, Forecast, ForecastReport, LayerWork, PromptWork, Rates, Work,
-};
-pub use generate::{Event, Finish, Generated, Request, generate, generate_live};
+pub use forecast::{Choices, DiskRates, LayerWork, PromptWork, Rates, Work};
+pub use forecast_report::{Forecast, ForecastReport};
+pub use generate::{Event, Request, generate, generate_live};
+pub use generated::{Finish, Generated};
 pub use halt::Halt;
 pub use live::Live;
 pub use memory::{
@@ -68,10 +69,11 @@ pub use plan::{
     Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, NeuronPlan, Plan,
     StreamPlan, Widths,
 };
-pub use predictors::{bundled_first_stage, bundled_predictor, read_predictor};
+pub use predictors::{
+    Sparsity, bundled_first_stage, bundled_predictor, read_predictor, sparsities,
+};
 pub use sample::{Sampler, Sampling};
 pub use session::Session;
-pub use sparsity::{Sparsity, sparsities};
 pub use stats::{PerToken, Stats};
 pub use teacher::{Lesson, teacher_force};
 pub use text::{TextCodec, TextStream};

@@ -1,8 +1,9 @@
 //! What a run has done so far, kept where another thread can see it: one that must answer while the run itself
 //! waits for a device that may never answer.
 
+use crate::engine::Prepared;
+use crate::generated::{Finish, Generated};
 use crate::stats::{Phases, Setting};
-use crate::{Finish, Generated, Prepared};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A view of a run. Clones see the same run.

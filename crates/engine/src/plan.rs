@@ -8,14 +8,16 @@
 mod blocks;
 mod costs;
 mod dense;
+mod limits;
 
 pub use blocks::{Block, BlockLayout, ExactPlan};
 pub use costs::{Costs, Widths};
 pub(crate) use costs::{LOGIT_ROWS, context, kv_bytes};
 pub use dense::{DenseCosts, DensePlan, DenseTensor, StreamPlan};
+pub(crate) use limits::{MAX_NEURONS_PER_ROUND, MIN_PREFETCH, PREFETCH_SHARE, can_prefetch};
 
 use crate::memory::{MemoryBudget, allowance, process_memory};
-use crate::{Mode, EngineError};
+use crate::{EngineError, Mode};
 use flint_dram_cache::CacheConfig;
 
 /// Slots of the smallest sparse cache: below this, sets are computed in too many rounds to be of use.

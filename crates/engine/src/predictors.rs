@@ -1,12 +1,18 @@
 //! The predictors of a bundle: how much memory they will hold, and reading them one layer at a time.
 
-use crate::sparsity;
-use crate::{Mode, ModelFiles, EngineError};
+mod blobs;
+mod cats;
+
+pub(crate) use cats::chosen;
+pub use cats::{Sparsity, sparsities};
+
+use crate::{EngineError, Mode, ModelFiles};
+use blobs::{with_blobs, wrong};
 use flint_bundle::{Bundle, PredictorEntry};
 use flint_model::Architecture;
 use flint_predictor::{
     BLOB_HEADER, Cascade, CascadeGroup, GateCopy, GateCopyGroup, LowRank, LowRankGroup, Predictor,
-    PredictorError, ScoredGroup,
+    ScoredGroup,
 };
 
 /// The predictors of a bundle, where it has them and `mode` wants them. Thresholds for a sparsity are none: that
@@ -22,11 +28,11 @@ pub fn bundled_predictor(
     let Some(found) = files.bundle.predictors().filter(|_| mode != Some(Mode::Exact)) else {
         return Ok(None);
     };
-    if sparsity::has_thresholds(files) {
+    if cats::has_thresholds(files) {
         if mode.is_none() {
             return Ok(None);
         }
-        let stored = sparsity::sparsities(files)?.iter().map(|known| known.sparsity).collect();
+        let stored = cats::sparsities(files)?.iter().map(|known| known.sparsity).collect();
         return Err(EngineError::SparsityNotGiven { stored });
     }
     with_blobs(files, |blobs| read_predictor(&found.kind, &files.architecture, blobs)).map(Some)
@@ -44,27 +50,6 @@ pub fn bundled_first_stage(files: &ModelFiles) -> Result<Option<Box<dyn Predicto
     let first =
         with_blobs(files, |blobs| Cascade::first_stage(width, neurons, blobs).map_err(wrong))?;
     Ok(Some(Box::new(first)))
-}
-
-/// Gives `read` the blobs of all layers, one at a time: together they may be a good part of the memory there is.
-pub(crate) fn with_blobs<T>(
-    files: &ModelFiles,
-    read: impl FnOnce(&mut dyn Iterator<Item = Option<Vec<u8>>>) -> Result<T, EngineError>,
-) -> Result<T, EngineError> {
-    let mut failure = None;
-    let blobs = (0..files.bundle.shape().layers).map(|group| files.bundle.read_predictor(group));
-    let mut blobs = blobs.map_while(|blob| blob.map_err(|error| failure = Some(error)).ok());
-    let read = read(&mut blobs);
-    drop(blobs);
-    match failure {
-        Some(error) => Err(error.into()),
-        None => read,
-    }
-}
-
-/// A predictor's fault as an error of a run.
-pub(crate) fn wrong(error: PredictorError) -> EngineError {
-    EngineError::WrongPredictors { cause: error.to_string() }
 }
 
 /// Reads predictors as stored, one blob per layer.

@@ -1,12 +1,19 @@
 //! The file of neuron records as the engine sees it: where a record lies, and whether its bytes are right.
 
 use crate::EngineError;
-use crate::feed_forward::LoadedBlock;
 use crate::plan::Block;
+use crate::read_ahead::Loaded;
 use flint_bundle::{Bundle, check_record};
 use flint_geometry::{Extent, NeuronKey, RecordLayout};
 use flint_kernels::Compute;
 use std::sync::{Mutex, PoisonError};
+
+/// A block whose bytes are in memory.
+#[derive(Debug)]
+pub(crate) struct LoadedBlock {
+    pub(crate) block: Block,
+    pub(crate) records: Loaded,
+}
 
 /// Where records lie and what they must be.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ mod setting;
 
 pub(crate) use setting::{Phases, Setting};
 
-use crate::ForecastReport;
+use crate::forecast_report::ForecastReport;
 use serde::Serialize;
 use std::ops::{Add, Sub};
 use std::time::Duration;

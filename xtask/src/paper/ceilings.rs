@@ -1,8 +1,8 @@
 //! What disk and memory can do, measured between the runs.
 
+use flint_engine::ModelFiles;
 use flint_flash_io::{ProbeOptions, probe};
 use flint_kernels::{Compute, Isa, multiply_add_peak};
-use flint_engine::ModelFiles;
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;

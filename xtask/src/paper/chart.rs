@@ -2,8 +2,8 @@
 
 use super::report::ShapeReport;
 use super::variants::VARIANTS;
-use plotters::prelude::*;
 use flint_engine::Stats;
+use plotters::prelude::*;
 
 /// Width and height in pixels.
 const WHOLE: (u32, u32) = (960, 440);

@@ -3,8 +3,11 @@
 use super::teacher_forced_tokens;
 use crate::Refused;
 use flint_dram_cache::PolicyKind;
+use flint_engine::{
+    Guessing, Lesson, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, Work,
+    bundled_first_stage, teacher_force,
+};
 use flint_kernels::{Compute, Isa, multiply_add_peak};
-use flint_engine::{Guessing, Lesson, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, Work, bundled_first_stage, teacher_force};
 use serde::Serialize;
 use std::fmt;
 use std::num::NonZeroU32;

@@ -9,6 +9,7 @@ use super::random::{Purpose, Random, Row, in_rows};
 use super::shapes::{LayerTarget, Published};
 use super::tuning::{Aim, Gains, Sample, bars, heat, tune};
 use flint_bundle::GroupCalibration;
+use flint_convert::PredictorKind;
 use flint_geometry::NeuronSet;
 use flint_kernels::{
     Activation, Compute, DType, MatrixView, RecordLayout, accumulate_down, activate, matmul,
@@ -19,7 +20,6 @@ use flint_predictor::{LowRankGroup, Score};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rand_chacha::rand_core::RngCore;
-use flint_convert::PredictorKind;
 
 /// Neurons that gains are tuned on; they stand for all, for heat is in random order.
 const SAMPLED: usize = 2048;

@@ -3,13 +3,13 @@
 use super::neurons::NeuronMaker;
 use super::states::InMemory;
 use flint_bundle::GroupCalibration;
+use flint_convert::PredictorKind;
 use flint_geometry::NeuronSet;
 use flint_kernels::MatrixView;
 use flint_predictor::{
     Activity, CascadeGroup, Deciding, GateCopyGroup, LowRankGroup, Predictor, Score, Scored,
     ScoredGroup, States, calibrate,
 };
-use flint_convert::PredictorKind;
 
 /// One of this many neurons is kept on the list of hot ones: as many as calibration keeps.
 const HOT: usize = 4;

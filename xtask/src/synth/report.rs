@@ -10,10 +10,13 @@ use super::recipe::{Recipe, teacher_forced_tokens};
 use super::shapes::Model;
 use anyhow::Context;
 use flint_dram_cache::PolicyKind;
+use flint_engine::{
+    Guessing, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, bundled_first_stage,
+    bundled_predictor, teacher_force,
+};
 use flint_kernels::{Compute, Isa};
 use flint_predictor::Score;
 use recorder::{Heard, Recorder, Sampled};
-use flint_engine::{Guessing, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, bundled_first_stage, bundled_predictor, teacher_force};
 use serde::Serialize;
 use std::fmt;
 use std::num::NonZeroU32;

@@ -13,11 +13,11 @@ use crate::Refused;
 use flint_bundle::{
     Bundle, BundleWriter, Calibration, GroupCalibration, Overwrite, Source, replace_predictors,
 };
+use flint_convert::PredictorKind;
 use flint_geometry::{ModelShape, NeuronSet};
 use flint_kernels::{Compute, DType, Isa};
 use flint_model::Residual;
 use flint_predictor::{CascadeGroup, GateCopyGroup, LowRankGroup};
-use flint_convert::PredictorKind;
 use std::path::Path;
 
 /// Tokens that each layer is tuned on.

@@ -3,10 +3,12 @@
 use super::recorded::Recorded;
 use crate::synth::{is_synthetic, teacher_forced_tokens};
 use anyhow::Context;
+use flint_engine::{
+    EngineError, Mode, ModelFiles, Prepared, RunOptions, Session, bundled_predictor,
+};
 use flint_geometry::NeuronSet;
 use flint_kernels::Compute;
 use flint_predictor::{Predictor, PredictorError};
-use flint_engine::{Mode, ModelFiles, Prepared, RunOptions, EngineError, Session, bundled_predictor};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,7 +1,7 @@
 //! Synthetic bundles at a tiny scale: written, read back, run, and held against what they were made for.
 
 use flint_bundle::Bundle;
-use flint_convert::{PredictorKind};
+use flint_convert::PredictorKind;
 use flint_engine::{MemoryBudget, Mode, ModelFiles};
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Some rows of a stored tensor, as one tensor: fused projections are taken apart by their rows.
 
-use crate::finite::not_finite;
 use super::{CheckpointError, Shard, Stored, read_error};
+use crate::finite::not_finite;
 use flint_geometry::DType;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -87,11 +87,7 @@ impl<'a> Picked<'a> {
     ///
     /// # Errors
     /// When the file cannot be read or a number is not finite.
-    pub fn read(
-        &self,
-        wanted: Range<usize>,
-        into: &mut Vec<u8>,
-    ) -> Result<(), CheckpointError> {
+    pub fn read(&self, wanted: Range<usize>, into: &mut Vec<u8>) -> Result<(), CheckpointError> {
         into.clear();
         let mut before = 0;
         for range in &self.ranges {

@@ -5,6 +5,7 @@
 
 mod archive;
 mod directory;
+mod error;
 mod pickle;
 
 use super::header::{Header, HeaderTensor};

@@ -1,8 +1,8 @@
 //! `vocab.json` and `merges.txt`: byte-level BPE as GPT-2 and OPT have it.
 
-use crate::huggingface::json::Named;
 use super::settings::Settings;
 use super::{Checkpoint, CheckpointError, MOST_PIECES, Parts};
+use crate::huggingface::json::Named;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 

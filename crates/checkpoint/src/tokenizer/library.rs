@@ -5,9 +5,6 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokenizers::Tokenizer;
 
-/// Largest `tokenizer.json` that is read, in bytes: the largest in use take half of it.
-pub const LARGEST_TOKENIZER: u64 = 64 << 20;
-
 thread_local! {
     /// Whether the library is at work, on a file that may have been made to harm.
     static AT_WORK: Cell<bool> = const { Cell::new(false) };

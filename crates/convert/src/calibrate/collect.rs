@@ -1,10 +1,10 @@
 //! Collects, layer by layer, the vectors that each layer's neurons multiply over the text.
 
-use crate::CalibrateError;
 use super::layer::{Capture, LayerNeurons, dense};
 use super::states::{FileStates, StatesWriter};
 use super::work::WorkDirectory;
 use super::{CalibrateEvent, Sizes};
+use crate::CalibrateError;
 use flint_engine::{Halt, ModelFiles};
 use flint_kernels::{Compute, DType, KvCache, KvElement, MatrixView, matmul, ops};
 use flint_model::{Decoder, ModelError, Pass, Role};

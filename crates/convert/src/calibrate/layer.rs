@@ -1,10 +1,10 @@
 //! One layer in memory: its dense weights and neurons, computed whole, with what its neurons see kept.
 
 use crate::CalibrateError;
-use flint_engine::read_bias;
-use flint_engine::{ModelFiles, EngineError};
 use candle_core::Tensor;
 use flint_bundle::Bundle;
+use flint_engine::read_bias;
+use flint_engine::{EngineError, ModelFiles};
 use flint_kernels::{Activation, Compute, DType, MatrixView, ops};
 use flint_model::{
     FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError, Role,

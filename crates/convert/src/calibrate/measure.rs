@@ -1,13 +1,13 @@
 //! What the predictors cost: per layer, in neurons loaded for every size of cache, and in perplexity.
 
-use crate::CalibrateError;
 use super::collect;
 use super::train::{MadeLayer, Training};
 use super::{CalibrateEvent, CalibrateOptions};
-use flint_engine::read_predictor;
-use flint_engine::{MemoryBudget, Mode, ModelFiles, Prepared, RunOptions};
+use crate::CalibrateError;
 use flint_bundle::{Calibration, GroupCalibration, LoadsPerToken};
 use flint_dram_cache::{Admission, CacheConfig, PolicyKind, SlotCache};
+use flint_engine::read_predictor;
+use flint_engine::{MemoryBudget, Mode, ModelFiles, Prepared, RunOptions};
 use flint_geometry::{NeuronKey, NeuronSet};
 use flint_predictor::{Activity, Predictor, States};
 

@@ -1,13 +1,13 @@
 //! Thresholds for models whose activations are never zero: set and judged layer by layer, then the whole model is
 //! measured at each, by the path that a run takes.
 
-use crate::CalibrateError;
 use super::layer::LayerRows;
 use super::measure::{self, Measured};
 use super::train::Training;
 use super::{CalibrateEvent, LayerReport, collect};
-use flint_engine::{Mode, Sparsity};
+use crate::CalibrateError;
 use flint_bundle::{Bundle, Calibration, GroupCalibration, replace_predictors};
+use flint_engine::{Mode, Sparsity};
 use flint_predictor::{Calibrated, Cats, CatsGroup, ScoredGroup, Strengths};
 
 /// Bits per weight of the copies. What a coarser copy mistakes is paid in quality, not in time.

@@ -2,11 +2,11 @@
 
 mod ranks;
 
-use crate::CalibrateError;
 use super::layer::LayerRows;
 use super::work::WorkDirectory;
 use super::{CalibrateEvent, CalibrateOptions, LayerReport, PredictorKind, Split, collect};
-use flint_engine::{ModelFiles};
+use crate::CalibrateError;
+use flint_engine::ModelFiles;
 use flint_kernels::Compute;
 use flint_predictor::train::{FineTuning, Regression, fine_tune};
 use flint_predictor::{

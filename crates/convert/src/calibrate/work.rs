@@ -3,8 +3,8 @@
 //! A file is written beside its name and renamed, so a file that is there is whole. A key file says what the
 //! work is for; other work is thrown away.
 
-use crate::CalibrateError;
 use super::CalibrateOptions;
+use crate::CalibrateError;
 use flint_engine::ModelFiles;
 use std::fs::{self, File, Metadata, TryLockError};
 use std::io;

@@ -2,8 +2,8 @@
 
 use super::recode::recode;
 use super::{Checkpoint, Conversion, ConvertError, Picked, Written, pick};
-use flint_checkpoint::numbers;
 use flint_bundle::BundleWriter;
+use flint_checkpoint::numbers;
 use flint_geometry::DType;
 use flint_model::{Architecture, Family, Source};
 use std::ops::Range;

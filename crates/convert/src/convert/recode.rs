@@ -50,7 +50,6 @@ pub(super) fn recode(
 mod tests {
     use super::*;
 
-
     #[test]
     fn widening_is_exact_and_narrowing_refuses_overflow() {
         let mut wide = Vec::new();

@@ -13,9 +13,6 @@ use std::path::PathBuf;
 /// Bytes that are checked at a time, or one row where that is more.
 const PIECE: u64 = 1 << 20;
 
-/// Bytes of a row's checksum in memory.
-pub(crate) const ROW_CHECK_BYTES: u64 = size_of::<u32>() as u64;
-
 /// Where the rows of a table lie and what they must be.
 pub(crate) struct Table {
     pub(super) entry: TensorEntry,

@@ -3,13 +3,11 @@
 mod dense;
 
 use super::{Engine, Prepared, Progress};
-use crate::feed_forward::{
-    ExactNeurons, LoadedBlock, NeuronBiases, NeuronMath, Neurons, SparseNeurons,
-};
+use crate::feed_forward::{ExactNeurons, NeuronBiases, NeuronMath, Neurons, SparseNeurons};
 use crate::plan::{ExactPlan, NeuronPlan};
 use crate::read_ahead::{self, ONLY_FILE, ReadAhead};
-use crate::records::RecordFile;
-use crate::{Guessing, EngineError};
+use crate::records::{LoadedBlock, RecordFile};
+use crate::{EngineError, Guessing};
 use flint_bundle::{Bundle, TensorEntry};
 use flint_dram_cache::SlotCache;
 use flint_flash_io::{Reader, RecordRead, Urgency};

@@ -1,10 +1,11 @@
 //! Every neuron is computed: pinned blocks at once, streamed blocks as they arrive, in ascending order.
 
-use super::{NeuronMath, TOGETHER, count_active};
+use super::{NeuronMath, count_active};
 use crate::EngineError;
-use crate::plan::{Block, ExactPlan};
-use crate::read_ahead::{Loaded, ReadAhead};
-use crate::records::RecordFile;
+use crate::plan::ExactPlan;
+use crate::plan::MAX_NEURONS_PER_ROUND;
+use crate::read_ahead::ReadAhead;
+use crate::records::{LoadedBlock, RecordFile};
 use crate::stats::Effort;
 use candle_core::Tensor;
 use flint_flash_io::Reader;
@@ -29,13 +30,6 @@ pub(crate) struct ExactNeurons {
     /// Where in the stream each layer's blocks begin.
     first_streamed: Vec<usize>,
     acts: Vec<f32>,
-}
-
-/// A block whose bytes are in memory.
-#[derive(Debug)]
-pub(crate) struct LoadedBlock {
-    pub(crate) block: Block,
-    pub(crate) records: Loaded,
 }
 
 impl ExactNeurons {
@@ -83,7 +77,7 @@ impl ExactNeurons {
         sum: &mut [f32],
     ) -> Result<(), EngineError> {
         let pinned = std::mem::take(&mut self.pinned[layer]);
-        let together = (TOGETHER / self.plan.layout.block_neurons as usize).max(1);
+        let together = (MAX_NEURONS_PER_ROUND / self.plan.layout.block_neurons as usize).max(1);
         for blocks in pinned.chunks(together) {
             self.add(layer, blocks, positions, x, sum);
         }

@@ -10,10 +10,11 @@ mod round;
 mod slots;
 mod trials;
 
-use super::{NeuronMath, TOGETHER, count_active};
+use super::{NeuronMath, count_active};
+use crate::plan::{MAX_NEURONS_PER_ROUND, PREFETCH_SHARE};
 use crate::records::RecordFile;
 use crate::stats::Effort;
-use crate::{Ablation, Guessing, EngineError};
+use crate::{Ablation, EngineError, Guessing};
 use candle_core::Tensor;
 use flint_dram_cache::{Slot, SlotCache};
 use flint_flash_io::Reader;
@@ -27,9 +28,6 @@ use slots::{Arrival, Slots};
 use std::sync::Arc;
 use std::time::Instant;
 use trials::Trials;
-
-/// Share of the slots that the guesses of a layer may take, as a divisor: a round hardly ever has to wait for them.
-const GUESS_SHARE: usize = 8;
 
 /// The neurons of sparse mode.
 pub(crate) struct SparseNeurons {
@@ -55,14 +53,6 @@ pub(crate) struct SparseNeurons {
     no_overlap: bool,
 }
 
-/// Whether guesses are made where `wanted`: in so few slots they would crowd out what is certain, and an ablation
-/// measures something else.
-pub(crate) fn can_guess(wanted: Guessing, ablation: Ablation, slots: usize) -> bool {
-    wanted != Guessing::Never
-        && ablation == Ablation::default()
-        && slots / GUESS_SHARE >= guesses::FEW
-}
-
 impl SparseNeurons {
     /// Neurons of `file`, read by `reader` into the slots of `cache`; guesses, if any, must be possible in that many.
     ///
@@ -78,7 +68,7 @@ impl SparseNeurons {
         ablation: Ablation,
     ) -> Result<SparseNeurons, EngineError> {
         let layers = file.bundle().shape().layers;
-        let limit = cache.capacity() / GUESS_SHARE;
+        let limit = cache.capacity() / PREFETCH_SHARE;
         Ok(SparseNeurons {
             effort: Effort::default(),
             math,
@@ -138,7 +128,7 @@ impl SparseNeurons {
 
     /// Reads neurons into slots before the first token.
     pub(crate) fn preload(&mut self, layer: u32, neurons: &NeuronSet) -> Result<(), EngineError> {
-        for some in neurons.as_slice().chunks(TOGETHER) {
+        for some in neurons.as_slice().chunks(MAX_NEURONS_PER_ROUND) {
             let some = NeuronSet::from_unsorted(some.to_vec());
             self.slots.admit(layer, &some, &NeuronSet::new())?;
             self.wait_for_all()?;
@@ -278,8 +268,12 @@ impl SparseNeurons {
 
     /// One round where that fits, else two at a time: one is read while the other is computed.
     fn round_size(&self) -> usize {
-        let one = self.most_together().min(TOGETHER);
-        if self.union.len() <= one { one } else { TOGETHER.min(self.most_together() / 2).max(1) }
+        let one = self.most_together().min(MAX_NEURONS_PER_ROUND);
+        if self.union.len() <= one {
+            one
+        } else {
+            MAX_NEURONS_PER_ROUND.min(self.most_together() / 2).max(1)
+        }
     }
 
     fn two_rounds_fit(&self) -> bool {
@@ -289,7 +283,7 @@ impl SparseNeurons {
     /// Slots that do not wait for the guesses of a layer.
     fn most_together(&self) -> usize {
         let capacity = self.slots.capacity();
-        if self.guesses.enabled() { capacity - capacity / GUESS_SHARE } else { capacity }
+        if self.guesses.enabled() { capacity - capacity / PREFETCH_SHARE } else { capacity }
     }
 
     /// Computes a round that was admitted, and adds it to `sum`.

@@ -1,7 +1,7 @@
 //! How to read: from a measurement of the disk, unless the user said so.
 
 use super::DiskRates;
-use crate::{RunOptions, EngineError};
+use crate::{EngineError, RunOptions};
 use flint_bundle::Bundle;
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::{MergePolicy, Options};

@@ -7,33 +7,12 @@
 //! whole pass, so it is compared with all of the computation at once.
 
 use super::{DiskRates, LayerWork, Rates, Work};
-use serde::Serialize;
+use crate::forecast_report::Forecast;
 
 /// Share of a layer's missing neurons that is named before attention by a guess, where the disk has time for it. On
 /// opt-6.7b at half of its memory 0.96 of what was read had been guessed by cascades, 0.60 to 0.81 by their first stages
 /// (guesses over neurons loaded in docs/results/paper-opt-6.7b.json); what a run really guessed stands in its statistics.
 const GUESSED: f64 = 0.96;
-
-/// The time of a token, in milliseconds, and what it comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
-pub struct Forecast {
-    /// Decode tokens per second.
-    pub tokens_per_second: f64,
-    /// All of a token.
-    pub token_ms: f64,
-    /// Attention matrices and logits, from memory.
-    pub dense_ms: f64,
-    /// Prediction, guesses included.
-    pub predictor_ms: f64,
-    /// Neurons, from memory.
-    pub neurons_ms: f64,
-    /// What reading and checking take from the cores that compute.
-    pub reading_cpu_ms: f64,
-    /// All reads, by themselves.
-    pub reads_ms: f64,
-    /// Reads that nothing hides.
-    pub waiting_ms: f64,
-}
 
 /// Seconds of the parts of a layer.
 struct LayerTime {

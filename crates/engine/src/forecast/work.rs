@@ -1,7 +1,6 @@
 //! What one token takes, in bytes and counts: from the plan and what calibration measured.
 
-use crate::feed_forward::can_guess;
-use crate::plan::{DensePlan, NeuronPlan};
+use crate::plan::{DensePlan, NeuronPlan, can_prefetch};
 use crate::{DenseCosts, Mode, Plan, RunOptions, Stats};
 use flint_bundle::{Bundle, Calibration, LoadsPerToken};
 use flint_geometry::ModelShape;
@@ -88,7 +87,7 @@ impl Work {
         let sparse = plan.mode == Mode::Sparse;
         let slots = slots_of(plan);
         let before = architecture.norm_place == NormPlace::Before;
-        let guesses = can_guess(options.guesses, options.ablation, slots as usize)
+        let guesses = can_prefetch(options.guesses, options.ablation, slots as usize)
             && sparse
             && serial
             && before

@@ -1,8 +1,7 @@
 //! What each part of a run takes, in bytes, before it is known what fits.
 
-use super::{BlockLayout, DenseCosts};
-use crate::feed_forward::TOGETHER;
-use crate::{Mode, RunOptions, EngineError};
+use super::{BlockLayout, DenseCosts, MAX_NEURONS_PER_ROUND};
+use crate::{EngineError, Mode, RunOptions};
 use flint_dram_cache::CacheConfig;
 use flint_geometry::ModelShape;
 use flint_kernels::KvCache;
@@ -81,7 +80,7 @@ impl Costs {
         // Alive together at most: hidden, block input, sum, one temporary; query before and after
         // rotation, mixed values; key and value; activations of the neurons computed together, in sparse
         // mode also those of the neurons just read, and the score of every neuron and the set of each position.
-        let together = w.neurons.min(TOGETHER.max(self.blocks.block_neurons as usize));
+        let together = w.neurons.min(MAX_NEURONS_PER_ROUND.max(self.blocks.block_neurons as usize));
         let neurons = match self.mode {
             Mode::Exact => together,
             Mode::Sparse => 2 * together + 2 * w.neurons,

@@ -4,7 +4,6 @@
 //! A byte of a matrix that stays saves a byte of reading for every token, which no slot of the cache can
 //! beat. So dense weights come first, and as few matrices as possible are streamed.
 
-use crate::dense::ROW_CHECK_BYTES;
 use flint_bundle::Bundle;
 use flint_geometry::SECTOR;
 use flint_iobuf::PAGE;
@@ -27,6 +26,9 @@ const LEAST_RING: u32 = 3;
 
 /// Places of a ring where memory is no matter: enough on their way to keep a fast disk busy.
 const LARGE_RING: u32 = 16;
+
+/// Bytes of a row's checksum in memory.
+const ROW_CHECK_BYTES: u64 = size_of::<u32>() as u64;
 
 /// Places for table rows that are read at once.
 const ROW_PLACES: u32 = 8;

@@ -3,9 +3,12 @@
 use super::output::note;
 use super::progress::{advance, byte_bar};
 use super::refuse;
-use flint_engine::{Ablation, Engine, Guessing, Halt, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, SystemFiles, TextCodec};
 use clap::Args;
 use flint_dram_cache::PolicyKind;
+use flint_engine::{
+    Ablation, Engine, Guessing, Halt, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions,
+    SystemFiles, TextCodec,
+};
 use flint_flash_io::BackendChoice;
 use flint_kernels::{Isa, KvElement};
 use flint_model::Architecture;

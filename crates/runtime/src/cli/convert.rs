@@ -5,10 +5,12 @@ use super::interrupt::Interrupt;
 use super::output::{bytes, cost, note};
 use super::progress::{advance, byte_bar, count_bar};
 use super::refuse;
-use flint_convert::{ConvertError, ConvertEvent, ConvertOptions};
-use flint_convert::{CALIBRATION_TOKENS, CalibrateEvent, CalibrateOptions, PredictorKind, THRESHOLD_TOKENS};
-use flint_engine::{ModelFiles, EngineError};
 use clap::Args;
+use flint_convert::{
+    CALIBRATION_TOKENS, CalibrateEvent, CalibrateOptions, PredictorKind, THRESHOLD_TOKENS,
+};
+use flint_convert::{ConvertError, ConvertEvent, ConvertOptions};
+use flint_engine::{EngineError, ModelFiles};
 use flint_geometry::DType;
 use flint_model::Architecture;
 use std::path::{Path, PathBuf};

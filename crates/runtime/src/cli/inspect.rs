@@ -1,9 +1,9 @@
 //! `flint inspect`: what a bundle holds.
 
 use super::output::{bytes, cost, say, say_json};
-use flint_engine::{ModelFiles, Sparsity, sparsities};
 use clap::Args;
 use flint_bundle::{Calibration, GroupCalibration, LoadsPerToken};
+use flint_engine::{ModelFiles, Sparsity, sparsities};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 

@@ -3,8 +3,8 @@
 
 use super::args::{RunArgs, check_context, load};
 use super::output::{cost, note, say};
-use flint_engine::{Halt, ModelFiles, Session};
 use clap::Args;
+use flint_engine::{Halt, ModelFiles, Session};
 use std::fmt::Write;
 use std::path::PathBuf;
 

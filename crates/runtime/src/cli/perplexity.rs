@@ -4,8 +4,8 @@ use super::args::{RunArgs, load, read_text};
 use super::interrupt::Interrupt;
 use super::output::{cost, note, say, say_json};
 use super::progress::{advance, count_bar};
-use flint_engine::{Perplexity, EngineError};
 use clap::Args;
+use flint_engine::{EngineError, Perplexity};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -3,8 +3,8 @@
 use super::args::RunArgs;
 use super::forecast;
 use super::output::{bytes, cost, say, say_json};
-use flint_engine::{Halt, NeuronPlan, Plan, Prepared, Sparsity};
 use clap::Args;
+use flint_engine::{Halt, NeuronPlan, Plan, Prepared, Sparsity};
 use flint_flash_io::PathReport;
 use std::path::PathBuf;
 

@@ -2,8 +2,8 @@
 
 use super::output::{bytes, say, say_json};
 use super::progress::{advance, byte_bar};
-use flint_engine::ModelFiles;
 use clap::Args;
+use flint_engine::ModelFiles;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]

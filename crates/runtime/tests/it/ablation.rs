@@ -2,8 +2,8 @@
 
 use crate::model::{greedy, load, options, oracle, unseen_prompt};
 use flint_dram_cache::PolicyKind;
-use flint_fixtures::tiny_opt_bundle;
 use flint_engine::{Ablation, Generated, Guessing, Mode, RunOptions};
+use flint_fixtures::tiny_opt_bundle;
 use std::num::NonZeroU32;
 
 const TOKENS: usize = 12;

@@ -2,12 +2,12 @@
 
 use crate::device::copy;
 use crate::model::{greedy, load, options, unseen_prompt};
+use flint_convert::{CalibrateEvent, CalibrateOptions, PredictorKind, calibrate};
 use flint_dram_cache::PolicyKind;
+use flint_engine::{EngineError, Mode, ModelFiles, Prepared, RunOptions};
 use flint_fixtures::{tiny_opt, tiny_opt_bundle};
 use flint_flash_io::BackendChoice;
 use flint_kernels::Isa;
-use flint_convert::{CalibrateEvent, CalibrateOptions, PredictorKind, calibrate};
-use flint_engine::{Mode, ModelFiles, Prepared, RunOptions, EngineError};
 use std::fs;
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -6,7 +6,6 @@ mod pytorch;
 pub(crate) mod pytorch_file;
 mod tokenizers;
 
-
 use flint_convert::{ConvertError, ConvertOptions, convert};
 use std::fs;
 use std::path::Path;

@@ -4,8 +4,8 @@ mod killed;
 mod no_room;
 
 use crate::program::{ended, flint, mounted};
-use flint_fixtures::oracle;
 use flint_engine::ModelFiles;
+use flint_fixtures::oracle;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,10 +1,10 @@
 //! From checkpoint to bundle: nothing is lost, nothing half-written, encodings as asked.
 
 use crate::model::Twin;
+use flint_convert::{ConvertEvent, ConvertOptions, convert};
+use flint_engine::ModelFiles;
 use flint_fixtures::{OracleReference, oracle, tiny_opt, tiny_opt_bundle};
 use flint_geometry::DType;
-use flint_engine::ModelFiles;
-use flint_convert::{ConvertEvent, ConvertOptions, convert};
 use std::fs;
 use std::path::Path;
 

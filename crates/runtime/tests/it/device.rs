@@ -2,9 +2,9 @@
 //! report says which path was taken.
 
 use crate::model::{Twin, greedy, load, options, oracle, request, unseen_prompt};
-use flint_fixtures::{oracle as oracle_checkpoint, tiny_opt_bundle};
 use flint_convert::{ConvertOptions, convert};
-use flint_engine::{Generated, Mode, ModelFiles, RunOptions, EngineError, generate};
+use flint_engine::{EngineError, Generated, Mode, ModelFiles, RunOptions, generate};
+use flint_fixtures::{oracle as oracle_checkpoint, tiny_opt_bundle};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use serde_json::Value;
 use std::fs::{self, File};

@@ -4,9 +4,9 @@ mod active;
 mod grid;
 
 use crate::model::{greedy, load, options};
-use flint_fixtures::{OracleReference, oracle};
 use flint_convert::{ConvertOptions, convert};
 use flint_engine::{Engine, ModelFiles, Session};
+use flint_fixtures::{OracleReference, oracle};
 use std::path::{Path, PathBuf};
 
 /// What an engine that computes in f32 has to meet.

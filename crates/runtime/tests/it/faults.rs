@@ -8,10 +8,13 @@ mod simulation;
 
 use crate::families::converted;
 use crate::model::{greedy, oracle, request};
+use flint_engine::{
+    EngineError, Event, Generated, Guessing, MemoryBudget, Mode, ModelFiles, NeuronPlan, Prepared,
+    RunOptions, generate,
+};
 use flint_fixtures::oracle as checkpoint;
 use flint_flash_io::Faults;
 use flint_predictor::Predictor;
-use flint_engine::{Event, Generated, Guessing, MemoryBudget, Mode, ModelFiles, NeuronPlan, Prepared, RunOptions, EngineError, generate};
 use schedule::Schedule;
 use simulation::Simulation;
 use std::collections::BTreeMap;

@@ -2,10 +2,10 @@
 
 use crate::model::{Twin, greedy, load, options, oracle, unseen_prompt};
 use flint_dram_cache::PolicyKind;
+use flint_engine::{Mode, RunOptions};
 use flint_fixtures::tiny_opt_bundle;
 use flint_flash_io::BackendChoice;
 use flint_kernels::Isa;
-use flint_engine::{Mode, RunOptions};
 use std::num::NonZeroU32;
 
 const TOKENS: usize = 5;

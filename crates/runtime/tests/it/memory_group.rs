@@ -2,8 +2,8 @@
 //! and without swap: everything goes through, and nothing is killed. Skipped aloud where no group can be made.
 
 use crate::program::{flint, skipped};
-use flint_fixtures::{ControlGroup, Outcome, tiny_opt, tiny_opt_bundle};
 use flint_engine::ModelFiles;
+use flint_fixtures::{ControlGroup, Outcome, tiny_opt, tiny_opt_bundle};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,8 @@
 //! Running a model in a test: open, plan, load, decode greedily; and the twin that holds everything.
 
+use flint_engine::{
+    Engine, Generated, MemoryBudget, ModelFiles, Prepared, Request, RunOptions, Sampling, generate,
+};
 use flint_fixtures::tiny_opt_bundle;
 use flint_geometry::DType;
 use flint_kernels::{Compute, Isa, KvCache, KvElement, MatrixView, embed, ops};
@@ -7,7 +10,6 @@ use flint_model::{
     Decoder, InMemoryFeedForward, InMemoryWeights, MemoryGroup, Pass, Role, TensorSpec,
 };
 use flint_predictor::{Oracle, OracleGroup, Predictor};
-use flint_engine::{Engine, Generated, MemoryBudget, ModelFiles, Prepared, Request, RunOptions, Sampling, generate};
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;

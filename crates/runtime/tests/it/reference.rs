@@ -1,8 +1,8 @@
 //! The trained model against values of an independent implementation.
 
 use crate::model::{Twin, greedy, load, options, unseen_prompt};
-use flint_fixtures::{TinyReference, tiny_opt, tiny_opt_bundle};
 use flint_engine::{ModelFiles, Session, perplexity};
+use flint_fixtures::{TinyReference, tiny_opt, tiny_opt_bundle};
 
 const TOLERANCE: f32 = 5e-4;
 

@@ -3,11 +3,11 @@
 use crate::device::copy;
 use crate::model::{Twin, greedy, load, options, oracle, unseen_prompt};
 use flint_dram_cache::PolicyKind;
+use flint_engine::{MemoryBudget, Mode, NeuronPlan, RunOptions, Session};
 use flint_fixtures::tiny_opt_bundle;
 use flint_geometry::NeuronSet;
 use flint_kernels::{Compute, KvElement};
 use flint_predictor::{Everything, Predictor, PredictorError};
-use flint_engine::{MemoryBudget, Mode, NeuronPlan, RunOptions, Session};
 use std::fs;
 use std::num::NonZeroU32;
 

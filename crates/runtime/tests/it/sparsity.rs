@@ -3,9 +3,9 @@
 use crate::command_line::{flint, json, refused};
 use crate::families::converted;
 use crate::model::{load, options};
-use flint_fixtures::{oracle, tiny_opt_bundle};
 use flint_convert::{CalibrateEvent, CalibrateOptions, calibrate};
 use flint_engine::{RunOptions, perplexity, sparsities};
+use flint_fixtures::{oracle, tiny_opt_bundle};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};

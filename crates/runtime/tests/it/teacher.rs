@@ -1,8 +1,8 @@
 //! A given text read token by token: as generation reads what it chose itself.
 
 use crate::model::{greedy, load, options, oracle, unseen_prompt};
+use flint_engine::{EngineError, Guessing, Lesson, Mode, RunOptions, teacher_force};
 use flint_fixtures::tiny_opt_bundle;
-use flint_engine::{Guessing, Lesson, Mode, RunOptions, EngineError, teacher_force};
 
 const TOKENS: usize = 24;
 

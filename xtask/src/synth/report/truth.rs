@@ -2,10 +2,10 @@
 
 use super::super::states::InMemory;
 use anyhow::Context;
+use flint_engine::ModelFiles;
 use flint_geometry::NeuronSet;
 use flint_kernels::{Compute, MatrixView};
 use flint_predictor::{Activity, Deciding};
-use flint_engine::ModelFiles;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 

@@ -8,47 +8,16 @@
 //! read, and the disk that a bundle takes is checked before it is written.
 
 use super::directory::{self, Entry, ReadAt};
+use super::error::{ArchiveError, LARGEST_PROGRAM};
 use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
-
-/// Largest pickle that is read: a checkpoint of a thousand tensors takes a tenth of a megabyte.
-const LARGEST_PROGRAM: u64 = 16 << 20;
 
 /// First bytes of a zip archive.
 const MAGIC: [u8; 4] = *b"PK\x03\x04";
 
 const PROGRAM: &str = "data.pkl";
 const BYTE_ORDER: &str = "byteorder";
-
-/// Why a file is no archive of tensors.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ArchiveError {
-    #[error(
-        "is not a zip archive: if it is a PyTorch file from before version 1.6, load and save it with a newer one"
-    )]
-    NotZip,
-    #[error("is not a whole zip archive ({0}): download it again")]
-    Damaged(&'static str),
-    #[error("cannot be read: {0}")]
-    Read(#[from] io::Error),
-    #[error("holds no data.pkl: it is not a PyTorch file")]
-    NoProgram,
-    #[error("holds more than one data.pkl: it is not a PyTorch file")]
-    TwoPrograms,
-    #[error("has its entry '{entry}' twice")]
-    Twice { entry: String },
-    #[error("holds {got} entries, at most {} are read", directory::MOST_ENTRIES)]
-    TooMany { got: u64 },
-    #[error("its data.pkl has {got} bytes, at most {LARGEST_PROGRAM} are read")]
-    LargeProgram { got: u64 },
-    #[error("its entry '{entry}' is compressed or encrypted: PyTorch stores plain bytes")]
-    NotPlain { entry: String },
-    #[error("its entry '{entry}' reaches past the end of the file: download it again")]
-    CutShort { entry: String },
-    #[error("was written on a big-endian machine, which is not supported")]
-    BigEndian,
-}
 
 /// Where things are in a file.
 pub(super) struct Archive {

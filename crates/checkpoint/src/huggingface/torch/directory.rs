@@ -4,14 +4,11 @@
 //! which of two directories counts. Here there is one: the one that the last 22 bytes of the file name.
 //! `tests/it/checkpoints/pytorch.rs` compares it with files that a library and PyTorch wrote.
 
-use super::archive::ArchiveError;
+use super::error::{ArchiveError, MOST_ENTRIES};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-
-/// Most entries: one for each tensor, and a few more.
-pub(super) const MOST_ENTRIES: u64 = (1 << 16) + 64;
 
 /// Longest name of an entry, in bytes.
 const LONGEST_NAME: usize = 512;

@@ -1,8 +1,8 @@
 //! The rank of each layer: a ladder of ranks is tried on every layer, untrained, and bytes go where they
 //! save the most neurons.
 
-use crate::CalibrateError;
 use super::{LayerRows, SEED, Training, collect};
+use crate::CalibrateError;
 use flint_predictor::train::Regression;
 use flint_predictor::{Activity, LowRankGroup, RankPlan, Rung};
 

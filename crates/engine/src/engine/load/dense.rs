@@ -4,7 +4,7 @@ use super::super::open_reader;
 use super::Loaded;
 use crate::dense::{DenseWeights, MatrixStream, RowReader, Table};
 use crate::plan::DensePlan;
-use crate::{ModelFiles, RunOptions, EngineError};
+use crate::{EngineError, ModelFiles, RunOptions};
 use flint_bundle::{Bundle, TensorEntry};
 use flint_iobuf::Lease;
 use flint_kernels::Compute;

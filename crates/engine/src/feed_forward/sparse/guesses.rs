@@ -4,6 +4,7 @@
 //! does not costs a slot and, where it is still in flight, a little delay. So as many are asked for as the
 //! disk managed lately, and a layer whose guesses mostly fail is left alone for a while.
 
+use crate::plan::MIN_PREFETCH;
 use flint_geometry::{NeuronKey, NeuronSet};
 
 /// Guesses of a layer must come true this often.
@@ -14,9 +15,6 @@ const NEWEST: f32 = 0.125;
 
 /// Visits after which a layer that was left alone is tried again.
 const PAUSE: u32 = 64;
-
-/// Guesses that the first visits ask for, and that are always allowed: about what a request queue holds.
-pub(super) const FEW: usize = 32;
 
 /// Guesses of a layer that were asked for, and the record of earlier ones.
 #[derive(Debug)]
@@ -46,7 +44,7 @@ impl Guesses {
             enabled,
             // A layer has to lose its good name.
             layers: vec![Layer { precision: 1.0, paused: 0 }; layers as usize],
-            most: FEW,
+            most: MIN_PREFETCH,
             limit,
             layer: 0,
             asked: Vec::new(),
@@ -92,7 +90,8 @@ impl Guesses {
         self.read += read as u64;
         self.right += right as u64;
         // Everything begun: the disk could have done more. Otherwise a little more than it did.
-        self.most = if recalled.is_empty() { self.most + FEW } else { read + FEW };
+        self.most =
+            if recalled.is_empty() { self.most + MIN_PREFETCH } else { read + MIN_PREFETCH };
         self.most = self.most.min(self.limit);
         if read > 0 {
             let state = &mut self.layers[layer as usize];
@@ -137,7 +136,7 @@ mod tests {
         for _ in 0..50 {
             visit(&mut guesses, 20, 0, 20);
         }
-        assert_eq!((guesses.read, guesses.worth(0)), (0, Some(FEW)));
+        assert_eq!((guesses.read, guesses.worth(0)), (0, Some(MIN_PREFETCH)));
         for _ in 0..50 {
             visit(&mut guesses, 20, 20, 0);
         }

@@ -1,7 +1,7 @@
 //! Where the records of predicted neurons are: in slots, on their way into one, or on flash.
 
-use super::TOGETHER;
 use super::halves::Halves;
+use crate::plan::MAX_NEURONS_PER_ROUND;
 use crate::read_ahead::ONLY_FILE;
 use crate::records::RecordFile;
 use crate::{Ablation, EngineError};
@@ -50,7 +50,7 @@ impl Slots {
         let halves = || {
             let lease = reader.lease_bytes(record.payload_bytes());
             // Two rounds are on their way at most.
-            let most = cache.capacity().min(2 * TOGETHER);
+            let most = cache.capacity().min(2 * MAX_NEURONS_PER_ROUND);
             Halves::new(record.rows(), record.row_bytes(), most, lease)
         };
         let halves = ablation.unbundled.then(halves).transpose()?;

@@ -3,10 +3,10 @@
 use super::{copy, refusal};
 use crate::families::{TOLERANCE, all_logits, converted, distance};
 use crate::model::{load, options};
+use flint_engine::ModelFiles;
 use flint_fixtures::{OracleReference, oracle};
 use flint_geometry::DType;
 use half::{bf16, f16};
-use flint_engine::ModelFiles;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors, serialize_to_file};
 use std::fs;

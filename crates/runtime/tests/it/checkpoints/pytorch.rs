@@ -3,9 +3,9 @@
 use super::pytorch_file::{Manner, TorchTensor, write};
 use super::{copy, refusal};
 use crate::families::{converted, meets};
-use flint_fixtures::{oracle, pytorch_bin};
-use flint_engine::ModelFiles;
 use flint_checkpoint::Checkpoint;
+use flint_engine::ModelFiles;
+use flint_fixtures::{oracle, pytorch_bin};
 use safetensors::{Dtype, SafeTensors};
 use std::fs;
 use std::path::Path;

@@ -2,8 +2,8 @@
 
 use super::{copy, refusal};
 use crate::families::converted;
-use flint_fixtures::{oracle, tokenizer};
 use flint_engine::{ModelFiles, TextCodec};
+use flint_fixtures::{oracle, tokenizer};
 use serde::Deserialize;
 use std::fs;
 use std::path::Path;

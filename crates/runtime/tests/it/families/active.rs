@@ -2,11 +2,11 @@
 
 use candle_core::Tensor;
 use flint_bundle::TensorEntry;
+use flint_engine::ModelFiles;
 use flint_kernels::{Compute, Isa, KvCache, KvElement, MatrixView, embed};
 use flint_model::{
     Decoder, FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError, Pass,
 };
-use flint_engine::ModelFiles;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 

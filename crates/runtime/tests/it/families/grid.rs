@@ -3,13 +3,13 @@
 
 use super::converted;
 use crate::model::{Twin, load, options, oracle};
+use flint_convert::{CalibrateOptions, PredictorKind, calibrate};
 use flint_dram_cache::PolicyKind;
+use flint_engine::{Engine, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Session};
 use flint_fixtures::{OracleReference, oracle as checkpoint};
 use flint_flash_io::BackendChoice;
 use flint_kernels::Isa;
 use flint_predictor::Predictor;
-use flint_convert::{CalibrateOptions, PredictorKind, calibrate};
-use flint_engine::{Engine, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Session};
 use std::num::NonZeroU32;
 use std::path::Path;
 

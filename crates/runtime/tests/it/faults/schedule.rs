@@ -2,10 +2,10 @@
 
 use super::simulation::Simulation;
 use flint_dram_cache::PolicyKind;
+use flint_engine::{Ablation, Guessing, Mode, RunOptions};
 use flint_flash_io::Faults;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use flint_engine::{Ablation, Guessing, Mode, RunOptions};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 

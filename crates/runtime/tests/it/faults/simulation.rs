@@ -1,7 +1,7 @@
 //! The files of a bundle on simulated devices, one seed for all of their misfortunes.
 
-use flint_flash_io::{Device, Faults, Options, ReadError, Reader, SimulatedDevice};
 use flint_engine::Devices;
+use flint_flash_io::{Device, Faults, Options, ReadError, Reader, SimulatedDevice};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,7 +1,7 @@
 //! Neurons that are not zero, left out on request: which shares a bundle has thresholds for, and what they cost.
 
-use crate::predictors::{with_blobs, wrong};
-use crate::{Mode, ModelFiles, RunOptions, EngineError};
+use super::blobs::{with_blobs, wrong};
+use crate::{EngineError, Mode, ModelFiles, RunOptions};
 use flint_predictor::{Cats, CatsGroup, Level, PredictorError, ScoredGroup};
 
 /// A share of neurons that can be left out, with what that costs.
