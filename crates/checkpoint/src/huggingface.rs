@@ -93,6 +93,21 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Files of tensors.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.shards.iter().map(|shard| shard.path.as_path())
+    }
+
+    /// Whether tensors lie in PyTorch files, whose bytes may be laid out in any way.
+    pub fn is_pytorch(&self) -> bool {
+        self.files().any(|path| path.extension().is_some_and(|extension| extension == "bin"))
+    }
+
     /// The text of `config.json`.
     pub fn config(&self) -> &[u8] {
         &self.config

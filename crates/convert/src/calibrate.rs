@@ -79,8 +79,8 @@ struct Sizes {
 }
 
 impl CalibrateOptions {
-    fn sizes(&self, files: &ModelFiles) -> Sizes {
-        let shape = files.bundle().shape();
+    fn sizes(&self, files: &ModelFiles) -> Result<Sizes, CalibrateError> {
+        let shape = files.bundle()?.shape();
         let (width, neurons) = (shape.record.width(), shape.neurons as usize);
         let (trained, copy) = match self.kind {
             PredictorKind::Cascade => {
@@ -89,7 +89,7 @@ impl CalibrateOptions {
             }
             PredictorKind::LowRank | PredictorKind::GateCopy => (self.share, 0),
         };
-        Sizes { trained, bytes: shape.neuron_bytes() as f64 * trained + copy as f64 }
+        Ok(Sizes { trained, bytes: shape.neuron_bytes() as f64 * trained + copy as f64 })
     }
 }
 
@@ -245,7 +245,7 @@ pub fn calibrate(
     }
     let threads = options.threads.unwrap_or_else(flint_engine::available_threads);
     let compute = Compute::new(Isa::best(), threads)?;
-    let foreseen = collect::forecast(&files, tokens.len(), &options.sizes(&files), &compute);
+    let foreseen = collect::forecast(&files, tokens.len(), &options.sizes(&files)?, &compute)?;
     listen(CalibrateEvent::Planned {
         tokens: tokens.len(),
         disk_bytes: foreseen.disk_bytes,
@@ -295,10 +295,11 @@ fn predictors(
 /// Refuses to give predictors to a bundle whose weights somebody replaced meanwhile: the name of a data file
 /// belongs to its contents.
 fn still_the_same(files: &ModelFiles) -> Result<(), CalibrateError> {
-    let now = ModelFiles::open(files.bundle().dir())?;
-    let data = |files: &ModelFiles| [files.bundle().neurons_path(), files.bundle().dense_path()];
-    if data(&now) == data(files) {
+    let now = ModelFiles::open(files.bundle()?.dir())?;
+    let (now, then) = (now.bundle()?, files.bundle()?);
+    let data = |bundle: &Bundle| [bundle.neurons_path(), bundle.dense_path()];
+    if data(now) == data(then) {
         return Ok(());
     }
-    Err(CalibrateError::BundleReplaced { path: files.bundle().dir().to_owned() })
+    Err(CalibrateError::BundleReplaced { path: then.dir().to_owned() })
 }

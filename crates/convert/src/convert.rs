@@ -11,9 +11,9 @@ pub use error::ConvertError;
 
 use flint_bundle::{Bundle, BundleWriter, Overwrite, Source};
 use flint_checkpoint::{Checkpoint, Picked, Rows, tokenizer_json};
-use flint_engine::Halt;
+use flint_engine::{Halt, describe_checkpoint};
 use flint_geometry::DType;
-use flint_model::{Architecture, Description, Family};
+use flint_model::{Architecture, Family};
 use std::path::{Path, PathBuf};
 
 /// Text files of a checkpoint that a bundle keeps as they are.
@@ -91,7 +91,7 @@ pub fn convert_until(
     listen: &mut dyn FnMut(ConvertEvent),
 ) -> Result<Bundle, ConvertError> {
     let checkpoint = Checkpoint::open(&options.checkpoint)?;
-    let (family, architecture) = describe(&checkpoint)?;
+    let (family, architecture) = describe_checkpoint(&checkpoint)?;
     target::check(options)?;
     let plan = Conversion::plan(checkpoint, family, architecture, options.element)?;
     let shape = plan.architecture.shape(plan.element)?;
@@ -120,24 +120,12 @@ pub fn convert_until(
     Ok(writer.commit_verified(verified)?)
 }
 
-/// What the texts of a checkpoint say of its model.
-fn describe(checkpoint: &Checkpoint) -> Result<(&'static dyn Family, Architecture), ConvertError> {
-    let generation = checkpoint.text("generation_config.json")?;
-    let tokenizer = checkpoint.text("tokenizer_config.json")?;
-    let description = Description {
-        config: checkpoint.config(),
-        generation_config: generation.as_deref(),
-        tokenizer_config: tokenizer.as_deref(),
-    };
-    Ok(description.read()?)
-}
-
 /// What the model of a checkpoint is, without converting it.
 ///
 /// # Errors
 /// When the directory is no checkpoint that can be converted.
 pub fn architecture(checkpoint: &Path) -> Result<Architecture, ConvertError> {
-    describe(&Checkpoint::open(checkpoint)?).map(|(_, architecture)| architecture)
+    Ok(describe_checkpoint(&Checkpoint::open(checkpoint)?)?.1)
 }
 
 /// A checkpoint whose every tensor was found and checked, before anything is written.

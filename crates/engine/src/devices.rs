@@ -2,7 +2,7 @@
 
 use flint_flash_io::{Options, ReadError, Reader};
 use std::fmt::Debug;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// Opens what is read as records and streamed matrices, pinned ones included. Dense weights that stay in memory are read
 /// from the bundle's files whatever this is, and so does the probe of [`RunOptions::measure`](crate::RunOptions): leave it
@@ -10,11 +10,11 @@ use std::path::Path;
 ///
 /// A seam for storage that is no file, and for tests: `tests/it/faults` runs the whole engine over devices that fail.
 pub trait Devices: Debug + Send + Sync {
-    /// A reader of one file of a bundle.
+    /// A reader of some files of a model, whose ids are their places in `paths`.
     ///
     /// # Errors
     /// When it cannot be opened.
-    fn open(&self, path: &Path, options: Options) -> Result<Reader, ReadError>;
+    fn open(&self, paths: &[PathBuf], options: Options) -> Result<Reader, ReadError>;
 }
 
 /// The files of the system.
@@ -22,7 +22,7 @@ pub trait Devices: Debug + Send + Sync {
 pub struct SystemFiles;
 
 impl Devices for SystemFiles {
-    fn open(&self, path: &Path, options: Options) -> Result<Reader, ReadError> {
-        Reader::open(&[path.to_owned()], options)
+    fn open(&self, paths: &[PathBuf], options: Options) -> Result<Reader, ReadError> {
+        Reader::open(paths, options)
     }
 }

@@ -10,13 +10,11 @@ use crate::forecast::measure_disk;
 use crate::memory::warnings;
 use crate::plan::{BlockLayout, Costs, DenseCosts, Plan, Widths, context, kv_bytes};
 use crate::predictors::{self, bundled_predictor, stored_predictor_bytes};
-use crate::records::RecordFile;
 use crate::stats::{Effort, Setting, Stats};
 use crate::{
     Choices, DiskRates, EngineError, ForecastReport, Mode, ModelFiles, Rates, RunOptions, Sparsity,
     Work,
 };
-use flint_bundle::Bundle;
 use flint_dram_cache::CacheConfig;
 use flint_flash_io::{Options, PathReport, Reader};
 use flint_geometry::NeuronSet;
@@ -25,7 +23,7 @@ use flint_model::{Architecture, Decoder};
 use flint_predictor::Predictor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A loaded model.
@@ -33,7 +31,9 @@ pub struct Engine {
     pub(crate) decoder: Decoder,
     pub(crate) weights: DenseWeights,
     pub(crate) neurons: Neurons,
-    pub(crate) file: Arc<RecordFile>,
+    pub(crate) files: Arc<ModelFiles>,
+    /// Which way reads take, as planned.
+    pub(crate) path: PathReport,
     pub(crate) plan: Plan,
     pub(crate) options: RunOptions,
     pub(crate) compute: Compute,
@@ -100,22 +100,22 @@ impl Prepared {
         let threads = options.threads.unwrap_or_else(available_threads);
         let compute = Compute::new(options.isa.unwrap_or_else(Isa::best), threads)?;
         let predictor = predictor.filter(|_| mode == Mode::Sparse);
-        let disk = measure_disk(&files.bundle, &options)?;
-        let record = files.bundle.shape().record.payload_bytes();
+        let disk = measure_disk(&files, &options)?;
+        let record = files.read_bytes();
         let choices = Choices::of(&options, disk.as_ref(), record);
         let options = RunOptions {
             depth: Some(choices.depth),
             max_gap: Some(choices.max_gap_bytes),
             ..options
         };
-        let reader = open_reader(&files.bundle.neurons_path(), &options)?;
-        let context = context(files.bundle.shape(), options.context, needed)?;
+        let reader = open_reader(&files.streamed_files(), &options)?;
+        let context = context(&files.shape(), options.context, needed)?;
         let predictor_bytes = predictor.as_deref().map_or(0, Predictor::bytes);
         let mut costs = costs(&files, &options, mode, context, threads, &reader);
         (costs.predictor_bytes, costs.predictors_in_memory) = (predictor_bytes, predictor_bytes);
         let plan = Plan::make(&costs, options.memory)?;
         tracing::info!(?plan, path = ?reader.report(), "planned");
-        let work = Work::of(&files.bundle, &files.architecture, &plan, &options, threads);
+        let work = Work::of(&files, &plan, &options, threads);
         let mut prepared = Prepared {
             files,
             options,
@@ -198,7 +198,7 @@ impl Prepared {
     /// What is known of the statistics already.
     pub(crate) fn setting(&self) -> Setting {
         let Prepared { files, options, compute, plan, .. } = self;
-        Setting::new(plan, self.path(), files.bundle(), options, compute, self.sparsity.as_ref())
+        Setting::new(plan, self.path(), files, options, compute, self.sparsity.as_ref())
     }
 
     /// Loads what the plan keeps in memory.
@@ -228,12 +228,12 @@ impl Engine {
 
     /// Which way reads take.
     pub fn path(&self) -> PathReport {
-        self.neurons.path()
+        self.path.clone()
     }
 
-    /// The open bundle.
-    pub fn bundle(&self) -> &Bundle {
-        self.file.bundle()
+    /// The open model.
+    pub fn files(&self) -> &ModelFiles {
+        &self.files
     }
 
     /// The forecast beside what came, where both are known.
@@ -245,7 +245,7 @@ impl Engine {
     /// What is known of the statistics before the first token.
     pub(crate) fn setting(&self) -> Setting {
         let (plan, chosen) = (&self.plan, self.sparsity.as_ref());
-        Setting::new(plan, self.path(), self.bundle(), &self.options, &self.compute, chosen)
+        Setting::new(plan, self.path(), &self.files, &self.options, &self.compute, chosen)
     }
 
     /// What was done so far.
@@ -267,8 +267,8 @@ pub fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// A reader of one file of the bundle.
-fn open_reader(path: &Path, options: &RunOptions) -> Result<Reader, EngineError> {
+/// A reader of some files of the model.
+fn open_reader(paths: &[PathBuf], options: &RunOptions) -> Result<Reader, EngineError> {
     let (max_requests, merge) = Choices::merge(options);
     let reading = Options {
         backend: options.io,
@@ -277,7 +277,7 @@ fn open_reader(path: &Path, options: &RunOptions) -> Result<Reader, EngineError>
         merge,
         ..Options::default()
     };
-    options.devices.open(path, reading).map_err(EngineError::Open)
+    options.devices.open(paths, reading).map_err(EngineError::Open)
 }
 
 /// Plans with the predictors' lengths in the manifest: they are a good part of some budgets, so a budget that is too
@@ -287,13 +287,13 @@ fn refuse_what_cannot_fit(
     options: &RunOptions,
     needed: Option<usize>,
 ) -> Result<(), EngineError> {
-    let stored = stored_predictor_bytes(&files.bundle);
+    let stored = files.records().map_or(0, stored_predictor_bytes);
     if stored == 0 || options.mode == Some(Mode::Exact) {
         return Ok(());
     }
     let threads = options.threads.unwrap_or_else(available_threads);
-    let reader = open_reader(&files.bundle.neurons_path(), options)?;
-    let context = context(files.bundle.shape(), options.context, needed)?;
+    let reader = open_reader(&files.streamed_files(), options)?;
+    let context = context(&files.shape(), options.context, needed)?;
     let costs = costs(files, options, Mode::Sparse, context, threads, &reader);
     Plan::make(&Costs { predictor_bytes: stored, ..costs }, options.memory).map(drop)
 }
@@ -307,22 +307,24 @@ fn costs(
     threads: usize,
     reader: &Reader,
 ) -> Costs {
-    let (bundle, architecture) = (&files.bundle, &files.architecture);
-    let shape = bundle.shape();
+    let (shape, architecture) = (files.shape(), &files.architecture);
     let records = u64::from(shape.layers) * u64::from(shape.neurons);
     Costs {
         mode,
         context,
         chunk: options.chunk,
-        weights_bytes: bundle.weights_bytes(),
-        dense: DenseCosts::of(bundle, architecture, u64::from(reader.report().alignment)),
+        weights_bytes: files.weights_bytes(),
+        dense: DenseCosts::of(files, u64::from(reader.report().alignment)),
         predictor_bytes: 0,
         predictors_in_memory: 0,
         kv_bytes: kv_bytes(architecture, context, options),
         tables_bytes: records * size_of::<u32>() as u64,
         widths: Widths::of(architecture, context, threads),
         nothing_resident: options.ablation.nothing_resident && mode == Mode::Exact,
-        blocks: BlockLayout::new(shape, |bytes| reader.lease_bytes(bytes)),
+        blocks: match files.records() {
+            Some(_) => BlockLayout::new(&shape, |bytes| reader.lease_bytes(bytes)),
+            None => BlockLayout::NONE,
+        },
         cache: CacheConfig {
             groups: vec![shape.neurons; shape.layers as usize],
             slot_bytes: reader.lease_bytes(shape.record.payload_bytes()),

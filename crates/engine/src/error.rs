@@ -14,9 +14,27 @@ use std::path::PathBuf;
 /// Why a request was refused or a run failed. The message is one line for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// There is nothing at the path of the bundle.
+    /// A command that needs a bundle, and a model that is used from other files.
+    #[error("{} is not a bundle: make one with `flint convert`", path.display())]
+    NotABundle {
+        /// The model.
+        path: PathBuf,
+    },
+    /// A checkpoint whose tensors lie in PyTorch files.
+    #[error(
+        "{}: tensors in PyTorch files cannot be used in place: run `flint convert {} --out MODEL.flint`",
+        path.display(), path.display()
+    )]
+    PytorchCheckpoint {
+        /// The checkpoint.
+        path: PathBuf,
+    },
+    /// The checkpoint cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] flint_checkpoint::CheckpointError),
+    /// There is nothing at the path of the model.
     #[error("{} does not exist", path.display())]
-    NoSuchBundle {
+    NoSuchModel {
         /// The path.
         path: PathBuf,
     },

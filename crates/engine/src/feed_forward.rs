@@ -9,22 +9,24 @@ pub(crate) use sparse::SparseNeurons;
 
 use crate::stats::Effort;
 use candle_core::Tensor;
-use flint_flash_io::{Counters, PathReport, Reader};
+use flint_flash_io::Counters;
 use flint_geometry::RecordLayout;
 use flint_kernels::{Activation, Compute, accumulate_down, activate};
-use flint_model::{FeedForward, ModelError};
+use flint_model::{FeedForward, MatrixFeedForward, ModelError, Weights};
 
 /// Either way to hold neurons.
 pub(crate) enum Neurons {
     Exact(Box<ExactNeurons>),
     Sparse(Box<SparseNeurons>),
+    /// Not records: matrices among the dense weights.
+    Matrices(MatrixFeedForward),
 }
 
 impl Neurons {
     /// Ends a forward pass: caches age in tokens.
     pub(crate) fn end_pass(&mut self) {
         match self {
-            Neurons::Exact(_) => {}
+            Neurons::Exact(_) | Neurons::Matrices(_) => {}
             Neurons::Sparse(sparse) => sparse.end_pass(),
         }
     }
@@ -33,45 +35,34 @@ impl Neurons {
     pub(crate) fn abandon_pass(&mut self) {
         match self {
             // Its reads are those of the next pass.
-            Neurons::Exact(_) => {}
+            Neurons::Exact(_) | Neurons::Matrices(_) => {}
             Neurons::Sparse(sparse) => sparse.abandon_pass(),
         }
     }
 
     /// What was done so far.
     pub(crate) fn effort(&self) -> Effort {
-        let own = match self {
-            Neurons::Exact(exact) => exact.effort,
-            Neurons::Sparse(sparse) => sparse.effort(),
+        let (own, reader) = match self {
+            Neurons::Exact(exact) => (exact.effort, exact.reader()),
+            Neurons::Sparse(sparse) => (sparse.effort(), sparse.reader()),
+            Neurons::Matrices(_) => return Effort::default(),
         };
-        let Counters { device_reads, bytes_read, busy, wait, .. } = self.reader().counters();
+        let Counters { device_reads, bytes_read, busy, wait, .. } = reader.counters();
         Effort { reads: device_reads, bytes_read, io_busy: busy, io_wait: wait, ..own }
-    }
-
-    /// Which way reads take.
-    pub(crate) fn path(&self) -> PathReport {
-        self.reader().report()
-    }
-
-    fn reader(&self) -> &Reader {
-        match self {
-            Neurons::Exact(exact) => exact.reader(),
-            Neurons::Sparse(sparse) => sparse.reader(),
-        }
     }
 }
 
 impl FeedForward for Neurons {
     fn foresees(&self, positions: usize) -> bool {
         match self {
-            Neurons::Exact(_) => false,
+            Neurons::Exact(_) | Neurons::Matrices(_) => false,
             Neurons::Sparse(sparse) => sparse.foresees(positions),
         }
     }
 
     fn foresee(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
         match self {
-            Neurons::Exact(_) => Ok(()),
+            Neurons::Exact(_) | Neurons::Matrices(_) => Ok(()),
             Neurons::Sparse(sparse) => sparse.foresee(layer, input),
         }
     }
@@ -80,13 +71,20 @@ impl FeedForward for Neurons {
         match self {
             Neurons::Exact(exact) => exact.begin(layer, input),
             Neurons::Sparse(sparse) => sparse.begin(layer, input),
+            Neurons::Matrices(matrices) => matrices.begin(layer, input),
         }
     }
 
-    fn finish(&mut self, layer: usize, input: &Tensor) -> Result<Tensor, ModelError> {
+    fn finish(
+        &mut self,
+        layer: usize,
+        input: &Tensor,
+        weights: &mut dyn Weights,
+    ) -> Result<Tensor, ModelError> {
         match self {
             Neurons::Exact(exact) => exact.finish(layer, input),
             Neurons::Sparse(sparse) => sparse.finish(layer, input),
+            Neurons::Matrices(matrices) => matrices.finish(layer, input, weights),
         }
     }
 }

@@ -47,6 +47,7 @@ mod stats;
 mod step;
 mod stop;
 mod teacher;
+mod tensors;
 mod text;
 
 pub use devices::{Devices, SystemFiles};
@@ -62,7 +63,7 @@ pub use memory::{
     Allowance, BadBudget, MemoryBudget, ProcessMemory, allowance, process_memory,
     storage_bytes_read,
 };
-pub use model_files::ModelFiles;
+pub use model_files::{ModelFiles, describe_checkpoint};
 pub use options::{Ablation, Guessing, Mode, RunOptions};
 pub use perplexity::{Perplexity, perplexity};
 pub use plan::{
@@ -76,4 +77,5 @@ pub use sample::{Sampler, Sampling};
 pub use session::Session;
 pub use stats::{PerToken, Stats};
 pub use teacher::{Lesson, teacher_force};
+pub use tensors::SourceKind;
 pub use text::{TextCodec, TextStream};

@@ -1,50 +1,116 @@
 //! A bundle together with what its architecture text says: open and checked, nothing loaded.
 
+use crate::tensors::{SourceKind, Tensors};
 use crate::{EngineError, TextCodec};
 use flint_bundle::{Bundle, PredictorEntry};
-use flint_checkpoint::LARGEST_TOKENIZER;
-use flint_model::{Architecture, ModelError};
+use flint_checkpoint::{Checkpoint, LARGEST_TOKENIZER, tokenizer_json};
+use flint_geometry::{DType, ModelShape, RecordLayout};
+use flint_model::{Architecture, Description, Family};
 use flint_predictor::{GateCopyGroup, LowRankGroup};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The file that makes a directory a bundle.
+const MANIFEST: &str = "manifest.bin";
 
 /// Name under which a bundle keeps its tokenizer.
 const TOKENIZER: &str = "tokenizer.json";
 
-/// An open bundle.
+/// An open model: a bundle, or a checkpoint directory used as it lies there.
 #[derive(Debug)]
 pub struct ModelFiles {
-    pub(crate) bundle: Bundle,
+    path: PathBuf,
     pub(crate) architecture: Architecture,
+    pub(crate) tensors: Tensors,
+    /// The neurons as records, with what belongs to them.
+    bundle: Option<Bundle>,
+    /// The text of `tokenizer.json`, where it is not in a bundle.
+    tokenizer: Option<Vec<u8>>,
 }
 
 impl ModelFiles {
-    /// Opens the bundle at `path`.
+    /// Opens the model at `path`.
     ///
     /// # Errors
-    /// When it is no bundle, or one that does not check.
+    /// When there is none, or one that does not check.
     pub fn open(path: &Path) -> Result<ModelFiles, EngineError> {
         if !path.exists() {
-            return Err(EngineError::NoSuchBundle { path: path.to_path_buf() });
+            return Err(EngineError::NoSuchModel { path: path.to_path_buf() });
         }
-        let bundle = Bundle::open(path)?;
-        let architecture = Architecture::from_json(bundle.architecture())?;
-        let described = architecture.shape(bundle.shape().record.element())?;
-        if described != *bundle.shape() {
-            return Err(EngineError::ShapeConflict { path: path.to_path_buf() });
-        }
-        check_tensors(&bundle, &architecture)?;
-        check_predictors(&bundle)?;
-        for (layer, group) in bundle.groups().iter().enumerate() {
-            if (0..group.neurons()).any(|position| group.neuron_at(position) != position) {
-                return Err(EngineError::UnknownOrder { layer });
-            }
-        }
-        Ok(ModelFiles { bundle, architecture })
+        let is_checkpoint = path.join("config.json").exists() && !path.join(MANIFEST).exists();
+        if is_checkpoint { open_checkpoint(path) } else { open_bundle(path) }
     }
 
     /// The bundle.
-    pub fn bundle(&self) -> &Bundle {
-        &self.bundle
+    ///
+    /// # Errors
+    /// When the model is used from other files.
+    pub fn bundle(&self) -> Result<&Bundle, EngineError> {
+        self.records().ok_or_else(|| EngineError::NotABundle { path: self.path.clone() })
+    }
+
+    /// The bundle that holds the neurons as records; `None` where they are matrices.
+    pub fn records(&self) -> Option<&Bundle> {
+        self.bundle.as_ref()
+    }
+
+    /// What kind of file the model is used from.
+    pub fn kind(&self) -> SourceKind {
+        self.tensors.kind
+    }
+
+    /// Where the model is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes of all weights, without padding.
+    pub fn weights_bytes(&self) -> u64 {
+        self.records().map_or_else(|| self.tensors.bytes(), Bundle::weights_bytes)
+    }
+
+    /// Bytes of the tensors of each data type, neurons as records left out, the most first.
+    pub fn bytes_by_dtype(&self) -> Vec<(DType, u64)> {
+        self.tensors.bytes_by_dtype()
+    }
+
+    /// Whether every read can be compared with a checksum.
+    pub fn is_checked(&self) -> bool {
+        self.tensors.checked()
+    }
+
+    /// Sizes for the plan; no neurons where they are not records.
+    pub(crate) fn shape(&self) -> ModelShape {
+        if let Some(bundle) = self.records() {
+            return *bundle.shape();
+        }
+        let a = &self.architecture;
+        let record = RecordLayout::new(DType::F16, a.hidden as u32, a.feed_forward.gated);
+        ModelShape {
+            layers: a.layers as u32,
+            neurons: 0,
+            vocabulary: a.vocabulary as u32,
+            context: a.context as u32,
+            kv_width: a.kv_width() as u32,
+            record: record.unwrap_or_else(|| unreachable!("a hidden size was checked")),
+        }
+    }
+
+    /// The largest of them, with its bytes.
+    pub(crate) fn largest_streamed(&self) -> Option<(PathBuf, u64)> {
+        let sized = |path: PathBuf| path.metadata().ok().map(|found| (path, found.len()));
+        self.streamed_files().into_iter().filter_map(sized).max_by_key(|&(_, size)| size)
+    }
+
+    /// Bytes of the usual read: a record, or a piece of a matrix.
+    pub(crate) fn read_bytes(&self) -> usize {
+        const PIECE: usize = 512 << 10;
+        self.records().map_or(PIECE, |bundle| bundle.shape().record.payload_bytes())
+    }
+
+    /// The files that are read while the model runs: those of neurons as records, else those of all tensors.
+    pub(crate) fn streamed_files(&self) -> Vec<PathBuf> {
+        let records = self.records().map(|bundle| vec![bundle.neurons_path()]);
+        records.unwrap_or_else(|| self.tensors.files.clone())
     }
 
     /// What the model is.
@@ -57,7 +123,10 @@ impl ModelFiles {
     /// # Errors
     /// When it cannot be read or parsed.
     pub fn codec(&self) -> Result<Option<TextCodec>, EngineError> {
-        let Some(text) = self.bundle.texts().iter().find(|text| text.name == TOKENIZER) else {
+        let Some(bundle) = self.records() else {
+            return self.tokenizer.as_deref().map(TextCodec::parse).transpose();
+        };
+        let Some(text) = bundle.texts().iter().find(|text| text.name == TOKENIZER) else {
             return Ok(None);
         };
         let size = text.extent.len();
@@ -65,7 +134,7 @@ impl ModelFiles {
             let cause = format!("it has {size} bytes, at most {LARGEST_TOKENIZER} are read");
             return Err(EngineError::BadTokenizer { cause });
         }
-        TextCodec::parse(&self.bundle.read_text(TOKENIZER)?).map(Some)
+        TextCodec::parse(&bundle.read_text(TOKENIZER)?).map(Some)
     }
 
     /// Checks that every token is in the vocabulary.
@@ -81,20 +150,56 @@ impl ModelFiles {
     }
 }
 
+fn open_bundle(path: &Path) -> Result<ModelFiles, EngineError> {
+    let bundle = Bundle::open(path)?;
+    let architecture = Architecture::from_json(bundle.architecture())?;
+    let described = architecture.shape(bundle.shape().record.element())?;
+    if described != *bundle.shape() {
+        return Err(EngineError::ShapeConflict { path: path.to_path_buf() });
+    }
+    let tensors = Tensors::of_bundle(&bundle, &architecture)?;
+    check_tensors(&bundle, &architecture)?;
+    check_predictors(&bundle)?;
+    for (layer, group) in bundle.groups().iter().enumerate() {
+        if (0..group.neurons()).any(|position| group.neuron_at(position) != position) {
+            return Err(EngineError::UnknownOrder { layer });
+        }
+    }
+    let path = path.to_owned();
+    Ok(ModelFiles { path, architecture, tensors, bundle: Some(bundle), tokenizer: None })
+}
+
+fn open_checkpoint(path: &Path) -> Result<ModelFiles, EngineError> {
+    let checkpoint = Checkpoint::open(path)?;
+    if checkpoint.is_pytorch() {
+        return Err(EngineError::PytorchCheckpoint { path: path.to_path_buf() });
+    }
+    let (family, architecture) = describe_checkpoint(&checkpoint)?;
+    let tensors = Tensors::of_checkpoint(&checkpoint, family, &architecture)?;
+    let tokenizer = tokenizer_json(&checkpoint, architecture.begin_of_text)?;
+    Ok(ModelFiles { path: path.to_owned(), architecture, tensors, bundle: None, tokenizer })
+}
+
+/// What the texts of a checkpoint say of its model.
+///
+/// # Errors
+/// When a text cannot be read, or asks for something that is not supported.
+pub fn describe_checkpoint(
+    checkpoint: &Checkpoint,
+) -> Result<(&'static dyn Family, Architecture), EngineError> {
+    let generation = checkpoint.text("generation_config.json")?;
+    let tokenizer = checkpoint.text("tokenizer_config.json")?;
+    let description = Description {
+        config: checkpoint.config(),
+        generation_config: generation.as_deref(),
+        tokenizer_config: tokenizer.as_deref(),
+    };
+    Ok(description.read()?)
+}
+
 /// The tensors of a bundle must be exactly those that its architecture computes with.
 fn check_tensors(bundle: &Bundle, architecture: &Architecture) -> Result<(), EngineError> {
     let specs = architecture.dense_tensors();
-    for spec in &specs {
-        let name = spec.role.to_string();
-        let Some(entry) = bundle.tensor(&name) else {
-            return Err(ModelError::MissingTensor { tensor: name }.into());
-        };
-        let got: Vec<usize> = entry.dims.iter().map(|&dim| dim as usize).collect();
-        if got != spec.dims {
-            let expected = spec.dims.clone();
-            return Err(ModelError::Misshapen { tensor: name, expected, got }.into());
-        }
-    }
     let (wanted, gated) = (architecture.feed_forward.biases.into, architecture.feed_forward.gated);
     let mut biases = 0;
     for layer in 0..bundle.shape().layers {

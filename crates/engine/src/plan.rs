@@ -130,7 +130,7 @@ impl Plan {
         dense = dense.with_long_rings(&costs.dense, available.bytes / RING_SHARE, room, alone);
         let mut left = available.bytes - costs.fixed(chunk, &dense);
         let (mut neurons, mut cache_bytes, all_resident) = split_neurons(costs, left);
-        if !all_resident && dense.by_row.is_empty() {
+        if !all_resident && costs.blocks.neurons > 0 && dense.by_row.is_empty() {
             // A table of which a token needs one row is worth less memory than any neuron.
             let by_row = DensePlan::hold_matrices(&costs.dense);
             if by_row.bytes < dense.bytes {
@@ -154,7 +154,7 @@ impl Plan {
             cache_bytes,
             process_bytes: available.process,
             floor_bytes: floor,
-            all_resident,
+            all_resident: all_resident && (costs.blocks.neurons > 0 || dense.holds_all()),
             dense,
             neurons,
         })

@@ -25,7 +25,8 @@ pub fn bundled_predictor(
     files: &ModelFiles,
     mode: Option<Mode>,
 ) -> Result<Option<Box<dyn Predictor>>, EngineError> {
-    let Some(found) = files.bundle.predictors().filter(|_| mode != Some(Mode::Exact)) else {
+    let stored = files.records().and_then(Bundle::predictors);
+    let Some(found) = stored.filter(|_| mode != Some(Mode::Exact)) else {
         return Ok(None);
     };
     if cats::has_thresholds(files) {
@@ -43,7 +44,11 @@ pub fn bundled_predictor(
 /// # Errors
 /// When they cannot be read.
 pub fn bundled_first_stage(files: &ModelFiles) -> Result<Option<Box<dyn Predictor>>, EngineError> {
-    if files.bundle.predictors().is_none_or(|found| found.kind != CascadeGroup::KIND) {
+    if files
+        .records()
+        .and_then(Bundle::predictors)
+        .is_none_or(|found| found.kind != CascadeGroup::KIND)
+    {
         return Ok(None);
     }
     let (width, neurons) = (files.architecture.hidden, files.architecture.feed_forward.neurons);

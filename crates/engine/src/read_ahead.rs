@@ -36,7 +36,7 @@ pub(crate) const ONLY_FILE: FileId = FileId(0);
 /// A cycle of extents and the reads that run ahead in it.
 pub(crate) struct ReadAhead {
     reader: Reader,
-    schedule: Vec<Extent>,
+    schedule: Vec<(FileId, Extent)>,
     pool: Pool,
     /// The next extent to ask for, counted on over all passes.
     next_read: u64,
@@ -49,7 +49,7 @@ pub(crate) struct ReadAhead {
 
 impl ReadAhead {
     /// Reads `schedule` through the places of `pool`; nothing is asked for yet.
-    pub(crate) fn new(reader: Reader, schedule: Vec<Extent>, pool: Pool) -> ReadAhead {
+    pub(crate) fn new(reader: Reader, schedule: Vec<(FileId, Extent)>, pool: Pool) -> ReadAhead {
         ReadAhead {
             reader,
             schedule,
@@ -72,8 +72,8 @@ impl ReadAhead {
         }
         while let Some(into) = self.pool.take() {
             let index = (self.next_read % self.schedule.len() as u64) as usize;
-            let extent = self.schedule[index];
-            self.batch.push(RecordRead { tag: self.next_read, file: ONLY_FILE, extent, into });
+            let (file, extent) = self.schedule[index];
+            self.batch.push(RecordRead { tag: self.next_read, file, extent, into });
             self.next_read += 1;
             self.ahead.push_back(None);
         }

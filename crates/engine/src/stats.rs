@@ -85,6 +85,10 @@ pub(crate) struct Phase {
 /// What a generation did: the `stats` object of the JSON contract.
 #[derive(Debug, Clone, Serialize)]
 pub struct Stats {
+    /// What the model is used from: `bundle` or `checkpoint`.
+    pub source: &'static str,
+    /// Whether every read is compared with a checksum.
+    pub reads_checked: bool,
     /// `exact` or `sparse`.
     pub mode: &'static str,
     /// Share of neurons that were left out although they are not zero, where that was asked for.

@@ -269,7 +269,12 @@ impl Architecture {
 
     /// Every dense tensor that the decoder will ask for, with its sizes, in the order of a forward pass.
     pub fn dense_tensors(&self) -> Vec<TensorSpec> {
-        crate::role::dense_tensors(self)
+        crate::role::dense_tensors(self, false)
+    }
+
+    /// The same with the matrices of the feed-forward, for a model whose neurons are held as matrices.
+    pub fn all_tensors(&self) -> Vec<TensorSpec> {
+        crate::role::dense_tensors(self, true)
     }
 
     /// Which matrix turns the last hidden state into logits.

@@ -135,7 +135,7 @@ impl Decoder {
         layer: usize,
         input: &Tensor,
     ) -> Result<Tensor, ModelError> {
-        let sum = pass.feed_forward.finish(layer, input)?;
+        let sum = pass.feed_forward.finish(layer, input, pass.weights)?;
         if !self.architecture.feed_forward.biases.out {
             return Ok(sum);
         }

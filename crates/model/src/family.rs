@@ -12,7 +12,7 @@ mod qwen3;
 use crate::check::check;
 use crate::config::Config;
 use crate::habits;
-use crate::{Architecture, ModelError, NeuronSources, Role, Source};
+use crate::{Affine, Architecture, LayerPart, ModelError, NeuronSources, Role, Source};
 use std::fmt;
 
 /// A family of models: how its `config.json` and its tensor names are read.
@@ -25,6 +25,21 @@ pub trait Family: fmt::Debug + Sync {
 
     /// Where a checkpoint keeps the neurons of `layer`.
     fn neurons(&self, architecture: &Architecture, layer: usize) -> NeuronSources;
+
+    /// Where a checkpoint keeps the tensor for any role, the matrices of the feed-forward included; `None` where the
+    /// family has no such tensor.
+    fn tensor(&self, architecture: &Architecture, role: Role) -> Option<Source> {
+        let Role::Layer(layer, part) = role else { return Some(self.dense(architecture, role)) };
+        let neurons = || self.neurons(architecture, layer);
+        match part {
+            LayerPart::Gate(Affine::Weight) => neurons().gate,
+            LayerPart::Gate(Affine::Bias) => neurons().gate_bias,
+            LayerPart::Up(Affine::Weight) => Some(neurons().up),
+            LayerPart::Up(Affine::Bias) => neurons().up_bias,
+            LayerPart::Down => Some(neurons().down),
+            _ => Some(self.dense(architecture, role)),
+        }
+    }
 }
 
 /// A family together with the reader of its configuration, which stays private to this crate.

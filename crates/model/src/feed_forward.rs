@@ -1,6 +1,10 @@
 //! The seam to the feed-forward: whoever holds, reads and multiplies neurons.
 
-use crate::ModelError;
+mod matrices;
+
+pub use matrices::MatrixFeedForward;
+
+use crate::{ModelError, Weights};
 use candle_core::Tensor;
 use flint_geometry::RecordLayout;
 use flint_kernels::{Activation, Compute, accumulate_down, activate, ops};
@@ -35,11 +39,17 @@ pub trait FeedForward {
     /// When work cannot be started.
     fn begin(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError>;
 
-    /// The sum over neurons of activation x down column: (positions x hidden).
+    /// The sum over neurons of activation x down column: (positions x hidden). `weights` are the dense ones, for a
+    /// feed-forward that is held as matrices among them.
     ///
     /// # Errors
     /// When a neuron cannot be read.
-    fn finish(&mut self, layer: usize, input: &Tensor) -> Result<Tensor, ModelError>;
+    fn finish(
+        &mut self,
+        layer: usize,
+        input: &Tensor,
+        weights: &mut dyn Weights,
+    ) -> Result<Tensor, ModelError>;
 }
 
 /// Every neuron in memory and computed: the slow obvious twin of whatever streams, and what
@@ -110,7 +120,12 @@ impl<B: Deref<Target = [u8]>> FeedForward for InMemoryFeedForward<B> {
         Ok(())
     }
 
-    fn finish(&mut self, layer: usize, input: &Tensor) -> Result<Tensor, ModelError> {
+    fn finish(
+        &mut self,
+        layer: usize,
+        input: &Tensor,
+        _: &mut dyn Weights,
+    ) -> Result<Tensor, ModelError> {
         let acts = self.activations(layer, input)?;
         let records = self.records(&self.groups[layer]);
         let shape = (input.dim(0)?, self.layout.width());

@@ -34,7 +34,7 @@ pub use architecture::{
 pub use decoder::{Decoder, Pass};
 pub use error::ModelError;
 pub use family::{Description, Family, describe, supported};
-pub use feed_forward::{FeedForward, InMemoryFeedForward, MemoryGroup};
+pub use feed_forward::{FeedForward, InMemoryFeedForward, MatrixFeedForward, MemoryGroup};
 pub use role::{Affine, LayerPart, Role, TensorSpec};
 pub use source::{NeuronSources, Rows, Source};
 pub use weights::{InMemoryWeights, Weights};

@@ -43,6 +43,12 @@ pub enum LayerPart {
     QueryNorm(Affine),
     /// Norm over each key head.
     KeyNorm(Affine),
+    /// neurons x hidden, where the feed-forward is held as matrices.
+    Gate(Affine),
+    /// neurons x hidden, where the feed-forward is held as matrices.
+    Up(Affine),
+    /// hidden x neurons, where the feed-forward is held as matrices.
+    Down,
     /// Added to the sum of the down projection.
     DownBias,
 }
@@ -67,7 +73,10 @@ impl LayerPart {
             | LayerPart::Value(affine)
             | LayerPart::Output(affine)
             | LayerPart::QueryNorm(affine)
-            | LayerPart::KeyNorm(affine) => affine,
+            | LayerPart::KeyNorm(affine)
+            | LayerPart::Gate(affine)
+            | LayerPart::Up(affine) => affine,
+            LayerPart::Down => Affine::Weight,
             LayerPart::DownBias => Affine::Bias,
         }
     }
@@ -108,6 +117,9 @@ impl fmt::Display for LayerPart {
             LayerPart::Output(affine) => write!(f, "output.{affine}"),
             LayerPart::QueryNorm(affine) => write!(f, "query_norm.{affine}"),
             LayerPart::KeyNorm(affine) => write!(f, "key_norm.{affine}"),
+            LayerPart::Gate(affine) => write!(f, "gate.{affine}"),
+            LayerPart::Up(affine) => write!(f, "up.{affine}"),
+            LayerPart::Down => write!(f, "down.weight"),
             LayerPart::DownBias => write!(f, "down.bias"),
         }
     }
@@ -123,7 +135,7 @@ pub struct TensorSpec {
 }
 
 /// Lists the dense tensors of an architecture in the order of a forward pass.
-pub(crate) fn dense_tensors(a: &Architecture) -> Vec<TensorSpec> {
+pub(crate) fn dense_tensors(a: &Architecture, with_feed_forward: bool) -> Vec<TensorSpec> {
     let mut list = List(Vec::new());
     list.add(Role::TokenEmbedding, &[a.vocabulary, a.embedding.width]);
     if let Some(positions) = &a.embedding.learned_positions {
@@ -133,7 +145,7 @@ pub(crate) fn dense_tensors(a: &Architecture) -> Vec<TensorSpec> {
         list.add(Role::ProjectIn, &[a.hidden, a.embedding.width]);
     }
     for layer in 0..a.layers {
-        list.layer(a, layer);
+        list.layer(a, layer, with_feed_forward);
     }
     if a.final_norm {
         list.norm(a.norm, a.hidden, Role::FinalNorm);
@@ -177,7 +189,7 @@ impl List {
         }
     }
 
-    fn layer(&mut self, a: &Architecture, layer: usize) {
+    fn layer(&mut self, a: &Architecture, layer: usize, with_feed_forward: bool) {
         let part = |part| Role::Layer(layer, part);
         let (query, kv, biases) = (a.query_width(), a.kv_width(), a.attention.biases);
         self.norm(a.norm, a.hidden, |x| part(LayerPart::AttentionNorm(x)));
@@ -192,8 +204,21 @@ impl List {
         if a.residual != Residual::ParallelOneNorm {
             self.norm(a.norm, a.hidden, |x| part(LayerPart::FeedForwardNorm(x)));
         }
+        if with_feed_forward {
+            self.feed_forward(a, layer);
+        }
         if a.feed_forward.biases.out {
             self.add(part(LayerPart::DownBias), &[a.hidden]);
         }
+    }
+
+    fn feed_forward(&mut self, a: &Architecture, layer: usize) {
+        let part = |part| Role::Layer(layer, part);
+        let (neurons, bias) = (a.feed_forward.neurons, a.feed_forward.biases.into);
+        if a.feed_forward.gated {
+            self.linear(neurons, a.hidden, bias, |x| part(LayerPart::Gate(x)));
+        }
+        self.linear(neurons, a.hidden, bias, |x| part(LayerPart::Up(x)));
+        self.add(part(LayerPart::Down), &[a.hidden, neurons]);
     }
 }

@@ -20,14 +20,14 @@ pub(super) struct Ceilings {
 
 pub(super) fn measure(bundle: &Path) -> anyhow::Result<Ceilings> {
     let files = ModelFiles::open(bundle)?;
-    let record = files.bundle().shape().record.payload_bytes();
+    let record = files.bundle()?.shape().record.payload_bytes();
     let options = ProbeOptions {
         sizes: vec![record],
         depths: vec![64],
         each: Duration::from_millis(500),
         ..ProbeOptions::default()
     };
-    let report = probe(&files.bundle().neurons_path(), &options, |_| {})?;
+    let report = probe(&files.bundle()?.neurons_path(), &options, |_| {})?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let compute = Compute::new(Isa::best(), threads)?;
     Ok(Ceilings {

@@ -110,7 +110,7 @@ impl SynthReport {
 /// When it is no synthetic bundle, or the run fails.
 pub fn report(args: &ReportArgs) -> anyhow::Result<SynthReport> {
     let files = ModelFiles::open(&args.bundle)?;
-    let recipe = Recipe::of(files.bundle())?;
+    let recipe = Recipe::of(files.bundle()?)?;
     let model = Model::new(recipe.shape, recipe.scale)?;
     let published = recipe.shape.published();
     // What was published is the paper's predictor: of a cascade the first stage.

@@ -2,7 +2,7 @@
 
 use super::{CheckpointError, Shard, Stored, read_error};
 use crate::finite::not_finite;
-use flint_geometry::DType;
+use flint_geometry::{DType, Extent};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
@@ -71,6 +71,21 @@ impl<'a> Picked<'a> {
     /// How it is encoded.
     pub fn element(&self) -> DType {
         self.element
+    }
+
+    /// Sizes of the whole stored tensor, outermost first.
+    pub fn stored_dims(&self) -> &[usize] {
+        &self.stored.dims
+    }
+
+    /// Which of [`Checkpoint::files`](crate::Checkpoint::files) it lies in, and the bytes of each range of rows there.
+    pub fn extents(&self) -> (usize, Vec<Extent>) {
+        let each = self.row_bytes as u64;
+        let extent = |rows: &Range<usize>| {
+            Extent::new(self.stored.offset + rows.start as u64 * each, rows.len() as u64 * each)
+        };
+        // The header was checked: every row lies within the file.
+        (self.stored.shard, self.ranges.iter().filter_map(extent).collect())
     }
 
     /// Rows picked.

@@ -86,7 +86,7 @@ fn embed(
     let wanted = |role| matches!(role, Role::TokenEmbedding | Role::Positions | Role::ProjectIn);
     let mut weights = dense(files, compute, wanted)?;
     let neurons = LayerNeurons { records: Vec::new(), gate_bias: None, up_bias: None };
-    let mut idle = Capture::new(files, neurons, compute);
+    let mut idle = Capture::new(files, neurons, compute)?;
     let (decoder, mut cache) = (decoder(files, compute), kv_cache(files)?);
     let mut pass = Pass {
         weights: &mut weights,
@@ -115,8 +115,8 @@ fn collect_layer(
     let mut before = FileStates::open(&path, width).map_err(fail)?;
     let mut weights =
         dense(files, compute, |role| matches!(role, Role::Layer(l, _) if l == layer))?;
-    let neurons = LayerNeurons::read(files.bundle(), layer, compute)?;
-    let mut capture = Capture::new(files, neurons, compute);
+    let neurons = LayerNeurons::read(files.bundle()?, layer, compute)?;
+    let mut capture = Capture::new(files, neurons, compute)?;
     let (decoder, mut cache) = (decoder(files, compute), kv_cache(files)?);
     let states = work.file(&format!("{}.partial", states_file(layer)));
     let mut seen = StatesWriter::create(&states).map_err(|cause| work.error(&states, cause))?;
@@ -187,7 +187,7 @@ pub(super) fn forecast(
     tokens: usize,
     predictors: &Sizes,
     compute: &Compute,
-) -> Forecast {
+) -> Result<Forecast, CalibrateError> {
     let a = files.architecture();
     let states = (a.layers + 2) * tokens * a.hidden * size_of::<half::f16>();
     let rows = 2 + usize::from(a.feed_forward.gated);
@@ -197,7 +197,7 @@ pub(super) fn forecast(
     let work = 2.0 * (layer * a.layers) as f64 * tokens as f64;
     let rate = operations_per_second(compute);
     let (width, neurons) = (a.hidden as f64, a.feed_forward.neurons as f64);
-    let layer_bytes = files.bundle().shape().neuron_bytes() as f64 / a.layers as f64;
+    let layer_bytes = files.bundle()?.shape().neuron_bytes() as f64 / a.layers as f64;
     // A rank costs a byte per column and per neuron.
     let rank = layer_bytes * predictors.trained / (width + neurons);
     let regression = REGRESSION_PASSES * 2.0 * width * width;
@@ -205,7 +205,7 @@ pub(super) fn forecast(
     let observing = 3.0 * 2.0 * width * neurons;
     let losses = EPOCHS * neurons * SECONDS_PER_LOGIT;
     let per_token = (regression + training + observing) / rate + losses;
-    Forecast {
+    Ok(Forecast {
         disk_bytes: states as u64,
         // A layer as stored, its rows once more and as f32 with their directions, three width x width
         // matrices, who is active, and all predictors: as stored, and once more to measure them.
@@ -218,7 +218,7 @@ pub(super) fn forecast(
         train_seconds: per_token * tokens as f64 * a.layers as f64,
         // Once by the rows and once by their copy.
         threshold_seconds: 2.0 * 2.0 * width * neurons / rate * tokens as f64 * a.layers as f64,
-    }
+    })
 }
 
 /// Multiplications and additions per second of a many-token product.

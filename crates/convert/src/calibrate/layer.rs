@@ -7,7 +7,7 @@ use flint_engine::read_bias;
 use flint_engine::{EngineError, ModelFiles};
 use flint_kernels::{Activation, Compute, DType, MatrixView, ops};
 use flint_model::{
-    FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError, Role,
+    FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError, Role, Weights,
 };
 use flint_predictor::Deciding;
 use std::fs::File;
@@ -57,9 +57,9 @@ impl LayerRows {
         layer: usize,
         compute: &Compute,
     ) -> Result<LayerRows, CalibrateError> {
-        let layout = files.bundle().shape().record;
+        let layout = files.bundle()?.shape().record;
         let shape = &files.architecture().feed_forward;
-        let neurons = LayerNeurons::read(files.bundle(), layer, compute)?;
+        let neurons = LayerNeurons::read(files.bundle()?, layer, compute)?;
         let row = layout.gate().unwrap_or(layout.up());
         let records = neurons.records.chunks_exact(layout.stride() as usize);
         Ok(LayerRows {
@@ -88,11 +88,11 @@ pub(super) fn dense(
     let mut weights = InMemoryWeights::new(compute.clone());
     for spec in files.architecture().dense_tensors() {
         let name = spec.role.to_string();
-        let Some(entry) = files.bundle().tensor(&name).filter(|_| wanted(spec.role)) else {
+        let Some(entry) = files.bundle()?.tensor(&name).filter(|_| wanted(spec.role)) else {
             continue;
         };
         let mut bytes = vec![0; entry.extent.len() as usize];
-        files.bundle().read_tensor_into(entry, &mut bytes)?;
+        files.bundle()?.read_tensor_into(entry, &mut bytes)?;
         weights.insert(spec.role, entry.element, &spec.dims, bytes)?;
     }
     Ok(weights)
@@ -106,7 +106,11 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    pub(super) fn new(files: &ModelFiles, neurons: LayerNeurons, compute: &Compute) -> Capture {
+    pub(super) fn new(
+        files: &ModelFiles,
+        neurons: LayerNeurons,
+        compute: &Compute,
+    ) -> Result<Capture, CalibrateError> {
         let feed_forward = &files.architecture().feed_forward;
         let group = MemoryGroup {
             records: neurons.records,
@@ -115,9 +119,9 @@ impl Capture {
             up_bias: neurons.up_bias,
         };
         let (layout, activation) =
-            (files.bundle().shape().record, feed_forward.activation.kernel());
+            (files.bundle()?.shape().record, feed_forward.activation.kernel());
         let inner = InMemoryFeedForward::new(compute.clone(), layout, activation, vec![group]);
-        Capture { inner, input: Vec::new() }
+        Ok(Capture { inner, input: Vec::new() })
     }
 }
 
@@ -128,8 +132,13 @@ impl FeedForward for Capture {
         Ok(())
     }
 
-    fn finish(&mut self, _: usize, input: &Tensor) -> Result<Tensor, ModelError> {
+    fn finish(
+        &mut self,
+        _: usize,
+        input: &Tensor,
+        weights: &mut dyn Weights,
+    ) -> Result<Tensor, ModelError> {
         // The only group is that of the layer.
-        self.inner.finish(0, input)
+        self.inner.finish(0, input, weights)
     }
 }

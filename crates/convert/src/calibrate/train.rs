@@ -51,7 +51,7 @@ impl Training<'_> {
         listen: &mut dyn FnMut(CalibrateEvent),
     ) -> Result<Vec<MadeLayer>, CalibrateError> {
         let layers = self.files.architecture().layers;
-        let budget = self.files.bundle().shape().neuron_bytes() as f64 * self.options.share;
+        let budget = self.files.bundle()?.shape().neuron_bytes() as f64 * self.options.share;
         let ranks = match self.options.kind {
             PredictorKind::LowRank => self.plan_ranks(budget as u64)?,
             PredictorKind::Cascade => self.first_stage_ranks((budget * FIRST_STAGE) as u64)?,

@@ -30,7 +30,7 @@ impl WorkDirectory {
         let path = options.bundle.with_file_name(name);
         let lock = take(&path)?;
         let work = WorkDirectory { path, _lock: lock };
-        let key = key(options, files, tokens);
+        let key = key(options, files, tokens)?;
         if fs::read_to_string(work.file("key")).is_ok_and(|found| found == key) {
             return Ok(work);
         }
@@ -119,15 +119,19 @@ fn take(path: &Path) -> Result<File, CalibrateError> {
 }
 
 /// What the work depends on.
-fn key(options: &CalibrateOptions, files: &ModelFiles, tokens: &[u32]) -> String {
+fn key(
+    options: &CalibrateOptions,
+    files: &ModelFiles,
+    tokens: &[u32],
+) -> Result<String, CalibrateError> {
     let text = tokens.iter().fold(0, |crc, token| crc32c::crc32c_append(crc, &token.to_le_bytes()));
     let CalibrateOptions { kind, share, recall, .. } = options;
-    let neurons = files.bundle().neurons_path();
-    let dense = files.bundle().dense_path();
-    format!(
+    let neurons = files.bundle()?.neurons_path();
+    let dense = files.bundle()?.dense_path();
+    Ok(format!(
         "{} {} {kind:?} {share} {recall} {} tokens {text:08x}\n",
         neurons.display(),
         dense.display(),
         tokens.len()
-    )
+    ))
 }

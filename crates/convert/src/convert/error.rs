@@ -2,6 +2,7 @@
 
 use flint_bundle::BundleError;
 use flint_checkpoint::CheckpointError;
+use flint_engine::EngineError;
 use flint_geometry::DType;
 use flint_model::ModelError;
 use std::path::PathBuf;
@@ -60,6 +61,9 @@ pub enum ConvertError {
     /// The model is not supported, or its configuration is wrong.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The model of the checkpoint cannot be described.
+    #[error(transparent)]
+    Describe(#[from] EngineError),
     /// The bundle cannot be written.
     #[error(transparent)]
     Bundle(#[from] BundleError),

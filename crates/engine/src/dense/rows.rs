@@ -2,7 +2,7 @@
 
 use super::table::Table;
 use crate::EngineError;
-use crate::read_ahead::{Loaded, ONLY_FILE};
+use crate::read_ahead::Loaded;
 use candle_core::Tensor;
 use flint_flash_io::{Counters, Reader, RecordDone, RecordRead, Urgency};
 use flint_iobuf::Pool;
@@ -43,7 +43,7 @@ impl RowReader {
     /// Rows of a table: (rows.len() x width).
     pub(super) fn embed(&mut self, table: Role, rows: &[u32]) -> Result<Tensor, EngineError> {
         let table = &self.tables[&table];
-        let &[_, width] = table.entry.dims.as_slice() else {
+        let &[_, width] = table.tensor.dims.as_slice() else {
             unreachable!("a table has two sizes")
         };
         let width = width as usize;
@@ -53,7 +53,7 @@ impl RowReader {
             for (tag, &row) in (0..).zip(rows) {
                 let extent = table.row(row);
                 let Some(into) = self.pool.take() else { unreachable!("a place for each") };
-                self.batch.push(RecordRead { tag, file: ONLY_FILE, extent, into });
+                self.batch.push(RecordRead { tag, file: table.tensor.file, extent, into });
             }
             self.reader.submit(&mut self.batch, Urgency::Exact);
             // To the last of them, whatever one of them says: the next rows want their places back.
@@ -65,7 +65,7 @@ impl RowReader {
                 if self.verify {
                     table.check_row(rows[index], loaded.bytes())?;
                 }
-                let row = MatrixView::new(table.entry.element, 1, width, loaded.bytes())?;
+                let row = MatrixView::new(table.tensor.dtype, 1, width, loaded.bytes())?;
                 embed(&self.compute, row, &[0], &mut values[at..at + width]);
             }
         }

@@ -7,10 +7,9 @@
 use crate::EngineError;
 use crate::plan::StreamPlan;
 use crate::read_ahead::ReadAhead;
+use crate::tensors::{RowBlock, StoredTensor, Tensors};
 use candle_core::Tensor;
-use flint_bundle::{Bundle, TensorEntry};
 use flint_flash_io::{Counters, Reader};
-use flint_geometry::Extent;
 use flint_iobuf::Pool;
 use flint_kernels::{Compute, MatrixView, matmul, ops};
 use flint_model::Role;
@@ -22,7 +21,6 @@ pub(crate) struct MatrixStream {
     compute: Compute,
     matrices: HashMap<Role, StreamedMatrix>,
     read: ReadAhead,
-    path: PathBuf,
     verify: bool,
     part: Vec<f32>,
     /// Checksums of the parts of a block, one per thread.
@@ -30,10 +28,11 @@ pub(crate) struct MatrixStream {
 }
 
 struct StreamedMatrix {
-    entry: TensorEntry,
+    tensor: StoredTensor,
+    path: PathBuf,
     rows: usize,
     columns: usize,
-    block_rows: usize,
+    blocks: Vec<RowBlock>,
     /// Where in the schedule its blocks begin.
     first: usize,
 }
@@ -41,7 +40,7 @@ struct StreamedMatrix {
 impl MatrixStream {
     /// A stream over the matrices of `plan`.
     pub(crate) fn new(
-        bundle: &Bundle,
+        tensors: &Tensors,
         plan: &StreamPlan,
         compute: Compute,
         reader: Reader,
@@ -49,31 +48,17 @@ impl MatrixStream {
     ) -> Result<MatrixStream, EngineError> {
         let (mut matrices, mut schedule) = (HashMap::new(), Vec::new());
         for &(role, block_rows) in &plan.matrices {
-            let Some(entry) = bundle.tensor(&role.to_string()) else { continue };
-            let &[rows, columns] = entry.dims.as_slice() else { continue };
-            let first = schedule.len();
-            let row_bytes = entry.extent.len() / rows;
-            for row in (0..rows).step_by(block_rows as usize) {
-                let count = block_rows.min(rows - row);
-                let offset = entry.extent.offset() + row * row_bytes;
-                schedule.extend(Extent::new(offset, count * row_bytes));
-            }
+            let tensor = tensors.find(role)?.clone();
+            let &[rows, columns] = tensor.dims.as_slice() else { continue };
+            let (first, blocks) = (schedule.len(), tensor.blocks(block_rows));
+            schedule.extend(blocks.iter().map(|block| (tensor.file, block.extent)));
             let (rows, columns) = (rows as usize, columns as usize);
-            let (entry, block_rows) = (entry.clone(), block_rows as usize);
-            matrices.insert(role, StreamedMatrix { entry, rows, columns, block_rows, first });
+            let path = tensors.path(&tensor);
+            matrices.insert(role, StreamedMatrix { tensor, path, rows, columns, blocks, first });
         }
         let pool = Pool::new(plan.places, plan.place_bytes)?;
         let read = ReadAhead::new(reader, schedule, pool);
-        let path = bundle.dense_path();
-        Ok(MatrixStream {
-            compute,
-            matrices,
-            read,
-            path,
-            verify,
-            part: Vec::new(),
-            parts: Vec::new(),
-        })
+        Ok(MatrixStream { compute, matrices, read, verify, part: Vec::new(), parts: Vec::new() })
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -108,13 +93,14 @@ impl MatrixStream {
         let matrix = &self.matrices[&role];
         let tokens = x.len() / matrix.columns;
         let mut crc = 0;
-        for (block, first) in (0..matrix.rows).step_by(matrix.block_rows).enumerate() {
-            let count = matrix.block_rows.min(matrix.rows - first);
-            let loaded = self.read.take(matrix.first + block)?;
-            if self.verify {
+        let verify = self.verify && matrix.tensor.crc.is_some();
+        for (index, block) in matrix.blocks.iter().enumerate() {
+            let (first, count) = (block.first as usize, block.rows as usize);
+            let loaded = self.read.take(matrix.first + index)?;
+            if verify {
                 crc = append_shared(&self.compute, crc, loaded.bytes(), &mut self.parts);
             }
-            let element = matrix.entry.element;
+            let element = matrix.tensor.dtype;
             let view = MatrixView::new(element, count, matrix.columns, loaded.bytes())?;
             let bias = bias.map(|bias| &bias[first..first + count]);
             self.part.resize(tokens * count, 0.0);
@@ -123,16 +109,16 @@ impl MatrixStream {
             rows.for_each(|(row, part)| row[first..first + count].copy_from_slice(part));
         }
         self.read.go_on();
-        if self.verify && crc != matrix.entry.crc {
-            return Err(EngineError::CorruptTensor {
-                file: self.path.clone(),
-                tensor: matrix.entry.name.clone(),
-                offset: matrix.entry.extent.offset(),
-                expected: matrix.entry.crc,
+        match matrix.tensor.crc {
+            Some(expected) if verify && crc != expected => Err(EngineError::CorruptTensor {
+                file: matrix.path.clone(),
+                tensor: matrix.tensor.name.clone(),
+                offset: matrix.tensor.runs.first().map_or(0, |run| run.offset()),
+                expected,
                 got: crc,
-            });
+            }),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

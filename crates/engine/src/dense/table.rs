@@ -4,9 +4,8 @@
 //! to be right, so that a file that is overwritten in place, or a device that lies, is noticed later.
 
 use crate::EngineError;
-use flint_bundle::{Bundle, TensorEntry};
+use crate::tensors::{StoredTensor, Tensors};
 use flint_geometry::Extent;
-use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
@@ -15,45 +14,52 @@ const PIECE: u64 = 1 << 20;
 
 /// Where the rows of a table lie and what they must be.
 pub(crate) struct Table {
-    pub(super) entry: TensorEntry,
+    pub(super) tensor: StoredTensor,
     path: PathBuf,
+    /// One checksum per row.
     rows: Vec<u32>,
 }
 
 impl Table {
     /// Reads a table once, and keeps the checksums of its rows.
-    pub(crate) fn check(bundle: &Bundle, entry: &TensorEntry) -> Result<Table, EngineError> {
-        let path = bundle.dense_path();
+    pub(crate) fn check(tensors: &Tensors, tensor: &StoredTensor) -> Result<Table, EngineError> {
+        let path = tensors.path(tensor);
         let fail = |cause| EngineError::File { path: path.clone(), cause };
-        let file = File::open(&path).map_err(fail)?;
-        let (count, row_bytes) = (entry.dims[0], row_bytes(entry));
-        let rows_at_once = (PIECE / row_bytes.max(1)).clamp(1, count.max(1));
-        let mut piece = vec![0; (rows_at_once * row_bytes) as usize];
-        let (mut whole, mut rows) = (0, Vec::with_capacity(count as usize));
-        for first in (0..count).step_by(rows_at_once as usize) {
-            let bytes = &mut piece[..(rows_at_once.min(count - first) * row_bytes) as usize];
-            let offset = entry.extent.offset() + first * row_bytes;
-            file.read_exact_at(bytes, offset).map_err(fail)?;
-            whole = crc32c::crc32c_append(whole, bytes);
-            rows.extend(bytes.chunks_exact(row_bytes as usize).map(crc32c::crc32c));
+        let file = tensors.open(tensor)?;
+        let row_bytes = tensor.row_bytes();
+        let rows_at_once = (PIECE / row_bytes.max(1)).max(1);
+        let mut piece = Vec::new();
+        let (mut whole, mut rows) = (0, Vec::with_capacity(tensor.rows() as usize));
+        for block in tensor.blocks(rows_at_once) {
+            piece.resize(block.extent.len() as usize, 0);
+            file.read_exact_at(&mut piece, block.extent.offset()).map_err(fail)?;
+            whole = crc32c::crc32c_append(whole, &piece);
+            rows.extend(piece.chunks_exact(row_bytes as usize).map(crc32c::crc32c));
         }
-        if whole == entry.crc {
-            return Ok(Table { entry: entry.clone(), path, rows });
+        match tensor.crc {
+            Some(expected) if expected != whole => Err(EngineError::WrongTable {
+                file: path,
+                tensor: tensor.name.clone(),
+                offset: tensor.runs.first().map_or(0, |run| run.offset()),
+                expected,
+                got: whole,
+            }),
+            _ => Ok(Table { tensor: tensor.clone(), path, rows }),
         }
-        Err(EngineError::WrongTable {
-            file: path,
-            tensor: entry.name.clone(),
-            offset: entry.extent.offset(),
-            expected: entry.crc,
-            got: whole,
-        })
     }
 
     /// Where a row lies.
     pub(super) fn row(&self, row: u32) -> Extent {
-        let bytes = row_bytes(&self.entry);
-        let offset = self.entry.extent.offset() + u64::from(row) * bytes;
-        Extent::new(offset, bytes).unwrap_or_else(|| unreachable!("a row of a checked table"))
+        let (each, mut left) = (self.tensor.row_bytes(), u64::from(row));
+        for run in &self.tensor.runs {
+            let rows = run.len() / each.max(1);
+            if left < rows {
+                let found = Extent::new(run.offset() + left * each, each);
+                return found.unwrap_or_else(|| unreachable!("a row of a checked table"));
+            }
+            left -= rows;
+        }
+        unreachable!("row {row} of a table of {}", self.tensor.rows())
     }
 
     /// Whether these are the bytes of a row.
@@ -64,15 +70,10 @@ impl Table {
         }
         Err(EngineError::CorruptTensor {
             file: self.path.clone(),
-            tensor: self.entry.name.clone(),
+            tensor: self.tensor.name.clone(),
             offset: self.row(row).offset(),
             expected,
             got,
         })
     }
-}
-
-/// A tensor of two sizes is never empty: the bundle was validated.
-fn row_bytes(entry: &TensorEntry) -> u64 {
-    entry.extent.len() / entry.dims[0].max(1)
 }

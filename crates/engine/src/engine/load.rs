@@ -7,14 +7,14 @@ use crate::feed_forward::{ExactNeurons, NeuronBiases, NeuronMath, Neurons, Spars
 use crate::plan::{ExactPlan, NeuronPlan};
 use crate::read_ahead::{self, ONLY_FILE, ReadAhead};
 use crate::records::{LoadedBlock, RecordFile};
-use crate::{EngineError, Guessing};
+use crate::{EngineError, Guessing, ModelFiles, RunOptions};
 use flint_bundle::{Bundle, TensorEntry};
 use flint_dram_cache::SlotCache;
 use flint_flash_io::{Reader, RecordRead, Urgency};
 use flint_geometry::NeuronSet;
 use flint_iobuf::Pool;
 use flint_kernels::{Compute, MatrixView, embed};
-use flint_model::Decoder;
+use flint_model::{Decoder, MatrixFeedForward};
 use std::sync::Arc;
 
 pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine, EngineError> {
@@ -24,19 +24,18 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
     let mut loaded = Loaded { done: 0, total: plan.resident_bytes + kept_bytes(&plan), progress };
     let weights = dense::load(&files, &options, &compute, &plan.dense, &mut loaded)?;
     tracing::debug!(bytes = loaded.done, "dense weights are in memory");
-    let math = NeuronMath {
-        compute: compute.clone(),
-        layout: files.bundle.shape().record,
-        activation: files.architecture.feed_forward.activation.kernel(),
-        biases: biases(&files.bundle, &compute)?,
-    };
-    let file = Arc::new(RecordFile::new(files.bundle, options.verify_reads));
+    let (files, path) = (Arc::new(files), reader.report());
     let neurons = match &plan.neurons {
+        _ if files.records().is_none() => {
+            Neurons::Matrices(MatrixFeedForward::new(&files.architecture, compute.clone()))
+        }
         NeuronPlan::Exact(exact) => {
+            let (file, math) = records(&files, &options, &compute)?;
             Neurons::Exact(Box::new(load_exact(math, *exact, &file, reader, &mut loaded)?))
         }
         NeuronPlan::Sparse { config, bytes } => {
             let Some(predictor) = predictor else { return Err(EngineError::NoPredictors) };
+            let (file, math) = records(&files, &options, &compute)?;
             let cache = SlotCache::new(config, *bytes)?;
             let all = plan.all_resident;
             let guess = if work.guesses { options.guesses } else { Guessing::Never };
@@ -50,8 +49,36 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
         }
     };
     tracing::debug!(bytes = loaded.done, "loaded");
-    let decoder = Decoder::new(files.architecture, compute.clone());
-    Ok(Engine { decoder, weights, neurons, file, plan, options, compute, work, rates, sparsity })
+    let decoder = Decoder::new(files.architecture.clone(), compute.clone());
+    Ok(Engine {
+        decoder,
+        weights,
+        neurons,
+        files,
+        path,
+        plan,
+        options,
+        compute,
+        work,
+        rates,
+        sparsity,
+    })
+}
+
+/// The file of neuron records, and how they are computed.
+fn records(
+    files: &Arc<ModelFiles>,
+    options: &RunOptions,
+    compute: &Compute,
+) -> Result<(Arc<RecordFile>, NeuronMath), EngineError> {
+    let bundle = files.bundle()?;
+    let math = NeuronMath {
+        compute: compute.clone(),
+        layout: bundle.shape().record,
+        activation: files.architecture.feed_forward.activation.kernel(),
+        biases: biases(bundle, compute)?,
+    };
+    Ok((Arc::new(RecordFile::new(bundle.clone(), options.verify_reads)), math))
 }
 
 /// Bytes of neurons that are read while loading.
@@ -86,7 +113,6 @@ fn biases(bundle: &Bundle, compute: &Compute) -> Result<Vec<NeuronBiases>, Engin
         .collect()
 }
 
-/// A neuron bias as f32, where there is one.
 /// A bias of a bundle as f32; `None` where there is none.
 ///
 /// # Errors
@@ -121,7 +147,7 @@ fn load_exact(
         pinned.push(read_blocks(layer, count, &plan, (file, &math.compute), &mut reader, &places)?);
         loaded.add(u64::from(count) * layout.place_bytes as u64);
         let streamed = (count..layout.per_layer()).map(|index| layout.block(layer, index));
-        schedule.extend(streamed.map(|block| file.block_extent(block)));
+        schedule.extend(streamed.map(|block| (ONLY_FILE, file.block_extent(block))));
     }
     let ring = Pool::new(plan.ring as u32, layout.place_bytes)?;
     let stream = ReadAhead::new(reader, schedule, ring);

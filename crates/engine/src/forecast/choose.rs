@@ -1,8 +1,7 @@
 //! How to read: from a measurement of the disk, unless the user said so.
 
 use super::DiskRates;
-use crate::{EngineError, RunOptions};
-use flint_bundle::Bundle;
+use crate::{EngineError, ModelFiles, RunOptions};
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::{MergePolicy, Options};
 use serde::Serialize;
@@ -89,19 +88,30 @@ impl Choices {
     }
 }
 
-/// Measures the disk that `bundle` lies on, if that is wanted.
+/// A file that is measured holds at least this many reads.
+const LEAST_READS: u64 = 8;
+
+/// Reads smaller than this are not measured.
+const SMALLEST_READ: usize = 512;
+
+/// Measures the disk that a model lies on, if that is wanted.
 pub(crate) fn measure_disk(
-    bundle: &Bundle,
+    files: &ModelFiles,
     options: &RunOptions,
 ) -> Result<Option<DiskRates>, EngineError> {
     if !options.measure {
         return Ok(None);
     }
-    let once = bundle.weights_bytes() as f64 / 1e9;
+    let once = files.weights_bytes() as f64 / 1e9;
     let each = Duration::from_secs_f64(once * MEASURE_SHARE) / POINTS;
     let read =
         Options { backend: options.io, min_alignment: options.io_alignment, ..Options::default() };
-    let record = bundle.shape().record.payload_bytes();
+    let Some((path, size)) = files.largest_streamed() else { return Ok(None) };
+    // A file of fewer reads of its own size says nothing of the disk; smaller ones are measured then.
+    let record = files.read_bytes().min((size / LEAST_READS) as usize);
+    if record < SMALLEST_READ {
+        return Ok(None);
+    }
     let each = each.clamp(POINT.0, POINT.1);
-    DiskRates::measure(&bundle.neurons_path(), record, read, each).map(Some)
+    DiskRates::measure(&path, record, read, each).map(Some)
 }

@@ -1,10 +1,10 @@
 //! What one token takes, in bytes and counts: from the plan and what calibration measured.
 
 use crate::plan::{DensePlan, NeuronPlan, can_prefetch};
-use crate::{DenseCosts, Mode, Plan, RunOptions, Stats};
+use crate::{DenseCosts, Mode, ModelFiles, Plan, RunOptions, Stats};
 use flint_bundle::{Bundle, Calibration, LoadsPerToken};
 use flint_geometry::ModelShape;
-use flint_model::{Architecture, NormPlace, Residual};
+use flint_model::{NormPlace, Residual};
 use serde::Serialize;
 
 /// One layer of one token.
@@ -68,19 +68,18 @@ pub struct Work {
 
 impl Work {
     /// The work of a run as planned.
-    pub fn of(
-        bundle: &Bundle,
-        architecture: &Architecture,
+    pub(crate) fn of(
+        files: &ModelFiles,
         plan: &Plan,
         options: &RunOptions,
         threads: usize,
     ) -> Work {
-        let shape = bundle.shape();
+        let (shape, architecture) = (&files.shape(), &files.architecture);
         let layers = shape.layers as usize;
-        let costs = DenseCosts::of(bundle, architecture, 1);
+        let costs = DenseCosts::of(files, 1);
         let (body, head) = dense_bytes(&costs);
         let (stride, row) = (shape.record.stride() as f64, shape.record.row_bytes() as f64);
-        let neurons = neurons_of(bundle.calibration(), shape, plan);
+        let neurons = neurons_of(files.records().and_then(Bundle::calibration), shape, plan);
         let streamed = streamed_bytes(&costs, &plan.dense) + exact_stream(plan, stride);
         let serial = architecture.residual == Residual::Serial;
         let all_rows = f64::from(shape.layers) * f64::from(shape.neurons) * stride;
@@ -109,7 +108,7 @@ impl Work {
             guesses,
             calls: if sparse { 10.0 } else { 7.0 },
             threads: threads as f64,
-            checked: options.verify_reads,
+            checked: options.verify_reads && files.tensors.checked(),
             prompt: PromptWork {
                 chunk: plan.chunk,
                 read_bytes: streamed + if sparse { all_rows - in_slots } else { 0.0 },

@@ -44,6 +44,10 @@ pub struct BlockLayout {
 }
 
 impl BlockLayout {
+    /// No blocks: neurons are not records.
+    pub const NONE: BlockLayout =
+        BlockLayout { layers: 0, neurons: 0, block_neurons: 1, place_bytes: 1 };
+
     /// Cuts the layers of `shape`; `lease_bytes` tells the memory for a read of so many bytes.
     pub fn new(shape: &ModelShape, lease_bytes: impl Fn(usize) -> usize) -> BlockLayout {
         let stride = shape.record.stride();

@@ -82,6 +82,8 @@ impl Costs {
         // mode also those of the neurons just read, and the score of every neuron and the set of each position.
         let together = w.neurons.min(MAX_NEURONS_PER_ROUND.max(self.blocks.block_neurons as usize));
         let neurons = match self.mode {
+            // As matrices: gate, up, activations and the product on its way.
+            Mode::Exact if self.blocks.neurons == 0 => 4 * w.neurons,
             Mode::Exact => together,
             Mode::Sparse => 2 * together + 2 * w.neurons,
         };

@@ -4,10 +4,10 @@
 //! A byte of a matrix that stays saves a byte of reading for every token, which no slot of the cache can
 //! beat. So dense weights come first, and as few matrices as possible are streamed.
 
-use flint_bundle::Bundle;
+use crate::ModelFiles;
 use flint_geometry::SECTOR;
 use flint_iobuf::PAGE;
-use flint_model::{Affine, Architecture, LayerPart, Role};
+use flint_model::{Affine, LayerPart, Role};
 
 /// Most bytes of a matrix that are read as one: enough for the throughput of a disk.
 const SMALL_PIECE: u64 = 512 << 10;
@@ -64,10 +64,15 @@ pub struct DenseCosts {
 }
 
 impl DenseCosts {
-    /// Lists what `bundle` holds for `architecture`, the tensors in the order of a forward pass.
-    pub fn of(bundle: &Bundle, architecture: &Architecture, alignment: u64) -> DenseCosts {
-        let tensors = architecture.dense_tensors().into_iter().filter_map(|spec| {
-            let entry = bundle.tensor(&spec.role.to_string())?;
+    /// Lists what a model computes with, the tensors in the order of a forward pass.
+    pub(crate) fn of(files: &ModelFiles, alignment: u64) -> DenseCosts {
+        let architecture = &files.architecture;
+        let specs = match files.records() {
+            Some(_) => architecture.dense_tensors(),
+            None => architecture.all_tensors(),
+        };
+        let tensors = specs.into_iter().filter_map(|spec| {
+            let stored = files.tensors.get(spec.role)?;
             let rows = if spec.dims.len() > 1 { spec.dims[0] as u64 } else { 1 };
             let is_head = spec.role == architecture.head_matrix();
             let table = matches!(spec.role, Role::TokenEmbedding | Role::Positions);
@@ -75,10 +80,10 @@ impl DenseCosts {
             Some(DenseTensor {
                 role: spec.role,
                 rows,
-                row_bytes: entry.extent.len() / rows,
+                row_bytes: stored.bytes() / rows,
                 held_bytes: match spec.dims.len() {
                     1 => (numbers * size_of::<f32>()) as u64,
-                    _ => entry.extent.len().next_multiple_of(PAGE as u64),
+                    _ => stored.bytes().next_multiple_of(PAGE as u64),
                 },
                 table,
                 matrix: spec.dims.len() > 1 && (!table || is_head),
@@ -86,10 +91,11 @@ impl DenseCosts {
             })
         });
         let tensors = tensors.collect();
-        let biases = (0..bundle.shape().layers)
-            .flat_map(|layer| [bundle.gate_bias(layer), bundle.up_bias(layer)])
-            .flatten()
-            .map(|bias| bias.dims.iter().product::<u64>() * size_of::<f32>() as u64);
+        let biases = files.records().into_iter().flat_map(|bundle| {
+            let layers = 0..bundle.shape().layers;
+            layers.flat_map(|layer| [bundle.gate_bias(layer), bundle.up_bias(layer)]).flatten()
+        });
+        let biases = biases.map(|bias| bias.dims.iter().product::<u64>() * size_of::<f32>() as u64);
         DenseCosts { tensors, bias_bytes: biases.sum(), alignment }
     }
 }
@@ -180,6 +186,12 @@ impl DensePlan {
         self
     }
 
+    /// Whether everything dense is held.
+    pub fn holds_all(&self) -> bool {
+        let streams = [&self.body, &self.head];
+        self.by_row.is_empty() && streams.iter().all(|stream| stream.matrices.is_empty())
+    }
+
     /// Whether this matrix is streamed.
     pub fn streams(&self, role: Role) -> bool {
         self.body.matrices.iter().chain(&self.head.matrices).any(|(other, _)| *other == role)
@@ -263,6 +275,9 @@ fn piece_rows(tensor: &DenseTensor, most: u64) -> u64 {
 /// largest of all, the head, last.
 fn streaming_order(costs: &DenseCosts) -> Vec<Role> {
     let part = |role: Role| match role {
+        Role::Layer(_, LayerPart::Down) => -3,
+        Role::Layer(_, LayerPart::Up(Affine::Weight)) => -2,
+        Role::Layer(_, LayerPart::Gate(Affine::Weight)) => -1,
         Role::Layer(_, LayerPart::Output(Affine::Weight)) => 0,
         Role::Layer(_, LayerPart::Query(Affine::Weight)) => 1,
         Role::Layer(_, LayerPart::Key(Affine::Weight)) => 2,
@@ -272,8 +287,16 @@ fn streaming_order(costs: &DenseCosts) -> Vec<Role> {
     };
     let matrices = costs.tensors.iter().filter(|tensor| tensor.matrix).map(|tensor| tensor.role);
     let mut order: Vec<Role> = matrices.collect();
-    order.sort_by_key(|&role| part(role));
+    order.sort_by_key(|&role| (part(role), spread(role)));
     order
+}
+
+/// Layers in an order whose every beginning is spread over the model: the bits of the number reversed.
+fn spread(role: Role) -> u32 {
+    match role {
+        Role::Layer(layer, _) => (layer as u32).reverse_bits(),
+        _ => 0,
+    }
 }
 
 #[cfg(test)]

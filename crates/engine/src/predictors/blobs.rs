@@ -9,7 +9,8 @@ pub(super) fn with_blobs<T>(
     read: impl FnOnce(&mut dyn Iterator<Item = Option<Vec<u8>>>) -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
     let mut failure = None;
-    let blobs = (0..files.bundle.shape().layers).map(|group| files.bundle.read_predictor(group));
+    let bundle = files.bundle()?;
+    let blobs = (0..bundle.shape().layers).map(|group| bundle.read_predictor(group));
     let mut blobs = blobs.map_while(|blob| blob.map_err(|error| failure = Some(error)).ok());
     let read = read(&mut blobs);
     drop(blobs);

@@ -2,6 +2,7 @@
 
 use super::blobs::{with_blobs, wrong};
 use crate::{EngineError, Mode, ModelFiles, RunOptions};
+use flint_bundle::Bundle;
 use flint_predictor::{Cats, CatsGroup, Level, PredictorError, ScoredGroup};
 
 /// A share of neurons that can be left out, with what that costs.
@@ -39,7 +40,7 @@ pub fn sparsities(files: &ModelFiles) -> Result<Vec<Sparsity>, EngineError> {
         return Ok(Vec::new());
     }
     // What was measured of the whole model is in every layer's: the first will do.
-    let Some(blob) = files.bundle.read_predictor(0)? else { return Ok(Vec::new()) };
+    let Some(blob) = files.bundle()?.read_predictor(0)? else { return Ok(Vec::new()) };
     let a = &files.architecture;
     let group = CatsGroup::from_bytes(a.hidden, a.feed_forward.neurons, &blob)
         .map_err(|fault| wrong(PredictorError::Blob { group: 0, fault }))?;
@@ -49,7 +50,7 @@ pub fn sparsities(files: &ModelFiles) -> Result<Vec<Sparsity>, EngineError> {
 
 /// Whether the predictors of a bundle are for `--sparsity`: a run that does not ask for it has none then.
 pub(crate) fn has_thresholds(files: &ModelFiles) -> bool {
-    files.bundle.predictors().is_some_and(|found| found.kind == CatsGroup::KIND)
+    files.records().and_then(Bundle::predictors).is_some_and(|found| found.kind == CatsGroup::KIND)
 }
 
 /// The predictor of a run that leaves out `sparsity` of the neurons.

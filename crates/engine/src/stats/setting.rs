@@ -2,7 +2,7 @@
 
 use super::{PerToken, Phase, Stats, milliseconds};
 use crate::memory::{process_memory, warnings};
-use crate::{Mode, NeuronPlan, Plan, RunOptions, Sparsity};
+use crate::{Mode, ModelFiles, NeuronPlan, Plan, RunOptions, Sparsity};
 use flint_bundle::Bundle;
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::PathReport;
@@ -34,12 +34,11 @@ impl Setting {
     pub(crate) fn new(
         plan: &Plan,
         path: PathReport,
-        bundle: &Bundle,
+        files: &ModelFiles,
         options: &RunOptions,
         compute: &Compute,
         chosen: Option<&Sparsity>,
     ) -> Setting {
-        let shape = bundle.shape();
         let (slots, window, policy) = match (&plan.neurons, options.policy) {
             (NeuronPlan::Exact(_), _) => (0, None, "none".to_owned()),
             (NeuronPlan::Sparse { config, bytes }, kind) => {
@@ -51,6 +50,8 @@ impl Setting {
             }
         };
         let base = Stats {
+            source: files.kind().name(),
+            reads_checked: options.verify_reads && files.tensors.checked(),
             mode: plan.mode.name(),
             sparsity: chosen.map(|chosen| chosen.sparsity),
             io_backend: path.backend,
@@ -83,11 +84,12 @@ impl Setting {
             decode_bytes_read: 0,
             decode_storage_bytes: None,
             matrix_bytes_per_second: None,
-            quality_cost: quality_cost(plan.mode, bundle, chosen),
+            quality_cost: quality_cost(plan.mode, files.records(), chosen),
             forecast: None,
             per_token: PerToken::default(),
         };
-        let neurons_total = u64::from(shape.layers) * u64::from(shape.neurons);
+        let architecture = files.architecture();
+        let neurons_total = (architecture.layers * architecture.feed_forward.neurons) as u64;
         let open_window = plan.mode == Mode::Sparse && window.is_none();
         Setting { base, neurons_total, slots, open_window }
     }
@@ -131,13 +133,13 @@ impl Setting {
 }
 
 /// What a mode costs in quality, as measured when the predictors were made.
-fn quality_cost(mode: Mode, bundle: &Bundle, chosen: Option<&Sparsity>) -> Option<f64> {
+fn quality_cost(mode: Mode, bundle: Option<&Bundle>, chosen: Option<&Sparsity>) -> Option<f64> {
     if mode == Mode::Exact {
         return Some(1.0);
     }
     if let Some(chosen) = chosen {
         return Some(chosen.cost());
     }
-    let measured = bundle.calibration()?;
+    let measured = bundle?.calibration()?;
     Some(measured.perplexity_sparse? / measured.perplexity_exact?)
 }

@@ -115,6 +115,9 @@ pub(super) fn neurons(architecture: &Architecture, layer: usize) -> NeuronSource
 
 fn in_layer(part: LayerPart) -> String {
     let module = match part {
+        LayerPart::Gate(_) | LayerPart::Up(_) | LayerPart::Down => {
+            unreachable!("`neurons` says where the feed-forward lies")
+        }
         LayerPart::AttentionNorm(_) => "input_layernorm",
         LayerPart::FeedForwardNorm(_) => "post_attention_layernorm",
         LayerPart::Query(_) => "self_attn.q_proj",

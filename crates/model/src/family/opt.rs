@@ -108,6 +108,9 @@ fn decoder(name: &str) -> Source {
 fn in_layer(part: LayerPart) -> String {
     let attention = |name: &str, affine: Affine| format!("self_attn.{name}.{affine}");
     match part {
+        LayerPart::Gate(_) | LayerPart::Up(_) | LayerPart::Down => {
+            unreachable!("`neurons` says where the feed-forward lies")
+        }
         LayerPart::AttentionNorm(affine) => format!("self_attn_layer_norm.{affine}"),
         LayerPart::FeedForwardNorm(affine) => format!("final_layer_norm.{affine}"),
         LayerPart::Query(affine) => attention("q_proj", affine),

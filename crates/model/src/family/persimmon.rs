@@ -95,6 +95,9 @@ impl Family for Persimmon {
 
 fn in_layer(part: LayerPart) -> String {
     let module = match part {
+        LayerPart::Gate(_) | LayerPart::Up(_) | LayerPart::Down => {
+            unreachable!("`neurons` says where the feed-forward lies")
+        }
         LayerPart::AttentionNorm(_) => "input_layernorm",
         LayerPart::FeedForwardNorm(_) => "post_attention_layernorm",
         LayerPart::Query(_) | LayerPart::Key(_) | LayerPart::Value(_) => {

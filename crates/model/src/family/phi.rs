@@ -93,6 +93,9 @@ impl Family for Phi {
 
 fn in_layer(part: LayerPart) -> String {
     let module = match part {
+        LayerPart::Gate(_) | LayerPart::Up(_) | LayerPart::Down => {
+            unreachable!("`neurons` says where the feed-forward lies")
+        }
         // One norm serves both blocks.
         LayerPart::AttentionNorm(_) | LayerPart::FeedForwardNorm(_) => "input_layernorm",
         LayerPart::Query(_) => "self_attn.q_proj",

@@ -1,16 +1,18 @@
-//! `flint inspect`: what a bundle holds.
+//! `flint inspect`: what a model is and holds.
+
+mod in_place;
 
 use super::output::{bytes, cost, say, say_json};
 use clap::Args;
-use flint_bundle::{Calibration, GroupCalibration, LoadsPerToken};
+use flint_bundle::{Bundle, Calibration, GroupCalibration, LoadsPerToken};
 use flint_engine::{ModelFiles, Sparsity, sparsities};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
-    /// The bundle
-    #[arg(value_name = "DIR.flint")]
+    /// A bundle, or a checkpoint directory
+    #[arg(value_name = "MODEL")]
     bundle: PathBuf,
     /// Print one JSON object instead of a table
     #[arg(long)]
@@ -19,15 +21,16 @@ pub(super) struct InspectArgs {
 
 pub(super) fn inspect(args: InspectArgs) -> anyhow::Result<()> {
     let files = ModelFiles::open(&args.bundle)?;
+    let Some(bundle) = files.records() else { return in_place::inspect(&files, args.json) };
     let sparsities = sparsities(&files)?;
     if args.json {
-        say_json(&description(&files, &sparsities))
+        say_json(&description(&files, bundle, &sparsities))
     } else {
-        say(&table(&files, &sparsities))
+        say(&table(&files, bundle, &sparsities))
     }
 }
 
-fn description(files: &ModelFiles, sparsities: &[Sparsity]) -> Value {
+fn description(files: &ModelFiles, bundle: &Bundle, sparsities: &[Sparsity]) -> Value {
     let sparsity = |known: &Sparsity| {
         json!({
             "sparsity": known.sparsity,
@@ -36,7 +39,7 @@ fn description(files: &ModelFiles, sparsities: &[Sparsity]) -> Value {
             "quality_cost": known.cost(),
         })
     };
-    let (bundle, shape) = (files.bundle(), files.bundle().shape());
+    let shape = bundle.shape();
     let text =
         |text: &flint_bundle::TextEntry| json!({ "name": text.name, "bytes": text.extent.len() });
     let tensor = |tensor: &flint_bundle::TensorEntry| json!({ "name": tensor.name, "element": tensor.element.name(), "dims": tensor.dims });
@@ -63,8 +66,8 @@ fn description(files: &ModelFiles, sparsities: &[Sparsity]) -> Value {
     })
 }
 
-fn table(files: &ModelFiles, sparsities: &[Sparsity]) -> String {
-    let (bundle, architecture) = (files.bundle(), files.architecture());
+fn table(files: &ModelFiles, bundle: &Bundle, sparsities: &[Sparsity]) -> String {
+    let architecture = files.architecture();
     let (shape, source) = (bundle.shape(), bundle.source());
     let feed_forward = &architecture.feed_forward;
     let texts: Vec<&str> = bundle.texts().iter().map(|text| text.name.as_str()).collect();
@@ -105,7 +108,7 @@ fn table(files: &ModelFiles, sparsities: &[Sparsity]) -> String {
     ]
     .join("\n")
         + "\n"
-        + &calibration(files, sparsities)
+        + &calibration(bundle, sparsities)
 }
 
 fn calibration_json(calibration: &Calibration) -> Value {
@@ -128,10 +131,10 @@ fn calibration_json(calibration: &Calibration) -> Value {
 }
 
 /// What the predictors do, as measured on text that they were not trained on: a table and a chart.
-fn calibration(files: &ModelFiles, sparsities: &[Sparsity]) -> String {
-    let Some(found) = files.bundle().calibration() else { return String::new() };
-    let size = files.bundle().predictors().map_or(0, flint_bundle::Predictors::bytes);
-    let share = size as f64 * 100.0 / files.bundle().shape().neuron_bytes() as f64;
+fn calibration(bundle: &Bundle, sparsities: &[Sparsity]) -> String {
+    let Some(found) = bundle.calibration() else { return String::new() };
+    let size = bundle.predictors().map_or(0, flint_bundle::Predictors::bytes);
+    let share = size as f64 * 100.0 / bundle.shape().neuron_bytes() as f64;
     let at = sparsities.first().map_or(String::new(), |first| {
         format!(" with sparsity {} (active: the strongest)", first.sparsity)
     });

@@ -19,10 +19,10 @@ pub(super) struct VerifyArgs {
 pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<()> {
     let files = ModelFiles::open(&args.bundle)?;
     let bar = byte_bar("verifying", args.json);
-    let checked = files.bundle().verify(&mut |done, total| advance(&bar, done, total));
+    let checked = files.bundle()?.verify(&mut |done, total| advance(&bar, done, total));
     bar.finish_and_clear();
     checked?;
-    let count = files.bundle().file_bytes();
+    let count = files.bundle()?.file_bytes();
     if args.json {
         return say_json(&serde_json::json!({ "ok": true, "bytes": count }));
     }

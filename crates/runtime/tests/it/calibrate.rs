@@ -45,14 +45,14 @@ fn every_kind_of_predictors_is_made_stored_and_run() {
         assert!(!directory.path().join("tiny.flint.calibration").exists());
 
         let files = ModelFiles::open(&bundle).unwrap();
-        files.bundle().verify(&mut |_, _| {}).unwrap();
-        let bytes = files.bundle().predictors().unwrap().bytes();
-        let neurons = files.bundle().shape().neuron_bytes();
+        files.bundle().unwrap().verify(&mut |_, _| {}).unwrap();
+        let bytes = files.bundle().unwrap().predictors().unwrap().bytes();
+        let neurons = files.bundle().unwrap().shape().neuron_bytes();
         // A low-bit copy of half of the neurons' rows at 2 bits is 1/16, with scales a little more. The second stage of
         // a cascade has 4 bits.
         let most = if kind == PredictorKind::Cascade { 2 * neurons } else { neurons };
         assert!(bytes * 8 <= most + neurons / 20, "{kind:?}: {bytes} of {neurons}");
-        let found = files.bundle().calibration().unwrap();
+        let found = files.bundle().unwrap().calibration().unwrap();
         for (layer, group) in found.groups.iter().enumerate() {
             assert!(group.recall > 0.9, "{kind:?} layer {layer}: recall {}", group.recall);
             assert!(group.predicted_mean < 1024.1);
@@ -128,7 +128,7 @@ fn an_interrupted_calibration_goes_on_and_makes_the_same_predictors() {
         })
     }));
     assert!(stopped.is_err());
-    assert!(ModelFiles::open(&interrupted).unwrap().bundle().predictors().is_none());
+    assert!(ModelFiles::open(&interrupted).unwrap().bundle().unwrap().predictors().is_none());
     let work = directory.path().join("interrupted.flint.calibration");
     let first = fs::metadata(work.join("states-0")).unwrap().modified().unwrap();
     let mut seen = None;
@@ -141,7 +141,9 @@ fn an_interrupted_calibration_goes_on_and_makes_the_same_predictors() {
     assert_eq!(seen, Some(first), "what was collected was collected again");
     let blobs = |bundle: &Path| {
         let files = ModelFiles::open(bundle).unwrap();
-        (0..6).map(|layer| files.bundle().read_predictor(layer).unwrap()).collect::<Vec<_>>()
+        (0..6)
+            .map(|layer| files.bundle().unwrap().read_predictor(layer).unwrap())
+            .collect::<Vec<_>>()
     };
     assert_eq!(blobs(&whole), blobs(&interrupted));
 }

@@ -29,7 +29,7 @@ fn whole(dir: &Path) -> Option<BTreeSet<PathBuf>> {
         return None;
     }
     let files = ModelFiles::open(dir).unwrap();
-    files.bundle().verify(&mut |_, _| {}).unwrap();
+    files.bundle().unwrap().verify(&mut |_, _| {}).unwrap();
     Some(names(dir))
 }
 

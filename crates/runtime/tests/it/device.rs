@@ -127,7 +127,7 @@ fn without_io_uring(extra: &[&str]) -> Output {
 
 /// The file of records of a bundle.
 fn neurons(bundle: &Path) -> PathBuf {
-    ModelFiles::open(bundle).unwrap().bundle().neurons_path()
+    ModelFiles::open(bundle).unwrap().bundle().unwrap().neurons_path()
 }
 
 /// An engine over a copy of the bundle that reads most neurons again and again; then something happens to the file.

@@ -84,7 +84,7 @@ impl Twin {
         let groups = (0..architecture.layers).map(|layer| group(&files, layer)).collect();
         let feed_forward = InMemoryFeedForward::new(
             compute.clone(),
-            files.bundle().shape().record,
+            files.bundle().unwrap().shape().record,
             architecture.feed_forward.activation.kernel(),
             groups,
         );
@@ -127,14 +127,14 @@ impl Twin {
 }
 
 fn tensor(files: &ModelFiles, role: Role) -> (DType, Vec<u8>) {
-    let entry = files.bundle().tensor(&role.to_string()).unwrap();
+    let entry = files.bundle().unwrap().tensor(&role.to_string()).unwrap();
     let mut bytes = vec![0; entry.extent.len() as usize];
-    files.bundle().read_tensor_into(entry, &mut bytes).unwrap();
+    files.bundle().unwrap().read_tensor_into(entry, &mut bytes).unwrap();
     (entry.element, bytes)
 }
 
 fn group(files: &ModelFiles, layer: usize) -> MemoryGroup<Vec<u8>> {
-    let bundle = files.bundle();
+    let bundle = files.bundle().unwrap();
     let group = &bundle.groups()[layer];
     let mut records = vec![0; group.extent().len() as usize];
     let file = File::open(bundle.neurons_path()).unwrap();
@@ -159,7 +159,7 @@ fn group(files: &ModelFiles, layer: usize) -> MemoryGroup<Vec<u8>> {
 /// A predictor that knows the truly active neurons of a bundle.
 pub(crate) fn oracle(bundle: &Path) -> Box<dyn Predictor> {
     let files = ModelFiles::open(bundle).unwrap();
-    let layout = files.bundle().shape().record;
+    let layout = files.bundle().unwrap().shape().record;
     let deciding = layout.gate().unwrap_or(layout.up());
     let groups = (0..files.architecture().layers).map(|layer| {
         let group = group(&files, layer);

@@ -127,7 +127,7 @@ fn an_engine_goes_on_after_a_read_that_failed() {
     copy(&tiny_opt_bundle(), &bundle);
     let prompt = unseen_prompt();
     let expected = Twin::open(&bundle).greedy(&prompt, 4);
-    let neurons = flint_engine::ModelFiles::open(&bundle).unwrap().bundle().neurons_path();
+    let neurons = flint_engine::ModelFiles::open(&bundle).unwrap().bundle().unwrap().neurons_path();
     let whole = fs::read(&neurons).unwrap();
     let mut wrong = whole.clone();
     // Every record of the fourth layer.
@@ -181,7 +181,7 @@ fn a_run_at_its_floor_works_and_one_byte_less_is_refused() {
     let prompt = unseen_prompt();
     let context = prompt.len() + 3;
     let files = || flint_engine::ModelFiles::open(&tiny_opt_bundle()).unwrap();
-    let weights = files().bundle().weights_bytes() as f64;
+    let weights = files().bundle().unwrap().weights_bytes() as f64;
     let plan = |bytes: f64| {
         let options = options(bytes * 100.0 / weights);
         flint_engine::Prepared::new(files(), options, Some(context))

@@ -121,7 +121,7 @@ fn the_stored_cost_is_what_a_run_measures() {
     })
     .unwrap();
     let files = flint_engine::ModelFiles::open(&bundle).unwrap();
-    files.bundle().verify(&mut |_, _| {}).unwrap();
+    files.bundle().unwrap().verify(&mut |_, _| {}).unwrap();
     let stored = sparsities(&files).unwrap();
     assert_eq!(stored, heard);
     // As convert measures: in windows of at most this.

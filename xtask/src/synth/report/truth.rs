@@ -22,7 +22,7 @@ pub(super) fn active(
     states: &[f32],
     compute: &Compute,
 ) -> anyhow::Result<Vec<NeuronSet>> {
-    let layout = files.bundle().shape().record;
+    let layout = files.bundle()?.shape().record;
     let feed_forward = &files.architecture().feed_forward;
     let rows = deciding_rows(files, layer)?;
     let view = MatrixView::new(layout.element(), feed_forward.neurons, layout.width(), &rows)?;
@@ -39,7 +39,7 @@ pub(super) fn active(
 
 /// The gate rows, or else the up rows, one after the other.
 fn deciding_rows(files: &ModelFiles, layer: usize) -> anyhow::Result<Vec<u8>> {
-    let (bundle, layout) = (files.bundle(), files.bundle().shape().record);
+    let (bundle, layout) = (files.bundle()?, files.bundle()?.shape().record);
     let row = layout.gate().unwrap_or(layout.up());
     let path = bundle.neurons_path();
     let fail = || format!("cannot read {}", path.display());
@@ -58,7 +58,7 @@ fn deciding_rows(files: &ModelFiles, layer: usize) -> anyhow::Result<Vec<u8>> {
 }
 
 fn bias(files: &ModelFiles, layer: usize) -> anyhow::Result<Option<Vec<f32>>> {
-    let (bundle, layer) = (files.bundle(), layer as u32);
+    let (bundle, layer) = (files.bundle()?, layer as u32);
     let gated = bundle.shape().record.is_gated();
     let entry = if gated { bundle.gate_bias(layer) } else { bundle.up_bias(layer) };
     let Some(entry) = entry else { return Ok(None) };

@@ -90,8 +90,8 @@ fn mixed_encodings_are_kept_and_give_the_same_logits() {
     let bundle = converted(dir.path(), dir.path());
     let files = ModelFiles::open(&bundle).unwrap();
     // The three rows of a neuron are one record: wide enough for each of them.
-    assert_eq!(files.bundle().shape().record.element(), DType::F32);
-    let element = |name: &str| files.bundle().tensor(name).unwrap().element;
+    assert_eq!(files.bundle().unwrap().shape().record.element(), DType::F32);
+    let element = |name: &str| files.bundle().unwrap().tensor(name).unwrap().element;
     assert_eq!(element("layers.0.query.weight"), DType::F16);
     assert_eq!(element("layers.0.key.weight"), DType::Bf16);
     let rows = all_logits(&mut load(&bundle, &options(100.0), 8, None), &prompt.ids);

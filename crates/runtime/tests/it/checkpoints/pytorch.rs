@@ -46,7 +46,7 @@ fn a_pytorch_file_makes_the_bundle_that_safetensors_make() {
         checkpoint(torch.path(), name, &tensors(name), Manner::default());
         let plain = ModelFiles::open(&converted(&oracle(name), plain.path())).unwrap();
         let torch = ModelFiles::open(&converted(torch.path(), torch.path())).unwrap();
-        let (plain, torch) = (plain.bundle(), torch.bundle());
+        let (plain, torch) = (plain.bundle().unwrap(), torch.bundle().unwrap());
         assert!(fs::read(plain.neurons_path()).unwrap() == fs::read(torch.neurons_path()).unwrap());
         assert!(fs::read(plain.dense_path()).unwrap() == fs::read(torch.dense_path()).unwrap());
         assert_ne!(plain.source().fingerprint, torch.source().fingerprint);

@@ -98,7 +98,7 @@ fn a_tokenizer_json_is_taken_as_it_is() {
     let published = fs::read(flint_fixtures::tiny_opt().join("tokenizer.json")).unwrap();
     fs::write(dir.path().join("tokenizer.json"), &published).unwrap();
     let files = ModelFiles::open(&converted(dir.path(), dir.path())).unwrap();
-    assert_eq!(files.bundle().read_text("tokenizer.json").unwrap(), published);
+    assert_eq!(files.bundle().unwrap().read_text("tokenizer.json").unwrap(), published);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use flint_engine::ModelFiles;
 use flint_kernels::{Compute, Isa, KvCache, KvElement, MatrixView, embed};
 use flint_model::{
     Decoder, FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError, Pass,
+    Weights,
 };
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -16,10 +17,10 @@ pub(super) fn neurons(files: &ModelFiles, ids: &[u32]) -> Vec<Vec<u32>> {
     let compute = Compute::new(Isa::best(), 1).unwrap();
     let mut weights = InMemoryWeights::new(compute.clone());
     for spec in architecture.dense_tensors() {
-        let entry = files.bundle().tensor(&spec.role.to_string()).unwrap();
+        let entry = files.bundle().unwrap().tensor(&spec.role.to_string()).unwrap();
         weights.insert(spec.role, entry.element, &spec.dims, bytes(files, entry)).unwrap();
     }
-    let layout = files.bundle().shape().record;
+    let layout = files.bundle().unwrap().shape().record;
     let kernel = architecture.feed_forward.activation.kernel();
     let groups = (0..architecture.layers).map(|layer| group(files, layer)).collect();
     let inner = InMemoryFeedForward::new(compute.clone(), layout, kernel, groups);
@@ -53,23 +54,28 @@ impl FeedForward for Capture {
         self.inner.begin(layer, input)
     }
 
-    fn finish(&mut self, layer: usize, input: &Tensor) -> Result<Tensor, ModelError> {
+    fn finish(
+        &mut self,
+        layer: usize,
+        input: &Tensor,
+        weights: &mut dyn Weights,
+    ) -> Result<Tensor, ModelError> {
         let all = self.inner.activations(layer, input)?;
         let last = &all[all.len() - all.len() / input.dim(0)?..];
         let active = last.iter().zip(0..).filter(|&(&activation, _)| activation != 0.0);
         self.active[layer] = active.map(|(_, neuron)| neuron).collect();
-        self.inner.finish(layer, input)
+        self.inner.finish(layer, input, weights)
     }
 }
 
 fn bytes(files: &ModelFiles, entry: &TensorEntry) -> Vec<u8> {
     let mut bytes = vec![0; entry.extent.len() as usize];
-    files.bundle().read_tensor_into(entry, &mut bytes).unwrap();
+    files.bundle().unwrap().read_tensor_into(entry, &mut bytes).unwrap();
     bytes
 }
 
 fn group(files: &ModelFiles, layer: usize) -> MemoryGroup<Vec<u8>> {
-    let bundle = files.bundle();
+    let bundle = files.bundle().unwrap();
     let group = &bundle.groups()[layer];
     let neurons = group.neurons() as usize;
     let mut records = vec![0; group.extent().len() as usize];

@@ -67,7 +67,7 @@ fn grid() -> Vec<(f64, RunOptions)> {
 /// The floor of a run and what holding everything takes, in percent of the weights. `options` has room for everything.
 fn ends(bundle: &Path, options: RunOptions, predictor: &Predicted) -> [f64; 2] {
     let files = ModelFiles::open(bundle).unwrap();
-    let weights = files.bundle().weights_bytes() as f64;
+    let weights = files.bundle().unwrap().weights_bytes() as f64;
     let context = PROMPT + MORE;
     let prepared = match predictor(bundle) {
         None => Prepared::new(files, options, Some(context)),

@@ -2,7 +2,7 @@
 
 use flint_engine::Devices;
 use flint_flash_io::{Device, Faults, Options, ReadError, Reader, SimulatedDevice};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What is wrong with the devices of a run.
@@ -25,15 +25,15 @@ impl Simulation {
 }
 
 impl Devices for Simulation {
-    fn open(&self, path: &Path, options: Options) -> Result<Reader, ReadError> {
-        let file = std::fs::read(path).unwrap();
+    fn open(&self, paths: &[PathBuf], options: Options) -> Result<Reader, ReadError> {
+        let files = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
         // Each reader is a device of its own.
         let seed = self.seed ^ (self.opened.fetch_add(1, Ordering::Relaxed) << 32);
-        let name = path.file_name().unwrap().to_str().unwrap();
+        let name = paths[0].file_name().unwrap().to_str().unwrap();
         let faults = if name.starts_with(self.only) { self.faults } else { Faults::NONE };
         let budgets = (options.max_requests, options.max_bytes);
-        let backend = SimulatedDevice::new(vec![file], self.alignment, budgets, faults, seed);
-        let paths = vec![path.to_owned()];
+        let backend = SimulatedDevice::new(files, self.alignment, budgets, faults, seed);
+        let paths = paths.to_vec();
         let device = Device { paths, alignment: self.alignment, direct: true, reasons: Vec::new() };
         Ok(Reader::with_backend(Box::new(backend), device, options.merge))
     }

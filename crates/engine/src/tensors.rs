@@ -1,0 +1,180 @@
+//! Where the tensors of a model lie, whatever kind of file they come from.
+
+mod bundle;
+mod checkpoint;
+
+use crate::EngineError;
+use flint_flash_io::FileId;
+use flint_geometry::{DType, Extent};
+use flint_model::{Architecture, ModelError, Role};
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+/// What kind of file a model is used from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A bundle of Flint: neurons as records, checksums.
+    Bundle,
+    /// A checkpoint directory in HuggingFace layout, used as it lies there.
+    Checkpoint,
+}
+
+impl SourceKind {
+    /// The name used in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            SourceKind::Bundle => "bundle",
+            SourceKind::Checkpoint => "checkpoint",
+        }
+    }
+}
+
+/// A tensor in place: some runs of rows, one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StoredTensor {
+    /// Its name in the file.
+    pub(crate) name: String,
+    pub(crate) dtype: DType,
+    /// One size for a vector, two (rows, columns) for a matrix.
+    pub(crate) dims: Vec<u64>,
+    pub(crate) file: FileId,
+    /// Runs of whole rows; of a vector, of its numbers. One after the other they are the tensor.
+    pub(crate) runs: Vec<Extent>,
+    /// CRC-32C of the tensor, where it is known.
+    pub(crate) crc: Option<u32>,
+}
+
+/// Some rows of a tensor that lie next to each other in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowBlock {
+    pub(crate) first: u64,
+    pub(crate) rows: u64,
+    pub(crate) extent: Extent,
+}
+
+impl StoredTensor {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.runs.iter().map(|run| run.len()).sum()
+    }
+
+    /// Rows of a matrix; numbers of a vector.
+    pub(crate) fn rows(&self) -> u64 {
+        self.dims.first().copied().unwrap_or(1)
+    }
+
+    pub(crate) fn row_bytes(&self) -> u64 {
+        self.bytes() / self.rows().max(1)
+    }
+
+    /// The tensor in blocks of at most `most` rows, none of which spans two runs.
+    pub(crate) fn blocks(&self, most: u64) -> Vec<RowBlock> {
+        let (each, mut blocks, mut first) = (self.row_bytes(), Vec::new(), 0);
+        for run in &self.runs {
+            let rows = run.len() / each.max(1);
+            for from in (0..rows).step_by(most.max(1) as usize) {
+                let count = most.min(rows - from);
+                let extent = Extent::new(run.offset() + from * each, count * each);
+                let extent = extent.unwrap_or_else(|| unreachable!("part of a checked extent"));
+                blocks.push(RowBlock { first: first + from, rows: count, extent });
+            }
+            first += rows;
+        }
+        blocks
+    }
+}
+
+/// Every tensor that a model computes with, but for neurons that are records.
+#[derive(Debug)]
+pub(crate) struct Tensors {
+    pub(crate) kind: SourceKind,
+    /// In the order of their [`FileId`]s.
+    pub(crate) files: Vec<PathBuf>,
+    tensors: HashMap<Role, StoredTensor>,
+}
+
+impl Tensors {
+    pub(crate) fn get(&self, role: Role) -> Option<&StoredTensor> {
+        self.tensors.get(&role)
+    }
+
+    pub(crate) fn find(&self, role: Role) -> Result<&StoredTensor, EngineError> {
+        let missing = || ModelError::MissingTensor { tensor: role.to_string() }.into();
+        self.get(role).ok_or_else(missing)
+    }
+
+    pub(crate) fn path(&self, tensor: &StoredTensor) -> PathBuf {
+        self.files[tensor.file.0 as usize].clone()
+    }
+
+    /// Bytes of all tensors.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.tensors.values().map(StoredTensor::bytes).sum()
+    }
+
+    /// Bytes of each data type, the most first.
+    pub(crate) fn bytes_by_dtype(&self) -> Vec<(DType, u64)> {
+        let mut types: Vec<(DType, u64)> = Vec::new();
+        for tensor in self.tensors.values() {
+            match types.iter_mut().find(|(dtype, _)| *dtype == tensor.dtype) {
+                Some((_, bytes)) => *bytes += tensor.bytes(),
+                None => types.push((tensor.dtype, tensor.bytes())),
+            }
+        }
+        types.sort_by_key(|&(dtype, bytes)| (std::cmp::Reverse(bytes), dtype.name()));
+        types
+    }
+
+    /// Whether every tensor has a checksum.
+    pub(crate) fn checked(&self) -> bool {
+        self.tensors.values().all(|tensor| tensor.crc.is_some())
+    }
+
+    /// Opens the file that a tensor lies in.
+    pub(crate) fn open(&self, tensor: &StoredTensor) -> Result<File, EngineError> {
+        let path = self.path(tensor);
+        File::open(&path).map_err(|cause| EngineError::File { path, cause })
+    }
+
+    /// Fills `bytes`, as long as the tensor, and compares it with its checksum where there is one.
+    pub(crate) fn read_into(
+        &self,
+        tensor: &StoredTensor,
+        bytes: &mut [u8],
+    ) -> Result<(), EngineError> {
+        let file = self.open(tensor)?;
+        let mut rest = &mut *bytes;
+        for run in &tensor.runs {
+            let (part, after) = rest.split_at_mut(run.len() as usize);
+            file.read_exact_at(part, run.offset())
+                .map_err(|cause| EngineError::File { path: self.path(tensor), cause })?;
+            rest = after;
+        }
+        let got = crc32c::crc32c(bytes);
+        match tensor.crc {
+            Some(expected) if expected != got => Err(EngineError::WrongTable {
+                file: self.path(tensor),
+                tensor: tensor.name.clone(),
+                offset: tensor.runs.first().map_or(0, |run| run.offset()),
+                expected,
+                got,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that every tensor has the sizes that `architecture` computes with.
+    fn check(&self, architecture: &Architecture, whole: bool) -> Result<(), EngineError> {
+        let specs = if whole { architecture.all_tensors() } else { architecture.dense_tensors() };
+        for spec in specs {
+            let tensor = self.find(spec.role)?;
+            let got: Vec<usize> = tensor.dims.iter().map(|&dim| dim as usize).collect();
+            if got != spec.dims {
+                let (tensor, expected) = (tensor.name.clone(), spec.dims);
+                return Err(ModelError::Misshapen { tensor, expected, got }.into());
+            }
+        }
+        Ok(())
+    }
+}

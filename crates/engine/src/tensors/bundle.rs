@@ -1,0 +1,32 @@
+//! The dense tensors of a bundle.
+
+use super::{SourceKind, StoredTensor, Tensors};
+use crate::EngineError;
+use flint_bundle::Bundle;
+use flint_flash_io::FileId;
+use flint_model::Architecture;
+
+impl Tensors {
+    /// The dense tensors of `bundle`, checked to be those that `architecture` computes with.
+    pub(crate) fn of_bundle(
+        bundle: &Bundle,
+        architecture: &Architecture,
+    ) -> Result<Tensors, EngineError> {
+        let stored = architecture.dense_tensors().into_iter().filter_map(|spec| {
+            let entry = bundle.tensor(&spec.role.to_string())?;
+            let tensor = StoredTensor {
+                name: entry.name.clone(),
+                dtype: entry.element,
+                dims: entry.dims.clone(),
+                file: FileId(0),
+                runs: vec![entry.extent],
+                crc: Some(entry.crc),
+            };
+            Some((spec.role, tensor))
+        });
+        let (kind, files) = (SourceKind::Bundle, vec![bundle.dense_path()]);
+        let tensors = Tensors { kind, files, tensors: stored.collect() };
+        tensors.check(architecture, false)?;
+        Ok(tensors)
+    }
+}
