@@ -1,14 +1,14 @@
 //! Synthetic bundles at a tiny scale: written, read back, run, and held against what they were made for.
 
 use flint_bundle::Bundle;
-use runtime::{MemoryBudget, Mode, ModelFiles, PredictorKind};
-use std::fs;
-use std::path::Path;
-use xtask::Refused;
-use xtask::synth::{
+use flint_lab::Refused;
+use flint_lab::synth::{
     LessonArgs, ReportArgs, SHAPES, Shape, SynthArgs, SynthEvent, report, synth, teach,
     teacher_forced_tokens,
 };
+use runtime::{MemoryBudget, Mode, ModelFiles, PredictorKind};
+use std::fs;
+use std::path::Path;
 
 /// Two layers, an eighth of the width.
 const TINY: &str = "1/1024";
