@@ -25,8 +25,9 @@ enum Task {
     Tidy,
 }
 
-const AFTER_HELP: &str = "All but ci and tidy are done by `flint` and `lab`, which lie beside this program and are built \
-                          where they are not there; after a change: cargo build -p runtime -p flint-lab";
+const AFTER_HELP: &str = "\
+ci and tidy are done here. The programs flint (convert) and lab (the others) lie beside this one; each is built where it is
+not there, and not built anew after a change: cargo build -p runtime -p flint-lab does that.";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
@@ -68,7 +69,8 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
     let text = error.to_string();
     let said = text.lines().map(str::trim).take_while(|line| !line.is_empty());
-    eprintln!("{} (see --help)", said.collect::<Vec<_>>().join(" "));
+    let line = said.collect::<Vec<_>>().join(" ");
+    eprintln!("xtask: {} (see --help)", line.strip_prefix("error: ").unwrap_or(&line));
     ExitCode::from(2)
 }
 

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 /// Synthetic models, tables and comparisons.
 #[derive(Debug, Parser)]
-// As users call it; xtask/src/handed_on.rs hands its command line on to this program.
-#[command(name = "cargo xtask")]
+// As users call it: xtask/src/handed_on.rs hands the command line on to this program.
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Arguments {
     #[command(subcommand)]
     task: Task,

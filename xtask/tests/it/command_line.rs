@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use xtask::handed_on::CHORES;
 
@@ -14,16 +14,17 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// A copy of xtask in `directory`, beside a `flint` and a `lab` that print their arguments and exit with 7.
-fn beside_stand_ins(directory: &Path) -> impl Fn(&[&str]) -> Output {
-    let own = directory.join("xtask");
-    fs::copy(env!("CARGO_BIN_EXE_xtask"), &own).unwrap();
-    for name in ["flint", "lab"] {
-        let path = directory.join(name);
-        fs::write(&path, format!("#!/bin/sh\nprintf '%s|' {name} \"$@\"\nexit 7\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-    move |arguments| Command::new(&own).args(arguments).output().unwrap()
+/// Writes a program that is a shell script.
+fn write_script(path: &Path, script: &str) {
+    fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Copies xtask into `directory`.
+fn copy_of_xtask(directory: &Path) -> PathBuf {
+    let copy = directory.join("xtask");
+    fs::copy(env!("CARGO_BIN_EXE_xtask"), &copy).unwrap();
+    copy
 }
 
 #[test]
@@ -44,13 +45,17 @@ fn a_mistake_is_one_line_and_status_2() {
     let output = xtask(&["tidier"]);
     assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""));
     let said = text(&output.stderr);
-    assert!(said.starts_with("error: ") && said.lines().count() == 1, "{said}");
+    assert!(said.starts_with("xtask: ") && said.lines().count() == 1, "{said}");
 }
 
 #[test]
 fn chores_go_to_the_program_beside_this_one_with_all_arguments_and_its_status() {
     let directory = tempfile::tempdir().unwrap();
-    let run = beside_stand_ins(directory.path());
+    let own = copy_of_xtask(directory.path());
+    for name in ["flint", "lab"] {
+        let script = format!("printf '%s|' {name} \"$@\"; exit 7");
+        write_script(&directory.path().join(name), &script);
+    }
     for (arguments, expected) in [
         (
             &["convert", "a b", "--out", "-", "--", "--help"][..],
@@ -60,7 +65,7 @@ fn chores_go_to_the_program_beside_this_one_with_all_arguments_and_its_status() 
         (&["synth-run", "-n", "3", ""], "lab|synth-run|-n|3||"),
         (&["help", "trace"], "lab|trace|--help|"),
     ] {
-        let output = run(arguments);
+        let output = Command::new(&own).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(7), "{output:?}");
         assert_eq!((text(&output.stdout).as_str(), text(&output.stderr).as_str()), (expected, ""));
     }
@@ -71,13 +76,10 @@ fn a_program_that_is_missing_and_cannot_be_built_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
     fs::create_dir(&release).unwrap();
-    beside_stand_ins(&release);
-    fs::remove_file(release.join("lab")).unwrap();
+    let own = copy_of_xtask(&release);
     let cargo = directory.path().join("cargo");
-    fs::write(&cargo, "#!/bin/sh\necho \"$@\" >&2\nexit 3\n").unwrap();
-    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = Command::new(release.join("xtask"));
-    let output = command.args(["fio", "--help"]).env("CARGO", &cargo).output().unwrap();
+    write_script(&cargo, "echo \"$@\" >&2; exit 3");
+    let output = Command::new(own).args(["fio", "--help"]).env("CARGO", &cargo).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = text(&output.stderr);
     let asked = "build --quiet --package flint-lab --bin lab --profile release --target-dir ";

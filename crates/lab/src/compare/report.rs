@@ -71,11 +71,8 @@ impl Report {
 
     /// Tokens per second are the first figure.
     fn bars(&self) -> Vec<Bar<'_>> {
-        let bar = |who| {
-            let Summary { name, figures, .. } = who;
-            Bar { name, speed: figures[0].1 }
-        };
-        self.contestants.iter().map(bar).collect()
+        let bars = self.contestants.iter();
+        bars.map(|who| Bar { name: &who.name, speed: who.figures[0].1 }).collect()
     }
 
     fn file(&self, end: &str) -> String {
