@@ -9,10 +9,9 @@ mod large_bundle;
 mod miri;
 mod sanitize;
 mod schedules;
-mod seeds;
 mod tool;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -101,9 +100,4 @@ fn run_deep(root: &Path, deep: &DeepArgs, say: &mut dyn FnMut(&str)) -> anyhow::
     say("== summary");
     lines.iter().for_each(|line| say(line));
     if failed > 0 { Err(anyhow::anyhow!("{failed} steps failed")) } else { Ok(()) }
-}
-
-/// The bytes of a file; an error names it.
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }

@@ -3,21 +3,8 @@
 use std::path::Path;
 
 pub mod ci;
-pub mod compare;
-pub mod fio;
-pub mod gguf;
-mod machine;
-pub mod measure;
-pub mod paper;
-pub mod synth;
+pub mod handed_on;
 pub mod tidy;
-pub mod trace;
-pub mod train_layer;
-
-/// What the request or its input did wrong, in one line: exit status 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Refused(pub String);
 
 /// The directory of the workspace that this was built in.
 pub fn workspace_root() -> &'static Path {

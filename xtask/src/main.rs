@@ -1,10 +1,10 @@
 //! The chores of the workspace: `cargo xtask TASK`.
 #![expect(clippy::print_stderr, reason = "findings go to whoever runs the task")]
-#![expect(clippy::print_stdout, reason = "results do too")]
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
-use xtask::synth::cli;
+use xtask::handed_on::{self, CHORES};
 
 /// The chores of the workspace.
 #[derive(Debug, Parser)]
@@ -14,140 +14,64 @@ struct Arguments {
     task: Task,
 }
 
+/// What is done here; the rest is handed on.
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Run all checks; `deep` those that take long, too: fuzzing, miri, sanitizer, dependencies.
+    #[command(display_order = 0)]
     Ci(xtask::ci::CiArgs),
-    /// Run Flint and a peer in equal memory, interleaved, and compare speed, reads and memory.
-    Compare(Box<xtask::compare::CompareArgs>),
-    /// Turn a HuggingFace checkpoint into a bundle.
-    Convert(runtime::cli::ConvertArgs),
-    /// Compare reading with fio's io_uring engine, in paired slices.
-    Fio(xtask::fio::FioArgs),
-    /// Write a GGUF file of random weights in the shape of a model, for peers.
-    Gguf(xtask::gguf::GgufArgs),
-    /// Measure decoding at several memory budgets: the table of the README.
-    Measure(xtask::measure::MeasureArgs),
-    /// Measure what each part of the method is worth on models of the paper's sizes: its tables, on this machine.
-    Paper(xtask::paper::PaperArgs),
-    /// Write a bundle of a published shape with made-up weights that behave as published.
-    ///
-    /// The weights are random, but shaped: a power law of hot neurons, rows that are low rank plus noise, a text
-    /// whose neighbouring tokens are alike. Each layer is tuned on the states that the layers before it give, so
-    /// that activity, recall and over-prediction of the predictor and loads per token are those of the model that
-    /// the shape is named after. There is no tokenizer: run it with `cargo xtask synth-run`, and check it with
-    /// `cargo xtask synth-report`.
-    /// docs/synthetic-models.md says how and why.
-    Synth(xtask::synth::SynthArgs),
-    /// Run a synthetic bundle and hold its statistics against the published ones; fails when they are off.
-    SynthReport(xtask::synth::ReportArgs),
-    /// Run a synthetic bundle on its text, every token given, and say what it did beside what it had to do.
-    SynthRun(xtask::synth::LessonArgs),
-    /// Print the tokens that a synthetic bundle is run on.
-    SynthTokens(xtask::synth::TokensArgs),
-    /// Check layering, sizes, headers, file names and the list of unsafe files.
+    /// Check layering, circles, sizes, headers, file names and the list of unsafe files.
+    #[command(display_order = 0)]
     Tidy,
-    /// Time and memory of training the predictor of one layer of a given size.
-    TrainLayer(xtask::train_layer::TrainLayerArgs),
-    /// Replay the predicted neurons of a run through every cache policy, beside the optimum.
-    Trace(xtask::trace::TraceArgs),
 }
+
+const AFTER_HELP: &str = "\
+ci and tidy are done here. The programs flint (convert) and lab (the others) lie beside this one; each is built where it is
+not there, and not built anew after a change: cargo build -p runtime -p flint-lab does that.";
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => return runtime::cli::usage(&error),
-    };
-    exit(run(arguments.task))
-}
-
-/// Says so where times would be those of a build for development.
-fn warn_unless_optimised(task: &Task) {
-    let timed = matches!(
-        task,
-        Task::Compare(_) | Task::Fio(_) | Task::Paper(_) | Task::SynthRun(_) | Task::TrainLayer(_)
-    );
-    if timed && cfg!(debug_assertions) {
-        eprintln!("xtask: this build is slow: for times use cargo run --release -p xtask -- TASK");
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some((program, arguments)) = handed_on::find(&arguments) {
+        return fail(&handed_on::become_program(program, &arguments));
+    }
+    let matches = command().try_get_matches();
+    match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
+        Ok(Arguments { task: Task::Ci(args) }) => {
+            match xtask::ci::ci(&args, &mut |line| eprintln!("{line}")) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error),
+            }
+        }
+        Ok(Arguments { task: Task::Tidy }) => tidy().unwrap_or_else(|error| fail(&error)),
+        Err(error) => usage(&error),
     }
 }
 
-fn run(task: Task) -> anyhow::Result<ExitCode> {
-    warn_unless_optimised(&task);
-    let done = match task {
-        Task::Compare(args) => compare(&args),
-        // Its errors are the program's own, with their statuses.
-        Task::Convert(args) => {
-            return Ok(runtime::cli::status(runtime::cli::convert(args)));
-        }
-        Task::Ci(args) => xtask::ci::ci(&args, &mut |line| eprintln!("{line}")),
-        Task::Fio(args) => xtask::fio::fio(&args).map(|lines| println!("{lines}")),
-        Task::Gguf(args) => gguf(&args),
-        Task::Measure(args) => xtask::measure::measure(&args).map(|table| println!("{table}")),
-        Task::TrainLayer(args) => {
-            xtask::train_layer::train_layer(&args).map(|lines| println!("{lines}"))
-        }
-        Task::Paper(args) => xtask::paper::paper(&args).map(say_files),
-        Task::Synth(args) => return cli::synth(&args),
-        Task::SynthReport(args) => return cli::report(&args),
-        Task::SynthRun(args) => return cli::run(&args),
-        Task::SynthTokens(args) => return cli::tokens(&args),
-        Task::Tidy => return tidy(),
-        Task::Trace(args) => xtask::trace::trace(&args).map(say_files),
+/// The command line with all tasks, by name: the same order for those done here and those handed on.
+fn command() -> clap::Command {
+    let listed = |chore: &handed_on::Chore| {
+        clap::Command::new(chore.name).about(chore.about).display_order(0)
     };
-    done.map(|()| ExitCode::SUCCESS)
+    Arguments::command().subcommands(CHORES.iter().map(listed)).after_help(AFTER_HELP)
 }
 
-/// A request that is wrong has exit status 2, in one line; the runtime knows its own.
-fn exit(result: anyhow::Result<ExitCode>) -> ExitCode {
-    match result {
-        Ok(status) => status,
-        Err(error) if error.is::<xtask::Refused>() => {
-            eprintln!("xtask: {error:#}");
-            ExitCode::from(2)
-        }
-        Err(error) if is_of_the_runtime(&error) => runtime::cli::status(Err(error)),
-        Err(error) => {
-            eprintln!("xtask: {error:#}");
-            ExitCode::FAILURE
-        }
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("xtask: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// Help goes to stdout; a mistake becomes one line.
+fn usage(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // Where nobody reads it, nothing is lost.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
     }
-}
-
-fn is_of_the_runtime(error: &anyhow::Error) -> bool {
-    error.is::<flint_engine::EngineError>() || error.is::<flint_bundle::BundleError>()
-}
-
-/// Names the files that were written.
-fn say_files(files: impl IntoIterator<Item = std::path::PathBuf>) {
-    files.into_iter().for_each(|file| println!("{}", file.display()));
-}
-
-/// The tables go to stdout, progress to stderr.
-fn compare(args: &xtask::compare::CompareArgs) -> anyhow::Result<()> {
-    let text = xtask::compare::compare(args, &mut |line| eprintln!("{line}"))?;
-    println!("{text}");
-    Ok(())
-}
-
-/// Says what it takes, then how far it is.
-fn gguf(args: &xtask::gguf::GgufArgs) -> anyhow::Result<()> {
-    use xtask::gguf::GgufEvent;
-    let bar = indicatif::ProgressBar::new(0).with_style(indicatif::ProgressStyle::with_template(
-        "writing [{bar:30}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left",
-    )?);
-    let length = xtask::gguf::gguf(args, &mut |event| match event {
-        GgufEvent::Need { what, bytes, free } => {
-            let free =
-                free.map_or_else(String::new, |free| format!("; {:.2} GB free", free as f64 / 1e9));
-            bar.set_length(bytes);
-            eprintln!("{what}: {:.2} GB{free}", bytes as f64 / 1e9);
-        }
-        GgufEvent::Written { done, .. } => bar.set_position(done),
-    })?;
-    bar.finish_and_clear();
-    eprintln!("wrote {length} bytes");
-    Ok(())
+    let text = error.to_string();
+    let said = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let line = said.collect::<Vec<_>>().join(" ");
+    eprintln!("xtask: {} (see --help)", line.strip_prefix("error: ").unwrap_or(&line));
+    ExitCode::from(2)
 }
 
 /// One line per finding.

@@ -1,11 +1,14 @@
 //! The habits of the workspace that no compiler checks, each rule in its own file.
 
+mod circles;
 mod code;
 mod edges;
 mod functions;
 mod habits;
 mod layering;
 mod manifest;
+mod modules;
+mod paths;
 mod sizes;
 mod source;
 mod unsafe_list;
@@ -57,6 +60,7 @@ pub fn tidy(root: &Path) -> io::Result<Vec<Finding>> {
     let list = read(root, unsafe_list::PATH)?;
     let mut findings = layering::check(&manifests);
     findings.extend(edges::check(&manifests, &sources));
+    findings.extend(circles::check(&sources));
     findings.extend(sizes::check(&sources));
     findings.extend(habits::check(&sources));
     findings.extend(unsafe_list::check(&sources, &list));

@@ -1,7 +1,7 @@
 //! Runs every fuzz target for a while, from seeds that are made of the fixtures.
 
-use super::tool::{cargo, cargo_has, run as call};
-use super::{DeepArgs, Outcome, seeds};
+use super::tool::{cargo, cargo_has, lab, run as call};
+use super::{DeepArgs, Outcome};
 use anyhow::bail;
 use std::path::Path;
 
@@ -30,7 +30,7 @@ pub(super) fn run(root: &Path, deep: &DeepArgs) -> anyhow::Result<Outcome> {
     let wanted = |target: &&String| deep.target.as_ref().is_none_or(|only| only == *target);
     for target in targets.iter().filter(wanted) {
         let corpus = root.join("fuzz/corpus").join(target);
-        seeds::write(root, target, &corpus)?;
+        call(lab(&["fuzz-seeds", target]).current_dir(root).arg(&corpus))?;
         let mut command = cargo(&["+nightly", "fuzz", "run", target]);
         command.current_dir(root.join("fuzz")).arg(&corpus).arg("--");
         command.arg(format!("-max_total_time={}", deep.seconds));

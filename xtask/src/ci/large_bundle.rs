@@ -1,9 +1,7 @@
 //! Holds generation to its memory limit on a bundle of more than a gigabyte, which every test run has no time to make.
 
-use super::tool::{cargo, run as call};
+use super::tool::{cargo, lab, run as call};
 use super::{DeepArgs, Outcome};
-use crate::synth::{Shape, SynthArgs, synth};
-use flint_convert::PredictorKind;
 use std::path::Path;
 
 /// The smallest scale of opt-6.7b, in whole layers of the true width, that has a gigabyte.
@@ -13,12 +11,9 @@ pub(super) fn run(root: &Path, _: &DeepArgs) -> anyhow::Result<Outcome> {
     if let Err(error) = flint_fixtures::ControlGroup::new(None) {
         return Ok(Outcome::Skipped(error.to_string()));
     }
-    let scale = SCALE.parse().map_err(anyhow::Error::msg)?;
     let out = root.join("target/ci-large.flint");
-    let predictor = PredictorKind::Cascade;
-    let shape = Shape::Opt;
-    let order = SynthArgs { shape, out: out.clone(), scale, seed: 1, predictor, force: true };
-    synth(&order, &mut |_| {})?;
+    let mut order = lab(&["synth", "opt-6.7b", "--scale", SCALE, "--force", "--out"]);
+    call(order.current_dir(root).arg(&out))?;
     let mut command =
         cargo(&["test", "-p", "runtime", "--test", "it", "--", "gigabyte", "--nocapture"]);
     let held = call(command.current_dir(root).env("FLINT_LARGE_BUNDLE", &out));

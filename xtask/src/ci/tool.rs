@@ -21,6 +21,13 @@ pub(super) fn cargo_has(arguments: &[&str]) -> bool {
     quiet.is_ok_and(|status| status.success())
 }
 
+/// A command of the lab, which is built anew where it changed.
+pub(super) fn lab(arguments: &[&str]) -> Command {
+    let mut command = cargo(&["run", "--quiet", "--package", "flint-lab", "--bin", "lab", "--"]);
+    command.args(arguments);
+    command
+}
+
 /// Cargo as a user calls it: the one that runs this program would not take another toolchain.
 pub(super) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");

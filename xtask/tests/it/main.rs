@@ -1,11 +1,7 @@
-//! The chores: run over this very workspace, and over small files and commands.
+//! The chores: run over this very workspace.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
-mod compare;
-mod gguf;
-mod paper;
-mod synth;
+mod command_line;
 
 #[test]
 fn the_workspace_is_tidy() {

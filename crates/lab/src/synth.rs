@@ -16,6 +16,7 @@ mod recipe;
 mod report;
 mod scale;
 mod shapes;
+mod sizes;
 mod states;
 mod tuning;
 mod write;

@@ -3,13 +3,13 @@
 use flint_bundle::Bundle;
 use flint_convert::PredictorKind;
 use flint_engine::{MemoryBudget, Mode, ModelFiles};
-use std::fs;
-use std::path::Path;
-use xtask::Refused;
-use xtask::synth::{
+use flint_lab::Refused;
+use flint_lab::synth::{
     LessonArgs, ReportArgs, SHAPES, Shape, SynthArgs, SynthEvent, report, synth, teach,
     teacher_forced_tokens,
 };
+use std::fs;
+use std::path::Path;
 
 /// Two layers, an eighth of the width.
 const TINY: &str = "1/1024";

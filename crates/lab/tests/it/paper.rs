@@ -1,9 +1,9 @@
 //! The ablation of a tiny model: a page, numbers and a chart that say what was measured and how.
 
 use clap::Parser;
+use flint_lab::paper::{PaperArgs, paper};
 use serde_json::Value;
 use std::fs;
-use xtask::paper::{PaperArgs, paper};
 
 #[derive(Debug, Parser)]
 struct Line {

@@ -1,11 +1,10 @@
 //! The predictor of a made layer, and what it and the layer do on the tuning text.
 
-use super::neurons::NeuronMaker;
 use super::states::InMemory;
 use flint_bundle::GroupCalibration;
 use flint_convert::PredictorKind;
 use flint_geometry::NeuronSet;
-use flint_kernels::MatrixView;
+use flint_kernels::{Activation, Compute, MatrixView};
 use flint_predictor::{
     Activity, CascadeGroup, Deciding, GateCopyGroup, LowRankGroup, Predictor, Score, Scored,
     ScoredGroup, States, calibrate,
@@ -14,18 +13,32 @@ use flint_predictor::{
 /// One of this many neurons is kept on the list of hot ones: as many as calibration keeps.
 const HOT: usize = 4;
 
-impl NeuronMaker<'_> {
-    /// A predictor of the kind asked for, with thresholds that find as many active neurons as published.
-    pub(super) fn predictor(
+/// Makes predictors.
+pub(super) struct PredictorMaker<'a> {
+    pub(super) compute: &'a Compute,
+    /// What to make.
+    pub(super) kind: PredictorKind,
+    /// That of the layers.
+    pub(super) activation: Activation,
+    /// Share of the active neurons that thresholds must find.
+    pub(super) recall: f64,
+}
+
+impl PredictorMaker<'_> {
+    /// The predictor of a layer whose rows that decide are `rows`, with `first` as its first stage or its only one, and
+    /// what it predicts for `states`.
+    ///
+    /// # Errors
+    /// When sizes do not agree.
+    pub(super) fn make(
         &self,
         mut first: LowRankGroup,
         rows: MatrixView<'_>,
         bias: Option<&[f32]>,
         states: &[f32],
     ) -> anyhow::Result<Predicts> {
-        let (compute, recall) = (self.compute, self.published.recall);
-        let activation = self.architecture.feed_forward.activation.kernel();
-        let deciding = Deciding::new(rows, bias, activation);
+        let (compute, recall) = (self.compute, self.recall);
+        let deciding = Deciding::new(rows, bias, self.activation);
         let mut seen = InMemory { width: rows.cols(), numbers: states };
         let tokens = 0..seen.tokens();
         let activity = Activity::observe(compute, &deciding, &mut seen)?;

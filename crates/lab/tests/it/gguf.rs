@@ -4,10 +4,10 @@ use candle_core::Device;
 use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::{Content, Value};
 use clap::Parser;
+use flint_lab::Refused;
+use flint_lab::gguf::{GgufArgs, GgufEvent, gguf};
 use std::fs::{self, File};
 use std::path::Path;
-use xtask::Refused;
-use xtask::gguf::{GgufArgs, GgufEvent, gguf};
 
 #[derive(Debug, Parser)]
 struct Line {

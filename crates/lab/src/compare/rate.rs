@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// Programs whose output is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Preset {
-    /// xtask/peers/llama_cpp_decode.py, llama-bench, or llama-cli
+    /// crates/lab/peers/llama_cpp_decode.py, llama-bench, or llama-cli
     #[value(name = "llama.cpp")]
     LlamaCpp,
 }

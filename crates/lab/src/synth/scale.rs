@@ -1,6 +1,6 @@
 //! How a shape is made smaller: by fewer layers as long as two remain, then by a narrower width.
 
-use super::shapes::Sizes;
+use super::sizes::Sizes;
 use std::fmt;
 use std::str::FromStr;
 

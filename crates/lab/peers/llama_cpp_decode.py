@@ -2,7 +2,7 @@
 """Decode speed of llama.cpp on a GGUF file: a peer for `cargo xtask compare --peer-preset llama.cpp`.
 
     pip install llama-cpp-python            # builds llama.cpp for this machine; needs a C++ compiler
-    python3 xtask/peers/llama_cpp_decode.py MODEL.gguf TOKENS THREADS
+    python3 crates/lab/peers/llama_cpp_decode.py MODEL.gguf TOKENS THREADS
 
 Weights are mapped (mmap), not copied; keys and values are f16; one warm-up token, then TOKENS - 1 measured
 ones, each given rather than sampled, so that no time goes into sampling and a seed gives the same sequence.

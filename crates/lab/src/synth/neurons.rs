@@ -4,7 +4,7 @@
 use super::dense::ADDED;
 use super::language::{BLOCK, Language, Parts};
 use super::mixing::Mixing;
-use super::predicting::{Predicts, active_sets, calibration, score};
+use super::predicting::{PredictorMaker, Predicts, active_sets, calibration, score};
 use super::random::{Purpose, Random, Row, in_rows};
 use super::shapes::{LayerTarget, Published};
 use super::tuning::{Aim, Gains, Sample, bars, heat, tune};
@@ -99,12 +99,22 @@ impl NeuronMaker<'_> {
             let first = self.first_stage(&low_rank, tuned.gains, bias);
             let rows = self.deciding_rows(&records);
             let rows = MatrixView::new(DType::F16, neurons, width, &rows)?;
-            self.predictor(first, rows, up_bias.as_deref(), states)
+            self.predictor_maker().make(first, rows, up_bias.as_deref(), states)
         });
         let Predicts { blob, first, sets } =
             predictor.transpose()?.unwrap_or_else(|| Predicts::all(neurons, active.len()));
         let (found, first) = (calibration(&sets, &active, neurons), score(&first, &active));
         Ok(LayerNeurons { up_bias, records, blob, found, first, predicted: sets, output })
+    }
+
+    /// Makes predictors of the kind asked for that find as many active neurons as published.
+    fn predictor_maker(&self) -> PredictorMaker<'_> {
+        PredictorMaker {
+            compute: self.compute,
+            kind: self.kind,
+            activation: self.architecture.feed_forward.activation.kernel(),
+            recall: self.published.recall,
+        }
     }
 
     fn aim(&self, target: &LayerTarget) -> Aim {

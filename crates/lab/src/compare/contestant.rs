@@ -67,7 +67,7 @@ impl Contestant {
 
     /// Flint on the text of a synthetic bundle, every token given: the tokens that its weights were made for.
     pub(super) fn taught(
-        xtask: &Path,
+        lab: &Path,
         more: &str,
         fill: &Fill<'_>,
         limit: Option<u64>,
@@ -79,7 +79,7 @@ impl Contestant {
         arguments.extend(more.split_whitespace().map(str::to_owned));
         let shown = format!("cargo xtask {} BUNDLE", arguments.join(" "));
         arguments.push(fill.bundle.display().to_string());
-        arguments.insert(0, xtask.display().to_string());
+        arguments.insert(0, lab.display().to_string());
         Contestant { name: String::new(), shown, arguments, limit, reading: Reading::Flint }
     }
 

@@ -1,6 +1,7 @@
 //! The shapes that can be made, and what was published of each: the statistics that its weights are tuned to.
 
 use super::scale::Scale;
+use super::sizes::Sizes;
 use anyhow::Context;
 use flint_model::{Architecture, describe};
 use serde_json::{Value, json};
@@ -23,23 +24,6 @@ pub enum Shape {
 /// All of them.
 pub const SHAPES: [Shape; 5] =
     [Shape::Opt, Shape::Falcon, Shape::Persimmon, Shape::Phi, Shape::Llama];
-
-/// Sizes of the model as published.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sizes {
-    pub(super) layers: usize,
-    pub(super) heads: usize,
-    pub(super) head_dim: usize,
-    pub(super) neurons: usize,
-    pub(super) vocabulary: usize,
-}
-
-impl Sizes {
-    /// Numbers of the hidden state.
-    pub(super) fn hidden(&self) -> usize {
-        self.heads * self.head_dim
-    }
-}
 
 /// How activity changes from the first layer to the last.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +74,7 @@ impl Shape {
         }
     }
 
+    /// Sizes of the model as published.
     pub(super) fn sizes(self) -> Sizes {
         let (layers, heads, head_dim, neurons, vocabulary) = match self {
             Shape::Opt => (32, 32, 128, 16384, 50272),

@@ -1,6 +1,5 @@
 //! First inputs for the fuzz targets, made of the fixtures, beside those in fuzz/seeds.
 
-use super::read;
 use anyhow::Context;
 use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
 use flint_predictor::train::Factors;
@@ -11,8 +10,12 @@ use std::path::{Path, PathBuf};
 /// Bytes of a manifest before its payload.
 const MANIFEST_HEADER: usize = 32;
 
-/// Writes the seeds of `target` to `corpus`.
-pub(super) fn write(root: &Path, target: &str, corpus: &Path) -> anyhow::Result<()> {
+/// Writes the seeds of `target` to `corpus`, a directory that is made where it is not there.
+///
+/// # Errors
+/// When a fixture cannot be read, or a seed not be written.
+pub fn write(target: &str, corpus: &Path) -> anyhow::Result<()> {
+    let root = root();
     fs::create_dir_all(corpus).with_context(|| format!("cannot make {}", corpus.display()))?;
     let kept = files(&root.join("fuzz/seeds").join(target), |_| true)?;
     let mut seeds = kept.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
@@ -21,6 +24,17 @@ pub(super) fn write(root: &Path, target: &str, corpus: &Path) -> anyhow::Result<
         fs::write(corpus.join(format!("seed-{number}")), seed)?;
     }
     Ok(())
+}
+
+/// The directory of the workspace that this was built in.
+fn root() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).unwrap_or(own)
+}
+
+/// The bytes of a file; an error names it.
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn of_fixtures(root: &Path, target: &str) -> anyhow::Result<Vec<Vec<u8>>> {
@@ -162,7 +176,6 @@ mod tests {
 
     #[test]
     fn every_parser_has_seeds() {
-        let root = crate::workspace_root();
         for target in [
             "manifest",
             "architecture",
@@ -177,7 +190,7 @@ mod tests {
             "tokenizer",
         ] {
             let corpus = std::env::temp_dir().join(format!("flint-seeds-{}", std::process::id()));
-            write(root, target, &corpus).unwrap();
+            write(target, &corpus).unwrap();
             let seeds = files(&corpus, |path| fs::metadata(path).unwrap().len() > 0).unwrap();
             fs::remove_dir_all(&corpus).unwrap();
             assert!(!seeds.is_empty(), "{target}");

@@ -2,10 +2,11 @@
 
 mod page;
 
+use super::PaperArgs;
 use super::ceilings::Ceilings;
+use super::chart::{Row, svg};
 use super::run::RunResult;
 use super::variants::VARIANTS;
-use super::{PaperArgs, chart};
 use crate::compare::Spread;
 use crate::machine::Circumstances;
 use crate::synth::{Check, Shape, SynthReport};
@@ -21,7 +22,7 @@ const USUAL_MEMORY: &str = "50%";
 /// Everything measured of one shape.
 #[derive(Debug)]
 pub(super) struct ShapeReport {
-    pub(super) shape: String,
+    shape: String,
     scale: String,
     memory: String,
     /// The command that gives this page.
@@ -105,6 +106,21 @@ impl ShapeReport {
         spread(self.runs[variant].iter().map(|run| pick(&run.stats)))
     }
 
+    /// Medians of the variants, for the chart.
+    fn rows(&self) -> Vec<Row> {
+        let row = |(index, name)| {
+            let per = |pick: fn(&Stats) -> f64| self.spread(index, pick).median;
+            let parts = [
+                per(|s| s.per_token.io_wait_ms),
+                per(|s| s.per_token.cache_ms),
+                per(|s| s.per_token.predictor_ms),
+                per(|s| s.per_token.compute_ms),
+            ];
+            Row { name, total: per(|s| s.per_token.total_ms), parts }
+        };
+        VARIANTS.iter().map(|variant| variant.name).enumerate().map(row).collect()
+    }
+
     /// Token time of `other` over that of `variant`, round by round: how many times as fast it is.
     fn times_as_fast(&self, variant: usize, other: usize) -> Spread {
         let pairs = self.runs[variant].iter().zip(&self.runs[other]);
@@ -158,7 +174,7 @@ pub(super) fn write(out: &Path, shape: &ShapeReport) -> anyhow::Result<[PathBuf;
         fs::write(&path, text).with_context(|| path.display().to_string())?;
         Ok::<_, anyhow::Error>(path)
     };
-    let chart = put("svg", &chart::svg(shape)?)?;
+    let chart = put("svg", &svg(&shape.shape, &shape.rows())?)?;
     let page = format!("{}![Time of a token]({}.svg)\n", shape.markdown(), shape.name());
     let json = serde_json::to_string_pretty(&shape.json())? + "\n";
     Ok([put("md", &page)?, put("json", &json)?, chart])

@@ -2,10 +2,10 @@
 
 use clap::Parser;
 use flint_fixtures::ControlGroup;
+use flint_lab::Refused;
+use flint_lab::compare::{CompareArgs, Limit, Ratios, Run, Spread, compare, order};
 use serde_json::Value;
 use std::fs;
-use xtask::Refused;
-use xtask::compare::{CompareArgs, Limit, Ratios, Run, Spread, compare, order};
 
 #[derive(Debug, Parser)]
 struct Line {

@@ -1,6 +1,6 @@
 //! The results as Markdown and as JSON.
 
-use super::chart;
+use super::chart::{Bar, svg};
 use super::contestant::Contestant;
 use super::figures::{FIGURES, Ratios, Spread};
 use super::round::{Caches, Run};
@@ -19,7 +19,7 @@ pub(super) struct Report {
     tokens: u32,
     /// Why the page cache was not dropped before each run; absent where it was.
     warm_because: Option<String>,
-    pub(super) contestants: Vec<Summary>,
+    contestants: Vec<Summary>,
     /// Flint over each peer, paired by round.
     ratios: Vec<Ratios>,
     runs: Vec<Run>,
@@ -27,12 +27,12 @@ pub(super) struct Report {
 
 /// One contestant over all rounds.
 #[derive(Debug, Serialize)]
-pub(super) struct Summary {
-    pub(super) name: String,
+struct Summary {
+    name: String,
     command: String,
     limit_bytes: Option<u64>,
     failures: Vec<String>,
-    pub(super) figures: Vec<(&'static str, Option<Spread>)>,
+    figures: Vec<(&'static str, Option<Spread>)>,
 }
 
 impl Report {
@@ -58,7 +58,7 @@ impl Report {
         let texts = [
             ("md", self.markdown() + &format!("\n![Tokens per second]({})\n", self.file("svg"))),
             ("json", serde_json::to_string_pretty(self)? + "\n"),
-            ("svg", chart::svg(&self.name, &self.contestants)?),
+            ("svg", svg(&self.name, &self.bars())?),
         ];
         let cannot = |path: &Path| format!("cannot write {}", path.display());
         fs::create_dir_all(directory).with_context(|| cannot(directory))?;
@@ -67,6 +67,12 @@ impl Report {
             fs::write(&path, text).with_context(|| cannot(&path))?;
         }
         Ok(texts.map(|(end, _)| directory.join(self.file(end))))
+    }
+
+    /// Tokens per second are the first figure.
+    fn bars(&self) -> Vec<Bar<'_>> {
+        let bars = self.contestants.iter();
+        bars.map(|who| Bar { name: &who.name, speed: who.figures[0].1 }).collect()
     }
 
     fn file(&self, end: &str) -> String {
