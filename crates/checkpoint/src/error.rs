@@ -15,7 +15,7 @@ pub enum CheckpointError {
         missing: &'static str,
     },
     /// A file cannot be read.
-    #[error("cannot read {}: {cause}", path.display())]
+    #[error("cannot read {}: {cause}{}", path.display(), advice(cause))]
     Read {
         /// The file.
         path: PathBuf,
@@ -86,4 +86,13 @@ pub enum CheckpointError {
         /// What it is.
         value: f32,
     },
+}
+
+/// What a user can do where the system refuses to open a file.
+fn advice(cause: &io::Error) -> &'static str {
+    match cause.raw_os_error() {
+        // EMFILE and ENFILE.
+        Some(24 | 23) => ": raise the limit on open files (ulimit -n)",
+        _ => "",
+    }
 }

@@ -286,7 +286,7 @@ pub enum EngineError {
     #[error("stopped before the end, as asked")]
     Halted,
     /// A file that cannot be read.
-    #[error("cannot read {}: {cause}", path.display())]
+    #[error("cannot read {}: {cause}{}", path.display(), advice(cause))]
     File {
         /// The file.
         path: PathBuf,
@@ -313,6 +313,15 @@ impl EngineError {
             EngineError::InPass { .. } => 1,
             _ => 2,
         }
+    }
+}
+
+/// What a user can do where the system refuses to open a file.
+fn advice(cause: &io::Error) -> &'static str {
+    match cause.raw_os_error() {
+        // EMFILE and ENFILE.
+        Some(24 | 23) => ": raise the limit on open files (ulimit -n)",
+        _ => "",
     }
 }
 

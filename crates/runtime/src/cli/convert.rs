@@ -7,7 +7,8 @@ use super::progress::{advance, byte_bar, count_bar};
 use super::refuse;
 use clap::Args;
 use flint_convert::{
-    CALIBRATION_TOKENS, CalibrateEvent, CalibrateOptions, PredictorKind, THRESHOLD_TOKENS,
+    CALIBRATION_TOKENS, CalibrateError, CalibrateEvent, CalibrateOptions, PredictorKind,
+    THRESHOLD_TOKENS,
 };
 use flint_convert::{ConvertError, ConvertEvent, ConvertOptions};
 use flint_engine::{EngineError, ModelFiles};
@@ -121,7 +122,7 @@ fn convert_both(
 
 /// Whether the work ended because it was asked to.
 fn is_halted(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(EngineError::Halted))
+    matches!(error.downcast_ref(), Some(CalibrateError::Engine(EngineError::Halted)))
         || matches!(error.downcast_ref(), Some(ConvertError::Halted))
 }
 

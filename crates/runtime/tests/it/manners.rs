@@ -77,7 +77,7 @@ fn an_interrupted_perplexity_is_that_of_the_text_so_far() {
         let slowly = ["-t", "1", "--simd", "scalar", "--memory", "40%"];
         let mut all = [&["perplexity", "-m", model, "-f", text], &slowly[..]].concat();
         all.extend(json.then_some("--json"));
-        let mut child = flint(&all).env("RUST_LOG", "runtime=trace").spawn().unwrap();
+        let mut child = flint(&all).env("RUST_LOG", "flint_engine=trace").spawn().unwrap();
         let mut logs = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         let passes = logs.by_ref().filter(|line| line.contains("pass")).take(3).count();
         assert_eq!(passes, 3, "it ended by itself");
@@ -247,7 +247,7 @@ fn logs_are_silent_unless_asked_for_and_never_on_stdout() {
     assert_eq!(with(None), "");
     assert_eq!(with(Some("")), "");
     assert_eq!(with(Some("a=b=c")), "");
-    let logs = with(Some("runtime=debug"));
+    let logs = with(Some("flint_engine=debug"));
     assert!(logs.contains("planned") && logs.contains("loaded"), "{logs}");
 }
 

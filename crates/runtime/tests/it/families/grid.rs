@@ -67,7 +67,7 @@ fn grid() -> Vec<(f64, RunOptions)> {
 /// The floor of a run and what holding everything takes, in percent of the weights. `options` has room for everything.
 fn ends(bundle: &Path, options: RunOptions, predictor: &Predicted) -> [f64; 2] {
     let files = ModelFiles::open(bundle).unwrap();
-    let weights = files.bundle().unwrap().weights_bytes() as f64;
+    let weights = files.weights_bytes() as f64;
     let context = PROMPT + MORE;
     let prepared = match predictor(bundle) {
         None => Prepared::new(files, options, Some(context)),
@@ -137,6 +137,9 @@ fn holds(name: &str) {
     let whole = bits(&Twin::open(&bundle).logits(ids));
     let exact = RunOptions { mode: Some(Mode::Exact), ..options(1000.0) };
     run(&bundle, ids, &exact, &|_| None, &whole);
+    // Used as it lies there the down projection is another sum, so the bits are its own.
+    let in_place = plain(&checkpoint(name), ids, &exact);
+    run(&checkpoint(name), ids, &exact, &|_| None, &in_place);
     let files = ModelFiles::open(&bundle).unwrap();
     let vocabulary = files.architecture().vocabulary;
     let mut making = CalibrateOptions {
