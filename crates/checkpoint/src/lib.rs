@@ -1,9 +1,11 @@
 //! Other people's files: checkpoints in HuggingFace layout, their tensors and tokenizers.
 //!
 //! Everything is bounded before memory is asked for, and nothing in a file is executed.
+#![doc = include_str!("../README.md")]
 
 mod error;
 mod finite;
+pub mod gguf;
 mod huggingface;
 pub mod parsers;
 mod tokenizer;

@@ -69,6 +69,10 @@ fn of_fixtures(root: &Path, target: &str) -> anyhow::Result<Vec<Vec<u8>>> {
                 Ok([read(path)?, merges, settings].join(&0))
             })
             .collect(),
+        "gguf" => all(&fixtures, |path| path.extension().is_some_and(|ending| ending == "gguf"))?
+            .iter()
+            .map(|path| gguf(path))
+            .collect(),
         "predictor" => predictors(),
         _ => Ok(Vec::new()),
     }
@@ -130,6 +134,14 @@ fn settings(path: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(seed)
 }
 
+/// The beginning of a GGUF file: metadata and the table of tensors, which are then found to be cut short.
+fn gguf(path: &Path) -> anyhow::Result<Vec<u8>> {
+    const HEADER: usize = 24 << 10;
+    let mut file = read(path)?;
+    file.truncate(HEADER);
+    Ok(file)
+}
+
 fn torch(fixtures: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
     let bin = |path: &Path| path.extension().is_some_and(|extension| extension == "bin");
     files(&fixtures.join("pytorch-bin"), bin)?.iter().map(|path| read(path)).collect()
@@ -186,6 +198,7 @@ mod tests {
             "pickle",
             "sentencepiece",
             "byte_level",
+            "gguf",
             "predictor",
             "tokenizer",
         ] {

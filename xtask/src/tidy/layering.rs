@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("flint-geometry", &[]),
     ("flint-iobuf", &[]),
     ("flint-bundle", &[LEAVES]),
-    ("flint-checkpoint", &[LEAVES]),
+    ("flint-checkpoint", &[&["flint-geometry"]]),
     ("flint-kernels", &[LEAVES]),
     ("flint-dram-cache", &[LEAVES]),
     ("flint-flash-io", &[LEAVES]),
