@@ -19,13 +19,17 @@ mod metadata;
 mod shards;
 mod tensor;
 mod tensor_type;
+mod tokenizer;
 mod value;
 
-pub use error::{Counted, GgufError, HeaderFault, KeyFault, SplitFault, TensorFault};
+pub use error::{
+    Counted, GgufError, HeaderFault, KeyFault, SplitFault, TensorFault, TokenizerFault,
+};
 pub use file::{GgufFile, Shard};
 pub use from_value::FromValue;
 pub use lookalike::Lookalike;
 pub use metadata::Metadata;
 pub use tensor::Tensor;
 pub use tensor_type::TensorType;
+pub use tokenizer::{GgufTokenizer, PlainText, Specials, TokenKind};
 pub use value::{Array, Item, Kind, Strings, Value};

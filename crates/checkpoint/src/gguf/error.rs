@@ -75,6 +75,14 @@ pub enum GgufError {
         /// What is wrong.
         fault: KeyFault,
     },
+    /// The tokenizer cannot be built.
+    #[error("{}: the tokenizer {fault}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: TokenizerFault,
+    },
 }
 
 /// Something that a header counts or names.
@@ -302,4 +310,84 @@ pub enum KeyFault {
         /// How many there are.
         got: u64,
     },
+}
+
+/// Why a tokenizer cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenizerFault {
+    /// The file has no vocabulary.
+    #[error("is not in the file: it has no vocabulary")]
+    None,
+    /// A kind of vocabulary that is not built.
+    #[error("is of model '{}', which is not supported: gpt2 and llama are", .0.escape_debug())]
+    Model(String),
+    /// A way to cut texts that is not known.
+    #[error("cuts texts in the way '{}' (tokenizer.ggml.pre), which is not supported", .0.escape_debug())]
+    Splitting(String),
+    /// Nothing is said of how texts are cut.
+    #[error(
+        "does not say how it cuts texts (tokenizer.ggml.pre), so its tokens would be wrong: get a newer GGUF file of the model"
+    )]
+    NoSplitting,
+    /// A setting that changes tokens and is not built.
+    #[error("has the setting {0}, which is not supported")]
+    Setting(String),
+    /// No tokens, or more than any vocabulary has.
+    #[error("has {count} tokens: 1 to {most} are read")]
+    Size {
+        /// How many there are.
+        count: usize,
+        /// How many are read.
+        most: usize,
+    },
+    /// Two tokens of the same text.
+    #[error("has the token '{}' twice, as {first} and {second}", text.escape_debug())]
+    Twice {
+        /// The text.
+        text: String,
+        /// Its first id.
+        first: u32,
+        /// Its second id.
+        second: u32,
+    },
+    /// A token of a kind that it cannot be.
+    #[error("has the token '{}' of kind {kind}, which it cannot be", text.escape_debug())]
+    Kind {
+        /// Its text.
+        text: String,
+        /// The number of its kind.
+        kind: i64,
+    },
+    /// A merge of, or into, what is no token.
+    #[error("has '{}' as merge {index}, and no token '{}'", merge.escape_debug(), missing.escape_debug())]
+    Merge {
+        /// Its place in the list.
+        index: u64,
+        /// The merge.
+        merge: String,
+        /// What is no token.
+        missing: String,
+    },
+    /// More merges than any vocabulary has.
+    #[error("has more than {most} merges")]
+    TooManyMerges {
+        /// How many are read.
+        most: usize,
+    },
+    /// A token past the vocabulary.
+    #[error("has token {id} as {key}, but only {tokens} tokens")]
+    Id {
+        /// The key.
+        key: String,
+        /// The token.
+        id: u32,
+        /// Tokens there are.
+        tokens: usize,
+    },
+    /// A token is to be added that is not named.
+    #[error("says {0}, and does not say which token")]
+    NoTokenToAdd(String),
+    /// The library that runs tokenizers refuses it.
+    #[error("is refused by its library: {0}")]
+    Library(String),
 }

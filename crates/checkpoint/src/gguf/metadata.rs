@@ -1,6 +1,6 @@
 //! The metadata of a file by key: typed getters, whose errors name the file, the key and what was found.
 
-use super::error::{GgufError, KeyFault};
+use super::error::{GgufError, KeyFault, TokenizerFault};
 use super::from_value::{FromValue, read};
 use super::value::{Array, Strings, Value};
 use std::collections::BTreeMap;
@@ -107,6 +107,10 @@ impl Metadata {
     /// An error about the value of `key`.
     pub fn fault(&self, key: &str, fault: KeyFault) -> GgufError {
         GgufError::Key { path: self.path.clone(), key: key.to_owned(), fault }
+    }
+
+    pub(super) fn tokenizer_fault(&self, fault: TokenizerFault) -> GgufError {
+        GgufError::Tokenizer { path: self.path.clone(), fault }
     }
 }
 

@@ -6,5 +6,6 @@ mod lookalikes;
 mod metadata;
 mod reading;
 mod splits;
+mod tokenizers;
 mod truth;
 mod writer;

@@ -1,0 +1,1 @@
+//! Vocabularies made to harm.

@@ -1,0 +1,142 @@
+//! Published vocabularies: the ids of the models' own tokenizers, for texts that are hard to cut.
+//!
+//! `fixtures/gguf/vocabularies` holds them cut down to the tokens that those texts are made of. Whole ones are looked
+//! for in the directory that `FLINT_VOCABULARIES` names, or in `../shared/vocab` beside the checkout; a test that finds
+//! none says so and passes.
+
+use flint_checkpoint::gguf::{GgufError, GgufFile, GgufTokenizer, Specials, TokenizerFault};
+use serde::Deserialize;
+use std::fs::{self, File};
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// A text and its tokens, without what is added to whole texts, special tokens taken as text.
+#[derive(Deserialize)]
+struct Case {
+    text: String,
+    ids: Vec<u32>,
+}
+
+/// What is wrong with the ids of every text; how many texts there were.
+fn check(tokenizer: &GgufTokenizer, cases: &[Case]) -> (usize, Vec<String>) {
+    let mut wrong = Vec::new();
+    for Case { text, ids } in cases {
+        for specials in [Specials::Plain, Specials::Recognised] {
+            let got = tokenizer.encode(text, false, specials).unwrap();
+            if got != *ids {
+                wrong.push(format!("{text:?}: {got:?}, not {ids:?}"));
+            }
+        }
+        let bytes = ids.iter().filter_map(|&id| tokenizer.bytes(id)).flatten();
+        let mut bytes: Vec<u8> = bytes.collect();
+        if tokenizer.adds_space() && !bytes.is_empty() {
+            assert_eq!(bytes.remove(0), b' ');
+        }
+        if bytes != text.as_bytes() {
+            wrong.push(format!("{text:?} comes back as {:?}", String::from_utf8_lossy(&bytes)));
+        }
+    }
+    (cases.len(), wrong)
+}
+
+fn read(path: &Path) -> Vec<Case> {
+    serde_json::from_reader(BufReader::new(File::open(path).unwrap())).unwrap()
+}
+
+/// The cases of a file, and those of the same name in another directory.
+fn run(home: &Path, name: &str, file: GgufFile) {
+    let tokenizer = match GgufTokenizer::new(file.metadata()) {
+        Err(GgufError::Tokenizer { fault: TokenizerFault::Model(model), .. })
+            if name == "gemma-4" =>
+        {
+            eprintln!("{name}: no vocabulary of model '{model}' is built");
+            return;
+        }
+        built => built.unwrap(),
+    };
+    let (count, wrong) = check(&tokenizer, &read(&home.join(format!("{name}.json"))));
+    assert!(count >= 40 && wrong.is_empty(), "{name}: {wrong:#?}");
+}
+
+#[test]
+fn cut_vocabularies_give_the_ids_of_the_whole_ones() {
+    let home = flint_fixtures::gguf("vocabularies");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&home).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "gguf") {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            run(&home, &name, GgufFile::open(&path).unwrap());
+            names.push(name);
+        }
+    }
+    names.sort();
+    let all = ["deepseek-llm", "falcon", "gpt-2", "llama-bpe", "llama-spm", "phi-3", "qwen2"];
+    assert_eq!(names, all);
+}
+
+/// Where whole vocabularies may be.
+fn whole() -> Option<PathBuf> {
+    let named = std::env::var_os("FLINT_VOCABULARIES").map(PathBuf::from);
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vocab");
+    named.or(Some(beside)).filter(|path| path.is_dir())
+}
+
+#[test]
+fn whole_vocabularies_give_their_published_ids() {
+    let Some(home) = whole() else {
+        eprintln!("skipped: FLINT_VOCABULARIES names no directory with vocabularies");
+        return;
+    };
+    let mut count = 0;
+    for entry in fs::read_dir(&home).unwrap() {
+        let path = entry.unwrap().path();
+        let Some(name) = path.file_name().unwrap().to_str().unwrap().strip_suffix(".gguf.xz")
+        else {
+            continue;
+        };
+        let mut bytes = Vec::new();
+        lzma_rust2::XzReader::new(File::open(&path).unwrap(), false)
+            .read_to_end(&mut bytes)
+            .unwrap();
+        run(&home, name, GgufFile::from_reader(&path, &bytes[..], bytes.len() as u64).unwrap());
+        count += 1;
+    }
+    assert!(count > 0, "no vocabulary in {}", home.display());
+}
+
+/// A model with the tokens that llama.cpp makes of four texts, what it adds to whole texts included.
+#[derive(Deserialize)]
+struct Reference {
+    tokenizer: Vec<Case>,
+}
+
+/// Checks every model in `home` with a reference beside it; how many there were.
+fn references(home: &Path) -> usize {
+    let mut count = 0;
+    for entry in fs::read_dir(home).unwrap() {
+        let home = entry.unwrap().path();
+        let Ok(reference) = File::open(home.join("reference.json")) else { continue };
+        let first = ["model.gguf", "model-00001-of-00003.gguf"];
+        let first = first.map(|name| home.join(name)).into_iter().find(|path| path.exists());
+        let file = GgufFile::open(&first.unwrap()).unwrap();
+        let tokenizer = GgufTokenizer::new(file.metadata()).unwrap();
+        let reference: Reference = serde_json::from_reader(BufReader::new(reference)).unwrap();
+        for Case { text, ids } in reference.tokenizer {
+            let got = tokenizer.encode(&text, true, Specials::Recognised).unwrap();
+            assert_eq!(got, ids, "{} {text:?}", home.display());
+        }
+        count += 1;
+    }
+    count
+}
+
+#[test]
+fn models_that_llama_cpp_wrote_get_its_tokens() {
+    assert_eq!(references(&flint_fixtures::gguf("")), 3);
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/oracle-gguf");
+    match beside.is_dir() {
+        true => assert!(references(&beside) >= 40),
+        false => eprintln!("skipped: no {}", beside.display()),
+    }
+}
