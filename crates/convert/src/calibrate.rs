@@ -16,7 +16,7 @@ pub use error::CalibrateError;
 pub use measure::load_curve;
 
 use flint_bundle::{Bundle, replace_predictors};
-use flint_engine::{EngineError, Halt, ModelFiles, Sparsity};
+use flint_engine::{CancelToken, EngineError, ModelFiles, Sparsity};
 use flint_kernels::{Compute, Isa};
 use flint_predictor::{CascadeGroup, GateCopyGroup, LowRankGroup, ScoredGroup};
 use std::ops::Range;
@@ -43,7 +43,7 @@ pub struct CalibrateOptions {
     /// For models whose activations are never zero: the shares of neurons to make thresholds for, ascending.
     pub sparsities: Vec<f32>,
     /// Ends it early when asked: what was collected and trained until then stays for the next time.
-    pub halt: Halt,
+    pub cancel: CancelToken,
 }
 
 /// Tokens that are collected unless asked otherwise: a compromise, for twice as many take twice the time. (On one
@@ -65,7 +65,7 @@ impl CalibrateOptions {
             share: 0.08,
             recall: 0.99,
             sparsities: Vec::new(),
-            halt: Halt::default(),
+            cancel: CancelToken::default(),
         }
     }
 }
@@ -227,7 +227,7 @@ pub fn calibrate(
     let files = ModelFiles::open(&options.bundle)?;
     let activation = files.architecture().feed_forward.activation;
     let for_thresholds = !options.sparsities.is_empty();
-    match (activation.kernel().is_sparse(), for_thresholds) {
+    match (activation.is_sparse(), for_thresholds) {
         (false, false) => {
             return Err(CalibrateError::NothingToPredict { activation: format!("{activation:?}") });
         }
@@ -258,7 +258,7 @@ pub fn calibrate(
         },
     });
     let work = WorkDirectory::open(options, &files, tokens)?;
-    collect::collect(&files, &work, tokens, &compute, &options.halt, listen)?;
+    collect::collect(&files, &work, tokens, &compute, &options.cancel, listen)?;
     let split = match for_thresholds {
         true => Split::for_thresholds(tokens.len()),
         false => Split::of(tokens.len()),

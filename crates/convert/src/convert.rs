@@ -11,7 +11,7 @@ pub use error::ConvertError;
 
 use flint_bundle::{Bundle, BundleWriter, Overwrite, Source};
 use flint_checkpoint::{Checkpoint, Picked, Rows, tokenizer_json};
-use flint_engine::{Halt, describe_checkpoint};
+use flint_engine::{CancelToken, describe_checkpoint};
 use flint_geometry::DType;
 use flint_model::{Architecture, Family};
 use std::path::{Path, PathBuf};
@@ -78,16 +78,16 @@ pub fn convert(
     options: &ConvertOptions,
     listen: &mut dyn FnMut(ConvertEvent),
 ) -> Result<Bundle, ConvertError> {
-    convert_until(options, &Halt::default(), listen)
+    convert_until(options, &CancelToken::default(), listen)
 }
 
-/// The same, and ends early when `halt` asks for it: then nothing is left but what was there before.
+/// The same, and ends early when `cancel` asks for it: then nothing is left but what was there before.
 ///
 /// # Errors
 /// As for [`convert`], and when it was halted.
 pub fn convert_until(
     options: &ConvertOptions,
-    halt: &Halt,
+    cancel: &CancelToken,
     listen: &mut dyn FnMut(ConvertEvent),
 ) -> Result<Bundle, ConvertError> {
     let checkpoint = Checkpoint::open(&options.checkpoint)?;
@@ -113,7 +113,7 @@ pub fn convert_until(
     let mut writer = BundleWriter::create(&options.out, overwrite, shape, source, description)?;
     let mut written = |writer: &BundleWriter| {
         listen(ConvertEvent::Written { done: writer.bytes_written(), total: disk_bytes });
-        if halt.requested() { Err(ConvertError::Halted) } else { Ok(()) }
+        if cancel.is_cancelled() { Err(ConvertError::Cancelled) } else { Ok(()) }
     };
     plan.write(&mut writer, &mut written)?;
     let verified = &mut |done, total| listen(ConvertEvent::Verified { done, total });

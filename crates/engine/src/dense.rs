@@ -8,6 +8,7 @@ pub(crate) use rows::RowReader;
 pub(crate) use stream::MatrixStream;
 pub(crate) use table::Table;
 
+use crate::CancelToken;
 use crate::stats::Effort;
 use candle_core::Tensor;
 use flint_flash_io::Counters;
@@ -32,6 +33,11 @@ impl DenseWeights {
         rows: Option<RowReader>,
     ) -> DenseWeights {
         DenseWeights { held, streams, rows, sampled: Effort::default() }
+    }
+
+    /// Begins work that `cancel` may end early.
+    pub(crate) fn begin_pass(&mut self, cancel: &CancelToken) {
+        self.streams.iter_mut().for_each(|stream| stream.begin_pass(cancel));
     }
 
     /// What was read and sampled so far.

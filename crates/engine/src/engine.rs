@@ -1,4 +1,4 @@
-//! A loaded model within its memory plan, ready for sessions.
+//! A loaded model within its memory plan, ready for sequences.
 
 mod load;
 
@@ -8,7 +8,7 @@ use crate::dense::DenseWeights;
 use crate::feed_forward::Neurons;
 use crate::forecast::measure_disk;
 use crate::memory::warnings;
-use crate::plan::{BlockLayout, Costs, DenseCosts, Plan, Widths, context, kv_bytes};
+use crate::plan::{BlockLayout, Costs, DenseCosts, KvPages, Plan, Widths, context};
 use crate::predictors::{self, bundled_predictor, stored_predictor_bytes};
 use crate::stats::{Effort, Setting, Stats};
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 use flint_dram_cache::CacheConfig;
 use flint_flash_io::{Options, PathReport, Reader};
 use flint_geometry::NeuronSet;
-use flint_kernels::{Compute, Isa};
+use flint_kernels::{Compute, Isa, PagedKv};
 use flint_model::{Architecture, Decoder};
 use flint_predictor::Predictor;
 use rand_chacha::ChaCha8Rng;
@@ -31,6 +31,7 @@ pub struct Engine {
     pub(crate) decoder: Decoder,
     pub(crate) weights: DenseWeights,
     pub(crate) neurons: Neurons,
+    pub(crate) kv: PagedKv,
     pub(crate) files: Arc<ModelFiles>,
     /// Which way reads take, as planned.
     pub(crate) path: PathReport,
@@ -40,6 +41,8 @@ pub struct Engine {
     pub(crate) work: Work,
     pub(crate) rates: Option<Rates>,
     pub(crate) sparsity: Option<Sparsity>,
+    pub(crate) passes: u64,
+    pub(crate) rows: u64,
 }
 
 /// Everything that was decided before loading.
@@ -138,7 +141,7 @@ impl Prepared {
         let (compute, predictor) = (&self.compute, &mut self.predictor);
         let input = probe_input(self.files.architecture.hidden);
         let (layers, mut sets) = (self.files.architecture.layers, [NeuronSet::new()]);
-        let neurons = self.files.architecture.feed_forward.neurons as f64;
+        let neurons = self.files.architecture.most_neurons() as f64;
         let missing = self.work.missing_share();
         Rates::measure(compute, self.plan.available_bytes, disk, missing, &mut |share| {
             let Some(predictor) = predictor else { return Ok(()) };
@@ -236,6 +239,11 @@ impl Engine {
         &self.files
     }
 
+    /// Pages of keys and values that no sequence holds.
+    pub fn kv_pages_free(&self) -> usize {
+        self.kv.pages_free()
+    }
+
     /// The forecast beside what came, where both are known.
     pub(crate) fn forecast_report(&self, stats: &Stats) -> Option<ForecastReport> {
         let before = self.rates.as_ref().filter(|_| stats.decode_tokens > 0)?;
@@ -317,7 +325,7 @@ fn costs(
         dense: DenseCosts::of(files, u64::from(reader.report().alignment)),
         predictor_bytes: 0,
         predictors_in_memory: 0,
-        kv_bytes: kv_bytes(architecture, context, options),
+        kv_bytes: KvPages::of(architecture, context, options).bytes(),
         tables_bytes: records * size_of::<u32>() as u64,
         widths: Widths::of(architecture, context, threads),
         nothing_resident: options.ablation.nothing_resident && mode == Mode::Exact,

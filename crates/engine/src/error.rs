@@ -282,9 +282,27 @@ pub enum EngineError {
         /// Tokens needed.
         needed: usize,
     },
-    /// The run was asked to end early.
+    /// The work was asked to end early.
     #[error("stopped before the end, as asked")]
-    Halted,
+    Cancelled,
+    /// A batch of more rows than there are buffers for.
+    #[error("a batch of {rows} rows, there are buffers for {limit}: split it")]
+    BatchTooLong {
+        /// Rows of the batch.
+        rows: usize,
+        /// Rows that the plan has buffers for.
+        limit: usize,
+    },
+    /// A logit is not a finite number.
+    #[error(
+        "the logit of token {token} is {value}: the model's weights or what was computed from them are not finite"
+    )]
+    LogitNotFinite {
+        /// The token.
+        token: usize,
+        /// Its logit.
+        value: f32,
+    },
     /// A file that cannot be read.
     #[error("cannot read {}: {cause}{}", path.display(), advice(cause))]
     File {
@@ -304,9 +322,13 @@ impl EngineError {
             | EngineError::CorruptTensor { .. }
             | EngineError::Cache(_)
             | EngineError::Memory(_)
-            | EngineError::Halted
+            | EngineError::Cancelled
+            | EngineError::LogitNotFinite { .. }
             | EngineError::Kernel(
-                KernelError::KvCacheTooLarge { .. } | KernelError::Threads { .. },
+                KernelError::KvCacheTooLarge { .. }
+                | KernelError::KvPagesExhausted { .. }
+                | KernelError::KvOverflow { .. }
+                | KernelError::Threads { .. },
             )
             | EngineError::Predictor(_) => 1,
             EngineError::Model(ModelError::Tensor(_) | ModelError::Supplier(_)) => 1,
@@ -331,13 +353,18 @@ fn any_of(shares: &[f32]) -> String {
 }
 
 impl From<ModelError> for EngineError {
-    /// An error of our own feed-forward travels through the decoder in a box: unpack it.
+    /// An error of our own feed-forward travels through the decoder in a box: unpack it. What the model says that
+    /// the engine has a word for is that word.
     fn from(error: ModelError) -> EngineError {
         match error {
             ModelError::Supplier(boxed) => match boxed.downcast::<EngineError>() {
                 Ok(own) => *own,
                 Err(other) => EngineError::Model(ModelError::Supplier(other)),
             },
+            ModelError::Kernel(error) => EngineError::Kernel(error),
+            ModelError::UnknownToken { token, vocabulary } => {
+                EngineError::UnknownToken { token, vocabulary }
+            }
             other => EngineError::Model(other),
         }
     }

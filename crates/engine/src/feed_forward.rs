@@ -7,12 +7,13 @@ mod sparse;
 pub(crate) use exact::ExactNeurons;
 pub(crate) use sparse::SparseNeurons;
 
+use crate::CancelToken;
 use crate::stats::Effort;
 use candle_core::Tensor;
 use flint_flash_io::Counters;
 use flint_geometry::RecordLayout;
 use flint_kernels::{Activation, Compute, accumulate_down, activate};
-use flint_model::{FeedForward, MatrixFeedForward, ModelError, Weights};
+use flint_model::{Batch, FeedForward, MatrixFeedForward, ModelError, Weights};
 
 /// Either way to hold neurons.
 pub(crate) enum Neurons {
@@ -23,7 +24,16 @@ pub(crate) enum Neurons {
 }
 
 impl Neurons {
-    /// Ends a forward pass: caches age in tokens.
+    /// Begins a forward pass over `batch`, which `cancel` may end early.
+    pub(crate) fn begin_pass(&mut self, batch: &Batch, cancel: &CancelToken) {
+        match self {
+            Neurons::Exact(exact) => exact.begin_pass(cancel),
+            Neurons::Sparse(sparse) => sparse.begin_pass(batch, cancel),
+            Neurons::Matrices(_) => {}
+        }
+    }
+
+    /// Ends a forward pass: caches age in passes.
     pub(crate) fn end_pass(&mut self) {
         match self {
             Neurons::Exact(_) | Neurons::Matrices(_) => {}
@@ -31,12 +41,13 @@ impl Neurons {
         }
     }
 
-    /// After a pass that ended in an error: nothing of it is still being read.
-    pub(crate) fn abandon_pass(&mut self) {
+    /// After a pass that ended early. Where `wait` says so nothing of it is still being read afterwards; else the next
+    /// pass waits for that.
+    pub(crate) fn abandon_pass(&mut self, wait: bool) {
         match self {
             // Its reads are those of the next pass.
             Neurons::Exact(_) | Neurons::Matrices(_) => {}
-            Neurons::Sparse(sparse) => sparse.abandon_pass(),
+            Neurons::Sparse(sparse) => sparse.abandon_pass(wait),
         }
     }
 
@@ -53,17 +64,17 @@ impl Neurons {
 }
 
 impl FeedForward for Neurons {
-    fn foresees(&self, positions: usize) -> bool {
+    fn wants_prefetch(&self, rows: usize) -> bool {
         match self {
             Neurons::Exact(_) | Neurons::Matrices(_) => false,
-            Neurons::Sparse(sparse) => sparse.foresees(positions),
+            Neurons::Sparse(sparse) => sparse.wants_prefetch(rows),
         }
     }
 
-    fn foresee(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
+    fn prefetch(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
         match self {
             Neurons::Exact(_) | Neurons::Matrices(_) => Ok(()),
-            Neurons::Sparse(sparse) => sparse.foresee(layer, input),
+            Neurons::Sparse(sparse) => sparse.prefetch(layer, input),
         }
     }
 

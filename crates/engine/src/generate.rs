@@ -5,7 +5,7 @@ use crate::generated::{Finish, Generated};
 use crate::sample::{Sampler, Sampling};
 use crate::stats::Phases;
 use crate::stop::StopText;
-use crate::{EngineError, Live, Session, TextCodec, TextStream};
+use crate::{CancelToken, EngineError, Live, Sequence, TextCodec, TextStream};
 use std::ops::ControlFlow;
 
 /// What to generate.
@@ -34,7 +34,16 @@ pub enum Event<'a> {
     Text(&'a str),
 }
 
-/// Generates. `listen` may end it early; so may [`RunOptions::halt`](crate::RunOptions), even inside a token.
+/// How a generation is watched and ended from elsewhere.
+#[derive(Debug, Clone, Default)]
+pub struct Controls {
+    /// Ends it early when it is asked to, even inside a token. What was generated until then is the result.
+    pub cancel: CancelToken,
+    /// Shows how far it is.
+    pub live: Live,
+}
+
+/// Generates on a sequence of its own. `listen` may end it early; so may [`Controls::cancel`].
 ///
 /// # Errors
 /// When the prompt is empty or too long for the planned context, or a read fails.
@@ -42,57 +51,62 @@ pub fn generate(
     engine: &mut Engine,
     codec: Option<&TextCodec>,
     request: &Request,
+    controls: &Controls,
     listen: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Generated, EngineError> {
-    generate_live(engine, codec, request, &Live::default(), listen)
+    engine.with_sequence(|engine, sequence| {
+        generate_on(engine, sequence, codec, request, controls, listen)
+    })
 }
 
-/// The same, and shows in `live` how far it is.
+/// The same after the tokens of `sequence`, which the prompt and all generated tokens but the last one join.
 ///
 /// # Errors
 /// As for [`generate`].
-pub fn generate_live(
+pub fn generate_on(
     engine: &mut Engine,
+    sequence: &mut Sequence,
     codec: Option<&TextCodec>,
     request: &Request,
-    live: &Live,
+    controls: &Controls,
     listen: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Generated, EngineError> {
     if request.prompt.is_empty() {
         return Err(EngineError::EmptyPrompt);
     }
+    let Controls { cancel, live } = controls;
     let setting = engine.setting();
     live.begin(setting.clone(), &request.prompt);
     let ends =
         if request.ignore_end { Vec::new() } else { engine.architecture().end_of_text.clone() };
-    let mut session = Session::new(engine)?;
     let mut sampler = Sampler::new(request.sampling);
     let mut text = Text::new(codec, request)?;
     let mut tokens = Vec::new();
     let mut phases = Phases::default();
 
-    let start = session.mark();
+    let start = engine.mark();
     let (mut fed, mut ended) = (0, false);
-    let mut logits = unless_halted(session.feed(&request.prompt, &mut |now| {
-        fed = now;
-        ended |= listen(Event::Prompt(now)).is_break();
-    }))?;
-    phases.prefill = session.since(&start, fed as u64);
+    let mut logits =
+        unless_cancelled(engine.feed(sequence, &request.prompt, cancel, &mut |now| {
+            fed = now;
+            ended |= listen(Event::Prompt(now)).is_break();
+        }))?;
+    phases.prefill = engine.since(&start, fed as u64);
     phases.first_token = phases.prefill.time;
     live.fed(phases);
-    let mut decode_mark = session.mark();
+    let mut decode_mark = engine.mark();
     let finish = loop {
         let Some(row) = logits.as_ref().filter(|_| !ended) else { break Finish::Stop };
         if tokens.len() == request.max_tokens {
             break Finish::Length;
         }
-        let token = sampler.choose(row);
+        let token = sampler.choose(row, tokens.len());
         if tokens.is_empty() {
-            phases.first_token = session.glance(&start, 0).time;
-            decode_mark = session.mark();
+            phases.first_token = engine.glance(&start, 0).time;
+            decode_mark = engine.mark();
         }
         tokens.push(token);
-        phases.decode = session.glance(&decode_mark, tokens.len() as u64 - 1);
+        phases.decode = engine.glance(&decode_mark, tokens.len() as u64 - 1);
         if ends.contains(&token) {
             live.token(token, "", phases);
             break Finish::Stop;
@@ -101,27 +115,27 @@ pub fn generate_live(
         live.token(token, &new, phases);
         ended = listen(Event::Token(token, &new)).is_break() || stopped;
         if !ended && tokens.len() < request.max_tokens {
-            if session.room() == 0 {
+            if engine.room(sequence) == 0 {
                 break Finish::Context;
             }
-            logits = unless_halted(session.feed(&[token], &mut |_| {}))?;
+            logits = unless_cancelled(engine.feed(sequence, &[token], cancel, &mut |_| {}))?;
         }
     };
-    phases.decode.storage_bytes = session.since(&decode_mark, 0).storage_bytes;
+    phases.decode.storage_bytes = engine.since(&decode_mark, 0).storage_bytes;
     let rest = text.finish();
     if !ended && !rest.is_empty() {
         // Nothing follows, so nothing is left to end.
         let _ = listen(Event::Text(&rest));
     }
     let mut stats = setting.stats(&phases);
-    stats.forecast = session.engine().forecast_report(&stats);
+    stats.forecast = engine.forecast_report(&stats);
     Ok(Generated { text: text.shown, tokens, prompt_tokens: request.prompt.clone(), finish, stats })
 }
 
-/// `None` when the run was asked to halt.
-fn unless_halted<T>(result: Result<T, EngineError>) -> Result<Option<T>, EngineError> {
+/// `None` when the end was asked for.
+fn unless_cancelled<T>(result: Result<T, EngineError>) -> Result<Option<T>, EngineError> {
     match result {
-        Err(EngineError::Halted) => Ok(None),
+        Err(EngineError::Cancelled) => Ok(None),
         other => other.map(Some),
     }
 }

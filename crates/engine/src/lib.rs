@@ -1,10 +1,13 @@
 //! Runs a model within a memory plan: opens it, steps through tokens, samples, reports.
 //!
 //! The only crate that composes the others. A run is: [`ModelFiles::open`], [`Prepared::new`] (the plan, before
-//! anything is loaded), [`Prepared::load`], then [`generate()`] or a [`Session`].
+//! anything is loaded), [`Prepared::load`], then [`generate()`]; or [`Engine::begin`] and [`Engine::step`], which
+//! everything else here is made of.
 //!
 //! ```no_run
-//! use flint_engine::{ModelFiles, Prepared, Request, RunOptions, Sampling, generate};
+//! use flint_engine::{
+//!     Controls, ModelFiles, Prepared, Request, RunOptions, Sampling, generate,
+//! };
 //! use std::ops::ControlFlow;
 //!
 //! let files = ModelFiles::open("model.flint".as_ref())?;
@@ -17,23 +20,27 @@
 //!     stop: None,
 //!     ignore_end: false,
 //! };
-//! let result = generate(&mut engine, codec.as_ref(), &request, &mut |_| ControlFlow::Continue(()))?;
+//! let controls = Controls::default();
+//! let listen = &mut |_: flint_engine::Event<'_>| ControlFlow::Continue(());
+//! let result = generate(&mut engine, codec.as_ref(), &request, &controls, listen)?;
 //! assert!(result.tokens.len() <= 20);
-//! # Ok::<(), runtime::EngineError>(())
+//! # Ok::<(), flint_engine::EngineError>(())
 //! ```
 
+mod cancel;
 mod dense;
 mod devices;
 mod engine;
 mod error;
+mod feed;
 mod feed_forward;
 mod forecast;
 mod forecast_report;
 mod generate;
 mod generated;
-mod halt;
 mod live;
 mod memory;
+mod meter;
 mod model_files;
 mod options;
 mod perplexity;
@@ -42,7 +49,7 @@ mod predictors;
 mod read_ahead;
 mod records;
 mod sample;
-mod session;
+mod sequence;
 mod stats;
 mod step;
 mod stop;
@@ -50,14 +57,14 @@ mod teacher;
 mod tensors;
 mod text;
 
+pub use cancel::CancelToken;
 pub use devices::{Devices, SystemFiles};
 pub use engine::{Engine, Prepared, Progress, available_threads, read_bias};
 pub use error::EngineError;
 pub use forecast::{Choices, DiskRates, LayerWork, PromptWork, Rates, Work};
 pub use forecast_report::{Forecast, ForecastReport};
-pub use generate::{Event, Request, generate, generate_live};
+pub use generate::{Controls, Event, Request, generate, generate_on};
 pub use generated::{Finish, Generated};
-pub use halt::Halt;
 pub use live::Live;
 pub use memory::{
     Allowance, BadBudget, MemoryBudget, ProcessMemory, allowance, process_memory,
@@ -74,8 +81,9 @@ pub use predictors::{
     Sparsity, bundled_first_stage, bundled_predictor, read_predictor, sparsities,
 };
 pub use sample::{Sampler, Sampling};
-pub use session::Session;
+pub use sequence::Sequence;
 pub use stats::{PerToken, Stats};
+pub use step::StepOutput;
 pub use teacher::{Lesson, teacher_force};
 pub use tensors::SourceKind;
 pub use text::{TextCodec, TextStream};

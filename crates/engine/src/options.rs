@@ -1,11 +1,10 @@
 //! What a caller may choose about a run. None of it changes the output but `mode`, `sparsity` and `kv`.
 
-use crate::Halt;
 use crate::devices::{Devices, SystemFiles};
 use crate::memory::MemoryBudget;
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::BackendChoice;
-use flint_kernels::{Isa, KvElement};
+use flint_kernels::{Isa, KvElement, PagedKv};
 use std::sync::Arc;
 
 /// Choices of a run.
@@ -23,8 +22,13 @@ pub struct RunOptions {
     pub sparsity: Option<f32>,
     /// Which cached neurons make room for others, in sparse mode.
     pub policy: PolicyKind,
-    /// How keys and values are kept. F16 halves the KV cache and changes results slightly.
+    /// How keys and values are kept. F16 halves their memory and changes results slightly.
     pub kv: KvElement,
+    /// Positions per page of keys and values.
+    pub kv_page: usize,
+    /// Sequences whose keys and values have room for a whole context each. There may be more sequences: pages go to
+    /// whoever needs them.
+    pub sequences: usize,
     /// Which way reads take.
     pub io: BackendChoice,
     /// Raises the alignment of reads, in bytes, for devices that want more than they say.
@@ -46,8 +50,6 @@ pub struct RunOptions {
     pub ablation: Ablation,
     /// SIMD path; the best of this CPU when `None`.
     pub isa: Option<Isa>,
-    /// Ends the run early when it is asked to.
-    pub halt: Halt,
     /// Where the bytes come from that are read while the model runs.
     pub devices: Arc<dyn Devices>,
 }
@@ -74,6 +76,8 @@ impl Default for RunOptions {
             sparsity: None,
             policy: PolicyKind::default(),
             kv: KvElement::F32,
+            kv_page: PagedKv::PAGE_TOKENS,
+            sequences: 1,
             io: BackendChoice::Auto,
             io_alignment: None,
             verify_reads: true,
@@ -85,7 +89,6 @@ impl Default for RunOptions {
             max_gap: None,
             ablation: Ablation::default(),
             isa: None,
-            halt: Halt::default(),
             devices: Arc::new(SystemFiles),
         }
     }

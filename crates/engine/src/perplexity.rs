@@ -1,7 +1,7 @@
 //! Perplexity over non-overlapping windows of context length, by the same path as generation.
 
 use crate::engine::Engine;
-use crate::{EngineError, Session};
+use crate::{CancelToken, EngineError};
 use serde::Serialize;
 
 /// How well a text is foreseen.
@@ -23,13 +23,14 @@ pub struct Perplexity {
 /// begin-of-text token where the model has one, so that every token is foreseen; without one, the first
 /// token of each window is not counted. `progress` hears what was found so far, token by token.
 ///
-/// A run that is [halted](crate::Halt) gives what was found until then; NaN where that is nothing.
+/// What is cancelled gives what was found until then; NaN where that is nothing.
 ///
 /// # Errors
 /// When the text is too short or a read fails.
 pub fn perplexity(
     engine: &mut Engine,
     tokens: &[u32],
+    cancel: &CancelToken,
     progress: &mut dyn FnMut(Perplexity),
 ) -> Result<Perplexity, EngineError> {
     let begin = engine.architecture().begin_of_text;
@@ -55,16 +56,17 @@ pub fn perplexity(
             None => (window[..window.len() - 1].to_vec(), &window[1..]),
         };
         let mut targets = targets.iter();
-        let mut session = Session::new(engine)?;
-        let fed = session.feed_all(&input, &mut |logits| {
-            if let Some(&target) = targets.next() {
-                loss += negative_log_likelihood(logits, target);
-                count += 1;
-                progress(found(loss, count));
-            }
+        let fed = engine.with_sequence(|engine, sequence| {
+            engine.feed_all(sequence, &input, cancel, &mut |logits| {
+                if let Some(&target) = targets.next() {
+                    loss += negative_log_likelihood(logits, target);
+                    count += 1;
+                    progress(found(loss, count));
+                }
+            })
         });
         match fed {
-            Err(EngineError::Halted) => break,
+            Err(EngineError::Cancelled) => break,
             other => other?,
         }
     }

@@ -12,7 +12,7 @@ mod limits;
 
 pub use blocks::{Block, BlockLayout, ExactPlan};
 pub use costs::{Costs, Widths};
-pub(crate) use costs::{LOGIT_ROWS, context, kv_bytes};
+pub(crate) use costs::{KvPages, LOGIT_ROWS, context};
 pub use dense::{DenseCosts, DensePlan, DenseTensor, StreamPlan};
 pub(crate) use limits::{MAX_NEURONS_PER_ROUND, MIN_PREFETCH, PREFETCH_SHARE, can_prefetch};
 
@@ -48,9 +48,9 @@ const THREAD_GROWTH: u64 = 64 << 10;
 pub struct Plan {
     /// Which neurons will be computed.
     pub mode: Mode,
-    /// Tokens of context that the KV cache has room for.
+    /// Tokens of context that a sequence may have.
     pub context: usize,
-    /// Most prompt tokens that go through a layer together.
+    /// Most rows that go through a layer together.
     pub chunk: usize,
     /// Bytes of all weights of the model, as stored.
     pub weights_bytes: u64,
@@ -64,7 +64,7 @@ pub struct Plan {
     pub resident_bytes: u64,
     /// Predictors.
     pub predictor_bytes: u64,
-    /// KV cache, when full.
+    /// Keys and values of all sequences, when full.
     pub kv_bytes: u64,
     /// Activations, logits, checksums.
     pub buffer_bytes: u64,

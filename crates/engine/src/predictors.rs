@@ -51,7 +51,7 @@ pub fn bundled_first_stage(files: &ModelFiles) -> Result<Option<Box<dyn Predicto
     {
         return Ok(None);
     }
-    let (width, neurons) = (files.architecture.hidden, files.architecture.feed_forward.neurons);
+    let (width, neurons) = (files.architecture.hidden, files.architecture.most_neurons());
     let first =
         with_blobs(files, |blobs| Cascade::first_stage(width, neurons, blobs).map_err(wrong))?;
     Ok(Some(Box::new(first)))
@@ -66,7 +66,7 @@ pub fn read_predictor(
     architecture: &Architecture,
     blobs: impl IntoIterator<Item = Option<Vec<u8>>>,
 ) -> Result<Box<dyn Predictor>, EngineError> {
-    let (width, neurons) = (architecture.hidden, architecture.feed_forward.neurons);
+    let (width, neurons) = (architecture.hidden, architecture.most_neurons());
     if kind == LowRankGroup::KIND {
         return Ok(Box::new(LowRank::from_blobs(width, neurons, blobs).map_err(wrong)?));
     }

@@ -36,7 +36,7 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// A sampler at the start of its random numbers.
+    /// A sampler of the random numbers of a seed.
     pub fn new(sampling: Sampling) -> Sampler {
         Sampler {
             sampling,
@@ -45,17 +45,19 @@ impl Sampler {
         }
     }
 
-    /// Chooses a token.
+    /// Chooses a token. `drawn` is how many were chosen before it in this request: it says which random number decides,
+    /// so that whatever else was computed in between changes nothing.
     ///
     /// # Panics
     /// When `logits` is empty.
-    pub fn choose(&mut self, logits: &[f32]) -> u32 {
+    pub fn choose(&mut self, logits: &[f32], drawn: usize) -> u32 {
         if self.sampling.temperature <= 0.0 {
             return greedy(logits);
         }
         self.find_candidates(logits);
         let candidates = &self.candidates;
         let total: f32 = candidates.iter().map(|c| c.weight).sum();
+        self.random.set_word_pos(drawn as u128);
         // 24 random bits fill a f32 evenly in [0, 1).
         let mut left = (self.random.next_u32() >> 8) as f32 / (1u32 << 24) as f32 * total;
         for candidate in candidates {
@@ -123,7 +125,7 @@ mod tests {
 
     fn drawn(sampling: Sampling) -> Vec<u32> {
         let mut sampler = Sampler::new(sampling);
-        let mut tokens: Vec<u32> = (0..500).map(|_| sampler.choose(&LOGITS)).collect();
+        let mut tokens: Vec<u32> = (0..500).map(|drawn| sampler.choose(&LOGITS, drawn)).collect();
         tokens.sort_unstable();
         tokens.dedup();
         tokens
@@ -131,7 +133,7 @@ mod tests {
 
     #[test]
     fn greedy_takes_the_first_of_the_largest() {
-        assert_eq!(Sampler::new(Sampling::greedy()).choose(&LOGITS), 1);
+        assert_eq!(Sampler::new(Sampling::greedy()).choose(&LOGITS, 0), 1);
         assert_eq!(greedy(&[f32::NAN, -2.0]), 1);
     }
 
@@ -149,8 +151,27 @@ mod tests {
         let sampling = Sampling { temperature: 1.0, seed: 7, ..Sampling::greedy() };
         let draw = || {
             let mut sampler = Sampler::new(sampling);
-            (0..50).map(|_| sampler.choose(&LOGITS)).collect::<Vec<u32>>()
+            (0..50).map(|drawn| sampler.choose(&LOGITS, drawn)).collect::<Vec<u32>>()
         };
-        assert_eq!(draw(), draw());
+        let texts = draw();
+        assert_eq!(texts, draw());
+        // A number is known by its place alone, whatever was drawn before it.
+        let mut sampler = Sampler::new(sampling);
+        for drawn in (0..50).rev() {
+            assert_eq!(sampler.choose(&LOGITS, drawn), texts[drawn]);
+        }
+        // And is the number that the generator gives in turn.
+        let mut random = ChaCha8Rng::seed_from_u64(7);
+        let mut candidates = Sampler::new(sampling);
+        candidates.find_candidates(&LOGITS);
+        let total: f32 = candidates.candidates.iter().map(|c| c.weight).sum();
+        for token in texts {
+            let mut left = (random.next_u32() >> 8) as f32 / (1u32 << 24) as f32 * total;
+            let drawn = candidates.candidates.iter().find(|c| {
+                left -= c.weight;
+                left < 0.0
+            });
+            assert_eq!(drawn.map(|c| c.token), Some(token));
+        }
     }
 }

@@ -1,72 +1,164 @@
-//! One forward pass over consecutive tokens.
+//! One forward pass over a batch.
 //!
-//! For each layer: where that pays, its neurons are guessed and read during attention; attention runs on
-//! resident weights; the predictor turns the input of the feed-forward into a neuron set; the cache splits
-//! it into resident slots and misses; misses become sorted extents, merged and read straight into free
-//! slots; meanwhile gate and up of the neurons already there are computed; each completed read makes its
-//! neurons ready; the down projection adds them in ascending order. In exact mode the set
-//! is every neuron: pinned ones at once, the rest streamed in order.
+//! For each layer: where that pays, its neurons are predicted early and read during attention; attention of every row
+//! over its own sequence runs on dense weights; the predictor turns the input of the feed-forward into a neuron set per
+//! row; the cache splits their union into resident slots and misses; misses become sorted extents, merged and read
+//! straight into free slots; meanwhile gate and up of the neurons already there are computed; each completed read makes
+//! its neurons ready; the down projection adds them in ascending order. In exact mode the set is every neuron: pinned
+//! ones at once, the rest streamed in order.
 
-use crate::EngineError;
 use crate::engine::Engine;
+use crate::plan::LOGIT_ROWS;
+use crate::{CancelToken, EngineError};
 use candle_core::Tensor;
-use flint_kernels::{KvCache, ops};
-use flint_model::Pass;
+use flint_kernels::ops;
+use flint_model::{Batch, ModelError, Pass};
 
-/// Runs `tokens` through all layers, after the positions that `cache` holds; gives the hidden states
-/// (tokens x hidden) after the last layer. `progress` hears how many layers are done, but for the last.
-pub(crate) fn step(
-    engine: &mut Engine,
-    cache: &mut KvCache,
-    tokens: &[u32],
-    progress: &mut dyn FnMut(usize),
-) -> Result<Tensor, EngineError> {
-    let passed = pass(engine, cache, tokens, progress);
-    match &passed {
-        Ok(_) => engine.neurons.end_pass(),
-        // Nothing follows a halt, and the device may be what it was asked for.
-        Err(EngineError::Halted) => {}
-        Err(_) => engine.neurons.abandon_pass(),
-    }
-    tracing::trace!(tokens = tokens.len(), ok = passed.is_ok(), "pass");
-    passed
+/// What a pass gives: the rows of its batch whose logits were wanted, for [`Engine::logits`].
+#[derive(Debug, Clone)]
+pub struct StepOutput {
+    /// Hidden states after the last layer, (rows x hidden); `None` where no row was wanted.
+    hidden: Option<Tensor>,
+    rows: Vec<usize>,
 }
 
-fn pass(
-    engine: &mut Engine,
-    cache: &mut KvCache,
-    tokens: &[u32],
-    progress: &mut dyn FnMut(usize),
-) -> Result<Tensor, EngineError> {
-    let first_position = cache.len();
-    let Engine { decoder, weights, neurons, options, .. } = engine;
-    let mut pass = Pass { weights, feed_forward: neurons, cache, first_position };
-    let mut hidden = decoder.embed(&mut pass, tokens)?;
-    for layer in 0..decoder.architecture().layers {
-        if layer > 0 {
-            progress(layer);
+impl StepOutput {
+    /// Indices in the batch of the rows whose logits were wanted.
+    pub fn rows(&self) -> &[usize] {
+        &self.rows
+    }
+}
+
+impl Engine {
+    /// Runs a batch through all layers; its rows become part of their sequences. A row's result depends on nothing but
+    /// the tokens of its own sequence.
+    ///
+    /// # Errors
+    /// When the batch does not fit the sequences, the planned context or the memory for keys and values, when `cancel`
+    /// asks for the end, or when a read fails. Every sequence is as before then, and the engine may be used on.
+    pub fn step(&mut self, batch: &Batch, cancel: &CancelToken) -> Result<StepOutput, EngineError> {
+        self.step_watched(batch, cancel, &mut |_| {})
+    }
+
+    /// The same; `progress` hears how many layers are done, but for the last.
+    pub(crate) fn step_watched(
+        &mut self,
+        batch: &Batch,
+        cancel: &CancelToken,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<StepOutput, EngineError> {
+        self.check(batch)?;
+        cancel.check()?;
+        batch.reserve(&mut self.kv)?;
+        self.neurons.begin_pass(batch, cancel);
+        self.weights.begin_pass(cancel);
+        let passed = self.pass(batch, cancel, progress);
+        match &passed {
+            Ok(_) => {
+                self.neurons.end_pass();
+                self.passes += 1;
+                self.rows += batch.rows().len() as u64;
+            }
+            Err(error) => {
+                batch.rewind(&mut self.kv);
+                // Whoever asked for the end does not wait for reads in flight: the next pass does.
+                let wait = !matches!(error, EngineError::Cancelled);
+                self.neurons.abandon_pass(wait);
+            }
         }
-        options.halt.check()?;
-        hidden = decoder.layer(&mut pass, layer, hidden).map_err(|error| EngineError::InPass {
-            layer,
-            position: first_position,
-            cause: Box::new(error.into()),
-        })?;
+        tracing::trace!(rows = batch.rows().len(), ok = passed.is_ok(), "pass");
+        passed
     }
-    Ok(hidden)
+
+    fn check(&self, batch: &Batch) -> Result<(), EngineError> {
+        let (rows, limit) = (batch.rows().len(), self.plan.chunk);
+        if rows > limit {
+            return Err(EngineError::BatchTooLong { rows, limit });
+        }
+        batch.check(self.decoder.architecture(), &self.kv)?;
+        let needed = batch.spans().iter().map(|span| span.first + span.rows).max().unwrap_or(0);
+        match self.plan.context {
+            limit if needed > limit => {
+                Err(EngineError::ContextTooLong { what: "the sequence", needed, limit })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn pass(
+        &mut self,
+        batch: &Batch,
+        cancel: &CancelToken,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<StepOutput, EngineError> {
+        let Engine { decoder, weights, neurons, kv, .. } = self;
+        let position = batch.rows()[0].position;
+        let mut hidden = decoder.embed(weights, batch)?;
+        let mut pass = Pass { weights, feed_forward: neurons, kv, batch };
+        for layer in 0..decoder.architecture().layers {
+            if layer > 0 {
+                progress(layer);
+            }
+            cancel.check()?;
+            hidden =
+                decoder.layer(&mut pass, layer, hidden).map_err(|error| match error.into() {
+                    EngineError::Cancelled => EngineError::Cancelled,
+                    cause => EngineError::InPass { layer, position, cause: Box::new(cause) },
+                })?;
+        }
+        let rows: Vec<usize> = batch.wanted().collect();
+        let hidden = match rows.len() {
+            0 => None,
+            all if all == batch.rows().len() => Some(hidden),
+            _ => Some(decoder.wanted(batch, &hidden)?),
+        };
+        Ok(StepOutput { hidden, rows })
+    }
+
+    /// Computes the logits that a step was asked for, some rows at a time, and hands each row to `each` with its index
+    /// in the batch.
+    ///
+    /// # Errors
+    /// When a number is not finite, `cancel` asks for the end, or a read fails. The sequences keep what the step added.
+    pub fn logits(
+        &mut self,
+        output: &StepOutput,
+        cancel: &CancelToken,
+        each: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), EngineError> {
+        let Some(hidden) = &output.hidden else { return Ok(()) };
+        self.weights.begin_pass(cancel);
+        for (index, rows) in output.rows.chunks(LOGIT_ROWS).enumerate() {
+            let first = index * LOGIT_ROWS;
+            let some = hidden.narrow(0, first, rows.len()).map_err(ModelError::from)?;
+            let logits = self.decoder.logits(&mut self.weights, &some)?;
+            ops::with_slice(&logits, |logits| {
+                let width = logits.len() / rows.len();
+                rows.iter().zip(logits.chunks_exact(width)).try_for_each(|(&row, logits)| {
+                    finite(logits)?;
+                    each(row, logits);
+                    Ok::<(), EngineError>(())
+                })
+            })
+            .map_err(ModelError::from)??;
+        }
+        Ok(())
+    }
+
+    /// Forward passes that were finished.
+    pub fn passes(&self) -> u64 {
+        self.passes
+    }
+
+    /// Rows that went through them.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
 }
 
-/// Logits of `rows` rows of `hidden` from row `first` on: rows x vocabulary.
-pub(crate) fn logits(
-    engine: &mut Engine,
-    cache: &mut KvCache,
-    hidden: &Tensor,
-    first: usize,
-    rows: usize,
-) -> Result<Vec<f32>, EngineError> {
-    let Engine { decoder, weights, neurons, .. } = engine;
-    let mut pass = Pass { weights, feed_forward: neurons, cache, first_position: 0 };
-    let some = hidden.narrow(0, first, rows).map_err(flint_model::ModelError::from)?;
-    let logits = decoder.logits(&mut pass, &some)?;
-    Ok(ops::with_slice(&logits, <[f32]>::to_vec).map_err(flint_model::ModelError::from)?)
+fn finite(logits: &[f32]) -> Result<(), EngineError> {
+    match logits.iter().position(|logit| !logit.is_finite()) {
+        Some(token) => Err(EngineError::LogitNotFinite { token, value: logits[token] }),
+        None => Ok(()),
+    }
 }

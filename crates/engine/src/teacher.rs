@@ -3,7 +3,7 @@
 
 use crate::engine::Engine;
 use crate::stats::{Phases, Stats};
-use crate::{EngineError, Session};
+use crate::{CancelToken, EngineError};
 
 /// What is read.
 #[derive(Debug, Clone)]
@@ -28,21 +28,23 @@ pub fn teacher_force(
     if lesson.prompt.is_empty() {
         return Err(EngineError::EmptyPrompt);
     }
-    let mut session = Session::new(engine)?;
-    let start = session.mark();
-    session.feed(&lesson.prompt, &mut |_| {})?;
-    let prefill = session.since(&start, lesson.prompt.len() as u64);
-    for &token in &lesson.warm_up {
-        session.feed(&[token], &mut |_| {})?;
-    }
-    let mark = session.mark();
-    for (fed, &token) in lesson.tokens.iter().enumerate() {
-        session.feed(&[token], &mut |_| {})?;
-        listen(fed + 1);
-    }
-    let decode = session.since(&mark, lesson.tokens.len() as u64);
-    let first_token = prefill.time;
-    let mut stats = session.engine().setting().stats(&Phases { prefill, first_token, decode });
-    stats.forecast = session.engine().forecast_report(&stats);
-    Ok(stats)
+    let cancel = CancelToken::default();
+    engine.with_sequence(|engine, sequence| {
+        let start = engine.mark();
+        engine.feed(sequence, &lesson.prompt, &cancel, &mut |_| {})?;
+        let prefill = engine.since(&start, lesson.prompt.len() as u64);
+        for &token in &lesson.warm_up {
+            engine.feed(sequence, &[token], &cancel, &mut |_| {})?;
+        }
+        let mark = engine.mark();
+        for (fed, &token) in lesson.tokens.iter().enumerate() {
+            engine.feed(sequence, &[token], &cancel, &mut |_| {})?;
+            listen(fed + 1);
+        }
+        let decode = engine.since(&mark, lesson.tokens.len() as u64);
+        let first_token = prefill.time;
+        let mut stats = engine.setting().stats(&Phases { prefill, first_token, decode });
+        stats.forecast = engine.forecast_report(&stats);
+        Ok(stats)
+    })
 }

@@ -5,6 +5,7 @@ use crate::{Compute, math};
 
 /// A function applied to each number on its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Activation {
     /// `max(x, 0)`.
     Relu,

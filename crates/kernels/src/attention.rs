@@ -1,4 +1,4 @@
-//! Causal attention over the KV cache, split by head.
+//! Causal attention over stored keys and values, split by head and row.
 
 use crate::dot::dot_each;
 use crate::element::{Element, F16, F32};
@@ -6,7 +6,7 @@ use crate::lanes::{Kernel, LANES, Lanes};
 use crate::norm::sum;
 use crate::split::{Block, blocks};
 use crate::weighted::add_each;
-use crate::{Compute, KvCache, KvElement, math};
+use crate::{Compute, KvElement, KvRow, KvRun, KvStore, SeqId, math};
 use std::ops::Range;
 
 /// The shape of a layer's attention.
@@ -20,47 +20,73 @@ pub struct AttentionSpec {
     pub head_dim: usize,
     /// What scores are multiplied with: usually one over the square root of the head size.
     pub scale: f32,
-    /// A token sees itself and so many positions less one before it; `None`: all.
+    /// Length of the sliding window, the row's own position counted; `None`: a row sees all before it.
     pub window: Option<usize>,
 }
 
-/// Attention of consecutive tokens, the first at `first_position`, over what the cache holds of
-/// `layer`, their own keys and values included.
+/// Attention of rows of any sequences over what the store holds of `layer`, the rows' own keys and values included.
 ///
-/// `q` and `out` are tokens x heads x head size.
+/// `q` and `out` are rows x heads x head size.
 ///
 /// # Panics
-/// When the sizes do not agree or the cache lacks a position.
+/// When the sizes do not agree or the store lacks a position.
 pub fn attention(
     c: &Compute,
     spec: &AttentionSpec,
     q: &[f32],
-    cache: &KvCache,
+    store: &dyn KvStore,
     layer: usize,
-    first_position: usize,
+    rows: &[KvRow],
     out: &mut [f32],
 ) {
     let width = spec.heads * spec.head_dim;
-    let tokens = q.len() / width;
-    assert_eq!((q.len(), out.len()), (tokens * width, tokens * width), "whole tokens of {width}");
-    assert_eq!(cache.head_shape(), (spec.kv_heads, spec.head_dim), "a cache of these heads");
+    let expected = rows.len() * width;
+    assert_eq!((q.len(), out.len()), (expected, expected), "rows of {width} numbers");
+    let shape = store.shape();
+    let heads = (shape.kv_heads, shape.head_dim);
+    assert_eq!(heads, (spec.kv_heads, spec.head_dim), "a store of these heads");
     assert!(spec.heads.is_multiple_of(spec.kv_heads), "heads share KV heads evenly");
-    assert!(spec.window != Some(0), "a token sees at least itself");
-    let end = first_position + tokens;
-    assert!(end <= cache.filled(layer), "layer {layer} lacks positions up to {end}");
-    let touched = 2 * tokens * end.min(spec.window.unwrap_or(end)) * cache.row_bytes() * spec.heads;
-    c.share(touched, blocks(out, width, spec.head_dim), |block| {
-        c.path().run(Head { spec, q, cache, layer, first_position, block });
+    assert!(spec.window != Some(0), "a row sees at least itself");
+    let seen: usize = rows.iter().map(|row| seen(row.position, spec.window).len()).sum();
+    let touched = 2 * seen * shape.row_bytes() * spec.heads;
+    c.share(touched, pieces(spec, q, rows, out), |(rows, q, block)| {
+        c.path().run(Head { spec, q, store, layer, rows, block });
     });
 }
 
-/// One query head of all tokens.
+/// Rows of one sequence that one thread computes one after the other: they read the same keys and values.
+const TOGETHER: usize = 16;
+
+/// The work in pieces: some rows of one sequence with their queries, and the part of the result for one head.
+fn pieces<'a>(
+    spec: &AttentionSpec,
+    mut q: &'a [f32],
+    rows: &'a [KvRow],
+    mut out: &'a mut [f32],
+) -> impl Iterator<Item = (&'a [KvRow], &'a [f32], Block<'a>)> + Send {
+    let (width, head_dim) = (spec.heads * spec.head_dim, spec.head_dim);
+    let groups = rows.chunk_by(|a, b| a.seq == b.seq).flat_map(|rows| rows.chunks(TOGETHER));
+    let groups: Vec<_> = groups
+        .map(|rows| {
+            let (head, rest) = std::mem::take(&mut out).split_at_mut(rows.len() * width);
+            let (queries, others) = q.split_at(rows.len() * width);
+            (out, q) = (rest, others);
+            (rows, queries, head)
+        })
+        .collect();
+    groups.into_iter().flat_map(move |(rows, q, out)| {
+        blocks(out, width, head_dim).map(move |block| (rows, q, block))
+    })
+}
+
+/// One query head of some rows of one sequence.
 struct Head<'a, 'b> {
     spec: &'a AttentionSpec,
+    /// Queries of all heads.
     q: &'a [f32],
-    cache: &'a KvCache,
+    store: &'a dyn KvStore,
     layer: usize,
-    first_position: usize,
+    rows: &'a [KvRow],
     block: Block<'b>,
 }
 
@@ -69,7 +95,7 @@ impl Kernel for Head<'_, '_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        match self.cache.element() {
+        match self.store.shape().element {
             KvElement::F32 => self.run_on::<L, F32>(lanes),
             KvElement::F16 => self.run_on::<L, F16>(lanes),
         }
@@ -78,42 +104,69 @@ impl Kernel for Head<'_, '_> {
 
 impl Head<'_, '_> {
     #[inline(always)]
-    fn run_on<L: Lanes, E: Element>(mut self, lanes: L) {
-        let spec = self.spec;
-        let kv_head = self.block.first / spec.head_dim / (spec.heads / spec.kv_heads);
-        let keys = self.cache.keys(self.layer, kv_head);
-        let values = self.cache.values(self.layer, kv_head);
-        let row_bytes = self.cache.row_bytes();
-        let mut scores = Vec::with_capacity(self.first_position + self.block.tokens.len());
-        for (token, out) in self.block.tokens.iter_mut().enumerate() {
-            let q = &self.q[token * spec.heads * spec.head_dim + self.block.first..];
-            let q = &q[..spec.head_dim];
-            let seen = seen(self.first_position + token, spec.window);
-            let bytes = seen.start * row_bytes..seen.end * row_bytes;
+    fn run_on<L: Lanes, E: Element>(self, lanes: L) {
+        let Head { spec, q, store, layer, rows, block } = self;
+        let head = block.first / spec.head_dim / (spec.heads / spec.kv_heads);
+        let row_bytes = store.shape().row_bytes();
+        let mut scores = Vec::new();
+        for (index, (row, out)) in rows.iter().zip(block.tokens).enumerate() {
+            let q = &q[index * spec.heads * spec.head_dim + block.first..][..spec.head_dim];
+            let seen = seen(row.position, spec.window);
+            let runs = || Runs { store, layer, head, seq: row.seq, left: seen.clone() };
             scores.clear();
             scores.resize(seen.len(), 0.0);
-            score::<L, E>(lanes, q, &keys[bytes.clone()], spec.scale, &mut scores);
+            let mut rest = scores.as_mut_slice();
+            for KvRun { keys, .. } in runs() {
+                let (here, after) = rest.split_at_mut(keys.len() / row_bytes);
+                let key = |index: usize| &keys[index * row_bytes..][..row_bytes];
+                dot_each::<L, E>(lanes, here.len(), key, q, |index, dot| {
+                    here[index] = dot * spec.scale;
+                });
+                rest = after;
+            }
             softmax(&mut scores);
             out.fill(0.0);
-            let values = &values[bytes];
-            let value = |index: usize| (scores[index], &values[index * row_bytes..][..row_bytes]);
-            add_each::<L, E>(lanes, scores.len(), value, out);
+            let mut rest = scores.as_slice();
+            for KvRun { values, .. } in runs() {
+                let (here, after) = rest.split_at(values.len() / row_bytes);
+                let value = |index: usize| (here[index], &values[index * row_bytes..][..row_bytes]);
+                add_each::<L, E>(lanes, here.len(), value, out);
+                rest = after;
+            }
         }
     }
 }
 
-/// Positions that a token at `position` sees.
+/// Keys and values of some positions in the pieces that they lie in.
+struct Runs<'a> {
+    store: &'a dyn KvStore,
+    layer: usize,
+    head: usize,
+    seq: SeqId,
+    left: Range<usize>,
+}
+
+impl<'a> Iterator for Runs<'a> {
+    type Item = KvRun<'a>;
+
+    fn next(&mut self) -> Option<KvRun<'a>> {
+        if self.left.is_empty() {
+            return None;
+        }
+        let row = KvRow { seq: self.seq, position: self.left.start };
+        let run = self.store.run(self.layer, self.head, row);
+        let row_bytes = self.store.shape().row_bytes();
+        let count = self.left.len().min(run.keys.len() / row_bytes);
+        self.left.start += count;
+        let bytes = count * row_bytes;
+        Some(KvRun { keys: &run.keys[..bytes], values: &run.values[..bytes] })
+    }
+}
+
+/// Positions that a row at `position` sees.
 fn seen(position: usize, window: Option<usize>) -> Range<usize> {
     let end = position + 1;
     end.saturating_sub(window.unwrap_or(end))..end
-}
-
-/// The scaled dot product of `q` with every key.
-#[inline(always)]
-fn score<L: Lanes, E: Element>(lanes: L, q: &[f32], keys: &[u8], scale: f32, scores: &mut [f32]) {
-    let row_bytes = keys.len() / scores.len();
-    let key = |index: usize| &keys[index * row_bytes..][..row_bytes];
-    dot_each::<L, E>(lanes, scores.len(), key, q, |index, dot| scores[index] = dot * scale);
 }
 
 /// Scores to probabilities. Maximum and sum run in the lanes of the contract.

@@ -1,8 +1,8 @@
 //! What can go wrong outside a caller's control: sizes read from files, and what the machine offers.
 
-use crate::{DType, Isa};
+use crate::{DType, Isa, KvElement};
 
-/// Why a kernel object could not be made. The kernels themselves cannot fail.
+/// Why a kernel object could not be made, or keys and values not be stored. Computing cannot fail.
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
     /// The bytes of a matrix are not as many as its shape needs.
@@ -45,11 +45,35 @@ pub enum KernelError {
         /// What the thread pool said.
         cause: rayon::ThreadPoolBuildError,
     },
-    /// The system refuses the memory of the KV cache.
-    #[error("the system refuses a KV cache of {bytes} bytes: ask for a shorter context")]
+    /// The system refuses the memory of a page of keys and values.
+    #[error("the system refuses {bytes} bytes for keys and values: ask for a shorter context")]
     KvCacheTooLarge {
         /// Bytes needed, saturated.
         bytes: u64,
+    },
+    /// Too few pages of keys and values are free.
+    #[error("{needed} pages of keys and values are needed, {free} of {pages} are free")]
+    KvPagesExhausted {
+        /// Pages that are needed beside those that the sequence holds.
+        needed: usize,
+        /// Pages that no sequence holds.
+        free: usize,
+        /// Pages in all.
+        pages: usize,
+    },
+    /// A key or value is not a finite number of the type it is stored in.
+    #[error(
+        "a key or value of layer {layer} at position {position} is {value}, which {element} does not hold"
+    )]
+    KvOverflow {
+        /// Decoder layer.
+        layer: usize,
+        /// Position in its sequence.
+        position: usize,
+        /// The number.
+        value: f32,
+        /// How numbers are stored.
+        element: KvElement,
     },
 }
 

@@ -2,6 +2,7 @@
 
 /// How the angles are stretched for contexts longer than a model was first trained on.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum RotaryScaling {
     /// Not at all.
     None,
@@ -19,7 +20,7 @@ pub enum RotaryScaling {
         /// Angles turning more often than this in the original context are fast.
         high: f64,
         /// Context the model was first trained on, in tokens.
-        original_context: f64,
+        original_context: usize,
     },
 }
 
@@ -55,20 +56,28 @@ impl Rotary {
         self.head_dim
     }
 
-    /// Turns `x`, tokens x `heads` x head size, whose first token stands at `first_position`.
+    /// Turns `x`, rows x `heads` x head size, whose rows stand at `positions`.
     ///
     /// # Panics
-    /// When `x` is not a whole number of tokens.
-    pub fn rotate(&self, x: &mut [f32], heads: usize, first_position: usize) {
+    /// When `x` has another size.
+    pub fn rotate(
+        &self,
+        x: &mut [f32],
+        heads: usize,
+        positions: impl ExactSizeIterator<Item = usize>,
+    ) {
         let width = heads * self.head_dim;
-        assert!(width > 0 && x.len().is_multiple_of(width), "rotate takes whole tokens of {width}");
+        assert_eq!(
+            x.len(),
+            positions.len() * width,
+            "rotate takes one row of {width} per position"
+        );
         let mut turns = Vec::with_capacity(self.frequencies.len());
-        for (token, x) in x.chunks_mut(width).enumerate() {
-            let position = (first_position + token) as f64;
+        for (position, x) in positions.zip(x.chunks_mut(width.max(1))) {
             turns.clear();
             turns.extend(self.frequencies.iter().map(|&frequency| {
                 // In f64 and by libm: the system's functions differ between machines.
-                let (sin, cos) = libm::sincos(position * frequency);
+                let (sin, cos) = libm::sincos(position as f64 * frequency);
                 (sin as f32, cos as f32)
             }));
             x.chunks_mut(self.head_dim).for_each(|head| turn(head, &turns));
@@ -83,7 +92,7 @@ impl RotaryScaling {
             RotaryScaling::None => frequency,
             RotaryScaling::Linear { factor } => frequency / factor,
             RotaryScaling::Llama3 { factor, low, high, original_context } => {
-                let turns = original_context * frequency / std::f64::consts::TAU;
+                let turns = original_context as f64 * frequency / std::f64::consts::TAU;
                 let fast = ((turns - low) / (high - low)).clamp(0.0, 1.0);
                 fast * frequency + (1.0 - fast) * frequency / factor
             }

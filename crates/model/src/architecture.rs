@@ -1,8 +1,9 @@
 //! Everything that tells one dense decoder-only model from another, as plain data.
 
 use crate::check::check;
-use crate::{ModelError, Role, TensorSpec};
+use crate::{ModelError, PerLayer, Role, TensorSpec};
 use flint_geometry::{DType, ModelShape, RecordLayout};
+use flint_kernels::{Activation, RotaryScaling};
 use serde::{Deserialize, Serialize};
 
 /// The file that every size is from.
@@ -120,8 +121,9 @@ pub struct Attention {
     pub rotary: Option<RotaryPositions>,
     /// Norm on each query and key head, where the family has one.
     pub head_norm: Option<HeadNorm>,
-    /// How many positions back a token sees, itself included; all when absent.
-    pub window: Option<usize>,
+    /// How many positions back a row of a layer sees, itself included; all when absent.
+    #[serde(default)]
+    pub window: PerLayer<Option<usize>>,
     /// Which projections have a bias.
     pub biases: Biases,
 }
@@ -141,75 +143,20 @@ pub struct RotaryPositions {
     /// Base of the angles.
     pub theta: f64,
     /// How angles are stretched for longer contexts.
-    pub scale: RotaryScale,
-}
-
-/// How rotary angles are stretched.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum RotaryScale {
-    /// Not at all.
-    None,
-    /// All by one factor.
-    Linear {
-        /// How many times longer.
-        factor: f64,
-    },
-    /// Long waves by a factor, short ones not, with a ramp between (Llama 3.1).
-    Llama3 {
-        /// How many times longer.
-        factor: f64,
-        /// Waves longer than the original context over this are stretched whole.
-        low: f64,
-        /// Waves shorter than the original context over this are left alone.
-        high: f64,
-        /// Context of the original training, in tokens.
-        original_context: usize,
-    },
+    pub scale: RotaryScaling,
 }
 
 /// The feed-forward block.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FeedForwardShape {
-    /// Neurons of each layer.
-    pub neurons: usize,
+    /// Neurons of a layer.
+    pub neurons: PerLayer<usize>,
     /// Whether each neuron has a gate row.
     pub gated: bool,
     /// What is applied to the gate (or, without one, to up).
-    pub activation: ActivationKind,
+    pub activation: Activation,
     /// Which projections have a bias.
     pub biases: Biases,
-}
-
-/// The activation of a feed-forward.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum ActivationKind {
-    /// max(x, 0).
-    Relu,
-    /// max(x, 0) squared.
-    SquaredRelu,
-    /// x where x is above the threshold, else 0.
-    FatRelu(f32),
-    /// x times its logistic.
-    Silu,
-    /// GELU with erf.
-    Gelu,
-    /// GELU with tanh.
-    GeluTanh,
-}
-
-impl ActivationKind {
-    /// The kernel for it.
-    pub fn kernel(self) -> flint_kernels::Activation {
-        use flint_kernels::Activation as K;
-        match self {
-            ActivationKind::Relu => K::Relu,
-            ActivationKind::SquaredRelu => K::SquaredRelu,
-            ActivationKind::FatRelu(threshold) => K::FatRelu(threshold),
-            ActivationKind::Silu => K::Silu,
-            ActivationKind::Gelu => K::Gelu,
-            ActivationKind::GeluTanh => K::GeluTanh,
-        }
-    }
 }
 
 /// From the last hidden state to logits.
@@ -227,7 +174,7 @@ impl Architecture {
     /// The sizes that decide bytes, with neurons stored as `element`.
     ///
     /// # Errors
-    /// When a size is zero or does not fit in 32 bits.
+    /// When a size is zero or does not fit in 32 bits, or layers differ in their neurons.
     pub fn shape(&self, element: DType) -> Result<ModelShape, ModelError> {
         let small = |key: &str, value: usize| {
             u32::try_from(value).ok().filter(|&v| v > 0).ok_or_else(|| ModelError::BadValue {
@@ -238,6 +185,12 @@ impl Architecture {
             })
         };
         let width = small("hidden_size", self.hidden)?;
+        let neurons = self.feed_forward.neurons.same().ok_or_else(|| ModelError::BadValue {
+            file: CONFIG,
+            key: "intermediate_size".to_owned(),
+            expected: "the same in all layers".to_owned(),
+            got: format!("up to {}", self.most_neurons()),
+        })?;
         let record =
             RecordLayout::new(element, width, self.feed_forward.gated).ok_or_else(|| {
                 ModelError::BadValue {
@@ -249,12 +202,27 @@ impl Architecture {
             })?;
         Ok(ModelShape {
             layers: small("num_hidden_layers", self.layers)?,
-            neurons: small("intermediate_size", self.feed_forward.neurons)?,
+            neurons: small("intermediate_size", neurons)?,
             vocabulary: small("vocab_size", self.vocabulary)?,
             context: small("max_position_embeddings", self.context)?,
             kv_width: small("num_key_value_heads", self.kv_width())?,
             record,
         })
+    }
+
+    /// How many positions back a row of `layer` sees, itself included; all when `None`.
+    pub fn window(&self, layer: usize) -> Option<usize> {
+        self.attention.window.at(layer)
+    }
+
+    /// Neurons of `layer`.
+    pub fn neurons(&self, layer: usize) -> usize {
+        self.feed_forward.neurons.at(layer)
+    }
+
+    /// Neurons of the layer that has most.
+    pub fn most_neurons(&self) -> usize {
+        self.feed_forward.neurons.values().max().unwrap_or(0)
     }
 
     /// Width of one layer's keys.

@@ -2,11 +2,12 @@
 //! may come from a stranger.
 //!
 //! Attacks that end here, each with a test in `tests/it/stored.rs`: sizes of zero, sizes whose product wraps, more
-//! key heads than heads, positions past their table, norms and rotary angles that are infinite or none, other
+//! key heads than heads, positions past their table, lists of other
+//! lengths than there are layers, norms and rotary angles that are infinite or none, other
 //! types, nesting without end.
 
 use crate::config::{LARGEST, MOST_LAYERS};
-use crate::{Architecture, ModelError, NormKind, RotaryScale};
+use crate::{Architecture, ModelError, NormKind, PerLayer, RotaryScaling};
 
 /// Most numbers of keys, for all layers and the whole context.
 const MOST_KEYS: usize = 1 << 56;
@@ -34,7 +35,10 @@ fn numbers(a: &Architecture) -> Result<(), Wrong> {
     size("layers", a.layers, MOST_LAYERS)?;
     size("context", a.context, largest)?;
     size("embedding.width", a.embedding.width, largest)?;
-    size("feed_forward.neurons", a.feed_forward.neurons, largest)?;
+    each("feed_forward.neurons", &a.feed_forward.neurons, a.layers)?;
+    for neurons in a.feed_forward.neurons.values() {
+        size("feed_forward.neurons", neurons, largest)?;
+    }
     size("attention.heads", attention.heads, largest)?;
     size("attention.head_dim", attention.head_dim, largest / attention.heads)?;
     size("attention.kv_heads", attention.kv_heads, attention.heads)?;
@@ -49,7 +53,8 @@ fn numbers(a: &Architecture) -> Result<(), Wrong> {
     let product = numbers.iter().try_fold(1usize, |all, &size| all.checked_mul(size));
     let fits = product.is_some_and(|product| product <= MOST_KEYS);
     hold("context", fits, "a KV cache of at most 2^56 numbers", a.context)?;
-    if let Some(window) = attention.window {
+    each("attention.window", &attention.window, a.layers)?;
+    for window in attention.window.values().flatten() {
         size("attention.window", window, largest)?;
     }
     if let Some(learned) = &a.embedding.learned_positions {
@@ -75,9 +80,9 @@ fn rotary(a: &Architecture) -> Result<(), Wrong> {
     };
     positive("rotary.theta", rotary.theta)?;
     match rotary.scale {
-        RotaryScale::None => Ok(()),
-        RotaryScale::Linear { factor } => positive("rotary.factor", factor),
-        RotaryScale::Llama3 { factor, low, high, original_context } => {
+        RotaryScaling::None => Ok(()),
+        RotaryScaling::Linear { factor } => positive("rotary.factor", factor),
+        RotaryScaling::Llama3 { factor, low, high, original_context } => {
             positive("rotary.factor", factor)?;
             positive("rotary.low", low)?;
             positive("rotary.high", high)?;
@@ -85,6 +90,13 @@ fn rotary(a: &Architecture) -> Result<(), Wrong> {
             size("rotary.original_context", original_context, LARGEST as usize)
         }
     }
+}
+
+/// Checks that a list of what layers have is one of all layers.
+fn each<T>(key: &str, of: &PerLayer<T>, layers: usize) -> Result<(), Wrong> {
+    let PerLayer::Each(values) = of else { return Ok(()) };
+    let expected = format!("one value for each of {layers} layers");
+    hold(key, values.len() == layers, &expected, format!("a list of {}", values.len()))
 }
 
 fn norm(key: &str, kind: NormKind) -> Result<(), Wrong> {

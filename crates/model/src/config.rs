@@ -21,6 +21,9 @@ pub(crate) const LARGEST: u64 = 1 << 28;
 /// No model comes near this; each layer is a list of tensors to look for.
 pub(crate) const MOST_LAYERS: usize = 1 << 14;
 
+/// Where a configuration lists what kind each layer is of.
+const LAYER_TYPES: &str = "layer_types";
+
 /// The settings of a checkpoint, or of one section of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -207,20 +210,24 @@ impl Config {
         }
     }
 
-    /// Which layers see only a window, where the configuration lists them: all or none of them.
-    pub(crate) fn windowed_layers(&self) -> Result<Option<bool>, ModelError> {
-        const KEY: &str = "layer_types";
-        let Some(value) = self.value(KEY) else { return Ok(None) };
-        let all = |kind: &str| {
-            value.as_array().is_some_and(|kinds| kinds.iter().all(|each| each == kind))
+    /// Whether each layer sees only a window, where the configuration lists that.
+    pub(crate) fn windowed_layers(&self, layers: usize) -> Result<Option<Vec<bool>>, ModelError> {
+        let Some(value) = self.value(LAYER_TYPES) else { return Ok(None) };
+        let kind = |kind: &Value| match kind.as_str() {
+            Some("full_attention") => Some(false),
+            Some("sliding_attention") => Some(true),
+            _ => None,
         };
-        match (all("full_attention"), all("sliding_attention")) {
-            (true, _) => Ok(Some(false)),
-            (false, true) => Ok(Some(true)),
-            (false, false) => {
-                Err(self.bad(KEY, "all full_attention or all sliding_attention", value))
-            }
-        }
+        let kinds = value.as_array().filter(|kinds| kinds.len() == layers);
+        let windowed: Option<Vec<bool>> = kinds.and_then(|kinds| kinds.iter().map(kind).collect());
+        let expected = || format!("{layers} times full_attention or sliding_attention");
+        windowed.map(Some).ok_or_else(|| self.bad(LAYER_TYPES, &expected(), value))
+    }
+
+    /// An error for a list of layers that are not of one kind.
+    pub(crate) fn mixed_layers(&self) -> ModelError {
+        let value = self.value(LAYER_TYPES).unwrap_or(&Value::Null);
+        self.bad(LAYER_TYPES, "all full_attention or all sliding_attention", value)
     }
 }
 

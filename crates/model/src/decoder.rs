@@ -1,13 +1,15 @@
-//! One decoder for every dense family: embeds, runs a layer, turns the last hidden state into logits.
+//! One decoder for every dense family, cut into what a device would do as a whole: [`Decoder::embed`],
+//! [`Decoder::attend`], [`Decoder::add`] and [`Decoder::logits`], beside the [`FeedForward`]. [`Decoder::layer`] puts
+//! them together.
 
 mod attention;
 
 use crate::architecture::{Architecture, NormKind, NormPlace, Residual};
-use crate::{Affine, FeedForward, LayerPart, ModelError, Role, Weights};
+use crate::{Affine, Batch, FeedForward, LayerPart, ModelError, Role, Weights};
 use candle_core::Tensor;
-use flint_kernels::{Compute, KvCache, Rotary, ops};
+use flint_kernels::{Compute, KvStore, Rotary, ops};
 
-/// The computation of a model; weights, neurons and the KV cache belong to the caller.
+/// The computation of a model; weights, neurons, keys and values belong to the caller.
 #[derive(Debug)]
 pub struct Decoder {
     architecture: Architecture,
@@ -15,16 +17,16 @@ pub struct Decoder {
     rotary: Option<Rotary>,
 }
 
-/// What one forward pass over consecutive tokens works with.
+/// What one forward pass over a batch works with.
 pub struct Pass<'a> {
     /// Embeddings, attention matrices, norms.
     pub weights: &'a mut dyn Weights,
     /// The neurons.
     pub feed_forward: &'a mut dyn FeedForward,
     /// Keys and values of earlier positions; those of this pass are added.
-    pub cache: &'a mut KvCache,
-    /// Position of the first token of this pass.
-    pub first_position: usize,
+    pub kv: &'a mut dyn KvStore,
+    /// The rows.
+    pub batch: &'a Batch,
 }
 
 impl Decoder {
@@ -39,28 +41,37 @@ impl Decoder {
         &self.architecture
     }
 
-    /// The hidden state before the first layer: (tokens x hidden).
+    /// The hidden state before the first layer: (rows x hidden).
     ///
     /// # Errors
     /// When a table is missing.
     ///
     /// # Panics
-    /// When a token is outside the vocabulary or a position outside a learned table.
-    pub fn embed(&self, pass: &mut Pass<'_>, tokens: &[u32]) -> Result<Tensor, ModelError> {
+    /// When a token is outside the vocabulary or a position outside a learned table: [`Batch::check`] tells.
+    pub fn embed(&self, weights: &mut dyn Weights, batch: &Batch) -> Result<Tensor, ModelError> {
         let embedding = &self.architecture.embedding;
-        let mut hidden = pass.weights.embed(Role::TokenEmbedding, tokens)?;
+        let tokens: Vec<u32> = batch.rows().iter().map(|row| row.token).collect();
+        let mut hidden = weights.embed(Role::TokenEmbedding, &tokens)?;
         if embedding.width != self.architecture.hidden {
-            hidden = pass.weights.linear(Role::ProjectIn, None, &hidden)?;
+            hidden = weights.linear(Role::ProjectIn, None, &hidden)?;
         }
         if let Some(learned) = &embedding.learned_positions {
-            let first = pass.first_position + learned.offset;
-            let rows: Vec<u32> = (first..first + tokens.len()).map(|row| row as u32).collect();
-            hidden = (hidden + pass.weights.embed(Role::Positions, &rows)?)?;
+            let positions = batch.rows().iter().map(|row| (row.position + learned.offset) as u32);
+            let rows: Vec<u32> = positions.collect();
+            hidden = self.add(hidden, &weights.embed(Role::Positions, &rows)?)?;
         }
         Ok(hidden)
     }
 
-    /// Runs one layer over `hidden` (tokens x hidden).
+    /// The hidden state with the sum of a block added.
+    ///
+    /// # Errors
+    /// When the two differ in shape.
+    pub fn add(&self, hidden: Tensor, sum: &Tensor) -> Result<Tensor, ModelError> {
+        Ok((hidden + sum)?)
+    }
+
+    /// Runs one layer over `hidden` (rows x hidden).
     ///
     /// # Errors
     /// When a tensor is missing or the feed-forward fails.
@@ -88,21 +99,26 @@ impl Decoder {
         let attention_norm = |x| Role::Layer(layer, LayerPart::AttentionNorm(x));
         let feed_forward_norm = |x| Role::Layer(layer, LayerPart::FeedForwardNorm(x));
 
-        if before && pass.feed_forward.foresees(hidden.dim(0)?) {
-            let guess = self.norm(pass, feed_forward_norm, &hidden)?;
-            pass.feed_forward.foresee(layer, &guess)?;
+        if before && pass.feed_forward.wants_prefetch(hidden.dim(0)?) {
+            let approximate = self.norm(pass.weights, feed_forward_norm, &hidden)?;
+            pass.feed_forward.prefetch(layer, &approximate)?;
         }
-        let input = if before { self.norm(pass, attention_norm, &hidden)? } else { hidden.clone() };
-        let mut hidden = (hidden + self.attention(pass, layer, &input)?)?;
+        let input = match before {
+            true => self.norm(pass.weights, attention_norm, &hidden)?,
+            false => hidden.clone(),
+        };
+        let mut hidden = self.add(hidden, &self.attend(pass, layer, &input)?)?;
         if !before {
-            hidden = self.norm(pass, attention_norm, &hidden)?;
+            hidden = self.norm(pass.weights, attention_norm, &hidden)?;
         }
-        let input =
-            if before { self.norm(pass, feed_forward_norm, &hidden)? } else { hidden.clone() };
+        let input = match before {
+            true => self.norm(pass.weights, feed_forward_norm, &hidden)?,
+            false => hidden.clone(),
+        };
         pass.feed_forward.begin(layer, &input)?;
-        let mut hidden = (hidden + self.feed_forward(pass, layer, &input)?)?;
+        let mut hidden = self.add(hidden, &self.feed_forward(pass, layer, &input)?)?;
         if !before {
-            hidden = self.norm(pass, feed_forward_norm, &hidden)?;
+            hidden = self.norm(pass.weights, feed_forward_norm, &hidden)?;
         }
         Ok(hidden)
     }
@@ -114,18 +130,18 @@ impl Decoder {
         layer: usize,
         hidden: Tensor,
     ) -> Result<Tensor, ModelError> {
-        let input =
-            self.norm(pass, |x| Role::Layer(layer, LayerPart::AttentionNorm(x)), &hidden)?;
-        let own_norm = self.architecture.residual == Residual::ParallelTwoNorms;
-        let neurons_input = if own_norm {
-            self.norm(pass, |x| Role::Layer(layer, LayerPart::FeedForwardNorm(x)), &hidden)?
-        } else {
-            input.clone()
+        let attention_norm = |x| Role::Layer(layer, LayerPart::AttentionNorm(x));
+        let feed_forward_norm = |x| Role::Layer(layer, LayerPart::FeedForwardNorm(x));
+        let input = self.norm(pass.weights, attention_norm, &hidden)?;
+        let neurons_input = match self.architecture.residual {
+            Residual::ParallelTwoNorms => self.norm(pass.weights, feed_forward_norm, &hidden)?,
+            _ => input.clone(),
         };
         pass.feed_forward.begin(layer, &neurons_input)?;
-        let attention = self.attention(pass, layer, &input)?;
+        let attention = self.attend(pass, layer, &input)?;
         let neurons = self.feed_forward(pass, layer, &neurons_input)?;
-        Ok((hidden + (attention + neurons)?)?)
+        let sum = self.add(attention, &neurons)?;
+        self.add(hidden, &sum)
     }
 
     /// Finishes the feed-forward and adds the bias of the down projection.
@@ -143,21 +159,36 @@ impl Decoder {
         add_row(&sum, bias)
     }
 
-    /// Logits of each row of `hidden`, the output of the last layer: (tokens x vocabulary).
+    /// The rows of `hidden` whose logits are wanted, in the order of the batch.
+    ///
+    /// # Errors
+    /// When `hidden` is not a contiguous f32 tensor.
+    ///
+    /// # Panics
+    /// When it has fewer rows than the batch.
+    pub fn wanted(&self, batch: &Batch, hidden: &Tensor) -> Result<Tensor, ModelError> {
+        let width = self.architecture.hidden;
+        let rows = ops::with_slice(hidden, |all| {
+            batch.wanted().flat_map(|row| all[row * width..][..width].to_vec()).collect()
+        });
+        Ok(ops::from_vec(rows?, (batch.wanted().count(), width))?)
+    }
+
+    /// Logits of each row of `hidden`, the output of the last layer: (rows x vocabulary).
     ///
     /// # Errors
     /// When a tensor is missing.
-    pub fn logits(&self, pass: &mut Pass<'_>, hidden: &Tensor) -> Result<Tensor, ModelError> {
+    pub fn logits(&self, weights: &mut dyn Weights, hidden: &Tensor) -> Result<Tensor, ModelError> {
         let architecture = &self.architecture;
         let mut hidden = hidden.clone();
         if architecture.final_norm {
-            hidden = self.norm(pass, Role::FinalNorm, &hidden)?;
+            hidden = self.norm(weights, Role::FinalNorm, &hidden)?;
         }
         if architecture.embedding.width != architecture.hidden {
-            hidden = pass.weights.linear(Role::ProjectOut, None, &hidden)?;
+            hidden = weights.linear(Role::ProjectOut, None, &hidden)?;
         }
         let bias = architecture.head.bias.then_some(Role::HeadBias);
-        let logits = pass.weights.linear(architecture.head_matrix(), bias, &hidden)?;
+        let logits = weights.linear(architecture.head_matrix(), bias, &hidden)?;
         if architecture.head.scale == 1.0 {
             return Ok(logits);
         }
@@ -166,33 +197,33 @@ impl Decoder {
 
     fn norm(
         &self,
-        pass: &Pass<'_>,
+        weights: &dyn Weights,
         role: impl Fn(Affine) -> Role,
         hidden: &Tensor,
     ) -> Result<Tensor, ModelError> {
-        self.norm_rows(self.architecture.norm, pass, role, hidden)
+        self.norm_rows(self.architecture.norm, weights, role, hidden)
     }
 
     /// Norms each row of `x`, as wide as its last dimension.
     fn norm_rows(
         &self,
         kind: NormKind,
-        pass: &Pass<'_>,
+        weights: &dyn Weights,
         role: impl Fn(Affine) -> Role,
         x: &Tensor,
     ) -> Result<Tensor, ModelError> {
         let compute = &self.compute;
         match kind {
             NormKind::Layer { epsilon, affine: true } => {
-                let weight = pass.weights.vector(role(Affine::Weight))?;
-                let bias = pass.weights.vector(role(Affine::Bias))?;
+                let weight = weights.vector(role(Affine::Weight))?;
+                let bias = weights.vector(role(Affine::Bias))?;
                 Ok(ops::layer_norm(x, compute, Some(weight), Some(bias), epsilon)?)
             }
             NormKind::Layer { epsilon, affine: false } => {
                 Ok(ops::layer_norm(x, compute, None, None, epsilon)?)
             }
             NormKind::Rms { epsilon } => {
-                let weight = pass.weights.vector(role(Affine::Weight))?;
+                let weight = weights.vector(role(Affine::Weight))?;
                 Ok(ops::rms_norm(x, compute, weight, epsilon)?)
             }
         }

@@ -1,5 +1,7 @@
 //! What can be wrong with a model description, its weights, or a forward pass.
 
+use flint_kernels::{KernelError, SeqId};
+
 /// Why a model cannot be described or run.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -67,6 +69,42 @@ pub enum ModelError {
         /// Sizes found.
         got: Vec<usize>,
     },
+    /// A batch without rows.
+    #[error("a batch has at least one row")]
+    EmptyBatch,
+    /// A row does not continue its sequence.
+    #[error("a row stands at position {position}, but its sequence goes on at {next}")]
+    PositionOutOfOrder {
+        /// Position of the row.
+        position: usize,
+        /// The position that comes next.
+        next: usize,
+    },
+    /// A row stands where the model has no position.
+    #[error("position {position} is beyond the model's context of {context} tokens")]
+    PositionBeyondContext {
+        /// Position of the row.
+        position: usize,
+        /// Longest context of the model.
+        context: usize,
+    },
+    /// A token is not one of the model's.
+    #[error("token {token} is outside the vocabulary of {vocabulary}")]
+    UnknownToken {
+        /// The token.
+        token: u32,
+        /// Tokens that the model knows.
+        vocabulary: usize,
+    },
+    /// A row names a sequence that does not exist, or no longer.
+    #[error("there is no sequence {seq:?}")]
+    UnknownSequence {
+        /// The name.
+        seq: SeqId,
+    },
+    /// Keys and values cannot be stored.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
     /// The caller's feed-forward or weights failed (a read, usually).
     #[error("{0}")]
     Supplier(Box<dyn std::error::Error + Send + Sync>),

@@ -16,30 +16,30 @@ use std::ops::Deref;
 /// attention and feed-forward run in parallel, attention is computed between the two, so an
 /// implementation that predicts and reads should start doing so in `begin`.
 pub trait FeedForward {
-    /// Whether [`FeedForward::foresee`] would use what it is told about `positions` positions.
-    fn foresees(&self, positions: usize) -> bool {
-        let _ = positions;
+    /// Whether [`FeedForward::prefetch`] would use what it is told about `rows` rows.
+    fn wants_prefetch(&self, rows: usize) -> bool {
+        let _ = rows;
         false
     }
 
     /// Tells, before the attention of `layer`, what its up projection would multiply if that attention
-    /// added nothing: (positions x hidden). Close enough to guess which neurons will be needed, so that
+    /// added nothing: (rows x hidden). Close enough to predict which neurons will be needed, so that
     /// reads of them can overlap with attention. The result must not depend on it.
     ///
     /// # Errors
-    /// When the guess cannot be made.
-    fn foresee(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
+    /// When the prediction cannot be made.
+    fn prefetch(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
         let _ = (layer, input);
         Ok(())
     }
 
-    /// Tells what the up projection of `layer` will multiply: (positions x hidden).
+    /// Tells what the up projection of `layer` will multiply: (rows x hidden).
     ///
     /// # Errors
     /// When work cannot be started.
     fn begin(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError>;
 
-    /// The sum over neurons of activation x down column: (positions x hidden). `weights` are the dense ones, for a
+    /// The sum over neurons of activation x down column: (rows x hidden). `weights` are the dense ones, for a
     /// feed-forward that is held as matrices among them.
     ///
     /// # Errors
@@ -86,7 +86,7 @@ impl<B: Deref<Target = [u8]>> InMemoryFeedForward<B> {
         InMemoryFeedForward { compute, layout, activation, groups }
     }
 
-    /// Activations of every neuron of `layer`: positions x neurons.
+    /// Activations of every neuron of `layer`: rows x neurons.
     ///
     /// # Errors
     /// When `input` is no contiguous f32 tensor.

@@ -16,6 +16,7 @@
 //! ```
 
 mod architecture;
+mod batch;
 mod check;
 mod config;
 mod decoder;
@@ -23,18 +24,22 @@ mod error;
 mod family;
 mod feed_forward;
 mod habits;
+mod per_layer;
 mod role;
 mod source;
 mod weights;
 
 pub use architecture::{
-    ActivationKind, Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, HeadNorm,
-    LearnedPositions, NormKind, NormPlace, Residual, RotaryPositions, RotaryScale,
+    Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, HeadNorm, LearnedPositions,
+    NormKind, NormPlace, Residual, RotaryPositions,
 };
+pub use batch::{Batch, Row, Span};
 pub use decoder::{Decoder, Pass};
 pub use error::ModelError;
 pub use family::{Description, Family, describe, supported};
 pub use feed_forward::{FeedForward, InMemoryFeedForward, MatrixFeedForward, MemoryGroup};
+pub use flint_kernels::{Activation, RotaryScaling};
+pub use per_layer::PerLayer;
 pub use role::{Affine, LayerPart, Role, TensorSpec};
 pub use source::{NeuronSources, Rows, Source};
 pub use weights::{InMemoryWeights, Weights};

@@ -214,7 +214,7 @@ impl List {
 
     fn feed_forward(&mut self, a: &Architecture, layer: usize) {
         let part = |part| Role::Layer(layer, part);
-        let (neurons, bias) = (a.feed_forward.neurons, a.feed_forward.biases.into);
+        let (neurons, bias) = (a.neurons(layer), a.feed_forward.biases.into);
         if a.feed_forward.gated {
             self.linear(neurons, a.hidden, bias, |x| part(LayerPart::Gate(x)));
         }

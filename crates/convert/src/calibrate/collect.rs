@@ -5,9 +5,11 @@ use super::states::{FileStates, StatesWriter};
 use super::work::WorkDirectory;
 use super::{CalibrateEvent, Sizes};
 use crate::CalibrateError;
-use flint_engine::{Halt, ModelFiles};
-use flint_kernels::{Compute, DType, KvCache, KvElement, MatrixView, matmul, ops};
-use flint_model::{Decoder, ModelError, Pass, Role};
+use flint_engine::{CancelToken, ModelFiles};
+use flint_kernels::{
+    Compute, DType, KvElement, KvShape, KvStore, MatrixView, PagedKv, matmul, ops,
+};
+use flint_model::{Batch, Decoder, ModelError, Pass, Role};
 use flint_predictor::States;
 use std::time::{Duration, Instant};
 
@@ -41,7 +43,7 @@ pub(super) fn collect(
     work: &WorkDirectory,
     tokens: &[u32],
     compute: &Compute,
-    halt: &Halt,
+    cancel: &CancelToken,
     listen: &mut dyn FnMut(CalibrateEvent),
 ) -> Result<(), CalibrateError> {
     let layers = files.architecture().layers;
@@ -49,7 +51,7 @@ pub(super) fn collect(
         embed(files, work, tokens, compute)?;
     }
     for layer in 0..layers {
-        halt.check()?;
+        cancel.check()?;
         if !work.has(&states_file(layer)) {
             collect_layer(files, work, layer, compute)?;
             work.drop_file(&hidden_file(layer));
@@ -69,11 +71,15 @@ fn decoder(files: &ModelFiles, compute: &Compute) -> Decoder {
 }
 
 /// Keys and values of one window; only the layer at work touches its part.
-fn kv_cache(files: &ModelFiles) -> Result<KvCache, CalibrateError> {
+fn store(files: &ModelFiles) -> PagedKv {
     let architecture = files.architecture();
-    let (kv_heads, head_dim) = (architecture.attention.kv_heads, architecture.attention.head_dim);
-    let (layers, context) = (architecture.layers, window(files));
-    Ok(KvCache::new(layers, context, kv_heads, head_dim, KvElement::F32)?)
+    let shape = KvShape {
+        layers: architecture.layers,
+        kv_heads: architecture.attention.kv_heads,
+        head_dim: architecture.attention.head_dim,
+        element: KvElement::F32,
+    };
+    PagedKv::new(shape, PagedKv::PAGE_TOKENS, window(files).div_ceil(PagedKv::PAGE_TOKENS))
 }
 
 /// Hidden states before the first layer: each window begins at position 0.
@@ -85,19 +91,12 @@ fn embed(
 ) -> Result<(), CalibrateError> {
     let wanted = |role| matches!(role, Role::TokenEmbedding | Role::Positions | Role::ProjectIn);
     let mut weights = dense(files, compute, wanted)?;
-    let neurons = LayerNeurons { records: Vec::new(), gate_bias: None, up_bias: None };
-    let mut idle = Capture::new(files, neurons, compute)?;
-    let (decoder, mut cache) = (decoder(files, compute), kv_cache(files)?);
-    let mut pass = Pass {
-        weights: &mut weights,
-        feed_forward: &mut idle,
-        cache: &mut cache,
-        first_position: 0,
-    };
+    let decoder = decoder(files, compute);
+    let seq = store(files).sequence();
     write(work, &hidden_file(0), |writer| {
         for window in tokens.chunks(window(files)) {
-            let hidden = decoder.embed(&mut pass, window)?;
-            writer(&hidden)?;
+            let batch = Batch::of_tokens(seq, 0, window, |_| false)?;
+            writer(&decoder.embed(&mut weights, &batch)?)?;
         }
         Ok(())
     })
@@ -117,7 +116,8 @@ fn collect_layer(
         dense(files, compute, |role| matches!(role, Role::Layer(l, _) if l == layer))?;
     let neurons = LayerNeurons::read(files.bundle()?, layer, compute)?;
     let mut capture = Capture::new(files, neurons, compute)?;
-    let (decoder, mut cache) = (decoder(files, compute), kv_cache(files)?);
+    let (decoder, mut kv) = (decoder(files, compute), store(files));
+    let seq = kv.sequence();
     let states = work.file(&format!("{}.partial", states_file(layer)));
     let mut seen = StatesWriter::create(&states).map_err(|cause| work.error(&states, cause))?;
     let tokens = before.tokens();
@@ -128,12 +128,11 @@ fn collect_layer(
             rows.resize(count * width, 0.0);
             before.read(first, &mut rows).map_err(fail)?;
             let hidden = ops::from_vec(rows.clone(), (count, width)).map_err(ModelError::from)?;
-            let mut pass = Pass {
-                weights: &mut weights,
-                feed_forward: &mut capture,
-                cache: &mut cache,
-                first_position: 0,
-            };
+            // What the tokens are does not matter any more.
+            let batch = Batch::of_tokens(seq, 0, &vec![0; count], |_| false)?;
+            kv.truncate(seq, 0);
+            let (weights, feed_forward) = (&mut weights, &mut capture);
+            let mut pass = Pass { weights, feed_forward, kv: &mut kv, batch: &batch };
             writer(&decoder.layer(&mut pass, layer, hidden)?)?;
             seen.extend(&capture.input).map_err(|cause| work.error(&states, cause))?;
         }
@@ -193,10 +192,10 @@ pub(super) fn forecast(
     let rows = 2 + usize::from(a.feed_forward.gated);
     let attention = 2 * a.hidden * (a.query_width() + a.kv_width());
     // Once through the layer, and the deciding rows once more to see who is active.
-    let layer = attention + (rows + 1) * a.hidden * a.feed_forward.neurons;
+    let layer = attention + (rows + 1) * a.hidden * a.most_neurons();
     let work = 2.0 * (layer * a.layers) as f64 * tokens as f64;
     let rate = operations_per_second(compute);
-    let (width, neurons) = (a.hidden as f64, a.feed_forward.neurons as f64);
+    let (width, neurons) = (a.hidden as f64, a.most_neurons() as f64);
     let layer_bytes = files.bundle()?.shape().neuron_bytes() as f64 / a.layers as f64;
     // A rank costs a byte per column and per neuron.
     let rank = layer_bytes * predictors.trained / (width + neurons);

@@ -66,9 +66,9 @@ impl LayerRows {
             rows: records.flat_map(|record| &record[row.clone()]).copied().collect(),
             bias: if layout.is_gated() { neurons.gate_bias } else { neurons.up_bias },
             element: layout.element(),
-            neurons: shape.neurons,
+            neurons: files.architecture().neurons(layer),
             width: layout.width(),
-            activation: shape.activation.kernel(),
+            activation: shape.activation,
         })
     }
 
@@ -114,12 +114,11 @@ impl Capture {
         let feed_forward = &files.architecture().feed_forward;
         let group = MemoryGroup {
             records: neurons.records,
-            neurons: feed_forward.neurons,
+            neurons: files.architecture().most_neurons(),
             gate_bias: neurons.gate_bias,
             up_bias: neurons.up_bias,
         };
-        let (layout, activation) =
-            (files.bundle()?.shape().record, feed_forward.activation.kernel());
+        let (layout, activation) = (files.bundle()?.shape().record, feed_forward.activation);
         let inner = InMemoryFeedForward::new(compute.clone(), layout, activation, vec![group]);
         Ok(Capture { inner, input: Vec::new() })
     }

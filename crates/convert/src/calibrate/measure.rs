@@ -29,7 +29,7 @@ const PERPLEXITY_TOKENS: usize = 50_000;
 impl Training<'_> {
     /// What is stored of each layer, and the loads per token.
     pub(super) fn measure(&self, made: &[MadeLayer]) -> Result<Calibration, CalibrateError> {
-        let neurons = self.files.architecture().feed_forward.neurons;
+        let neurons = self.files.architecture().most_neurons();
         let mut groups = Vec::new();
         for (layer, made) in made.iter().enumerate() {
             let mut states = collect::states(self.files, self.work, layer)?;
@@ -61,7 +61,7 @@ impl Training<'_> {
         &self,
         predictor: &mut dyn Predictor,
     ) -> Result<Vec<LoadsPerToken>, CalibrateError> {
-        let neurons = self.files.architecture().feed_forward.neurons as u32;
+        let neurons = self.files.architecture().most_neurons() as u32;
         load_curve(&self.predicted_sets(predictor)?, neurons)
     }
 
@@ -159,7 +159,7 @@ pub(super) fn perplexity(
     for mode in [Mode::Exact, Mode::Sparse] {
         let found = Measured { options, unseen }.perplexity(mode, None)?;
         // Half a measurement is none.
-        options.halt.check()?;
+        options.cancel.check()?;
         let (mode, place) = match mode {
             Mode::Exact => ("exact", &mut calibration.perplexity_exact),
             Mode::Sparse => ("sparse", &mut calibration.perplexity_sparse),
@@ -202,6 +202,7 @@ impl Measured<'_> {
             some => Prepared::with_predictor(files, run, needed, some)?,
         };
         let mut engine = prepared.load(&mut |_, _| {})?;
-        Ok(flint_engine::perplexity(&mut engine, self.unseen, &mut |_| {})?.perplexity)
+        Ok(flint_engine::perplexity(&mut engine, self.unseen, &self.options.cancel, &mut |_| {})?
+            .perplexity)
     }
 }

@@ -133,7 +133,7 @@ fn predictor(
 ) -> Result<Cats, CalibrateError> {
     let architecture = training.files.architecture();
     let groups = groups.iter().cloned().map(Some).collect();
-    let mut cats = Cats::new(architecture.hidden, architecture.feed_forward.neurons, groups);
+    let mut cats = Cats::new(architecture.hidden, architecture.most_neurons(), groups);
     cats.choose(sparsity)?;
     Ok(cats)
 }

@@ -59,7 +59,7 @@ impl Training<'_> {
         };
         let mut made = Vec::new();
         for (layer, rank) in ranks.into_iter().enumerate() {
-            self.options.halt.check()?;
+            self.options.cancel.check()?;
             let one = match (self.options.kind, rank) {
                 (PredictorKind::LowRank | PredictorKind::Cascade, rank) => {
                     self.trained(layer, rank)?
@@ -154,7 +154,7 @@ impl Training<'_> {
     /// Reads a predictor that an earlier run finished.
     fn parse(&self, layer: usize, blob: &[u8]) -> Result<LowRankGroup, CalibrateError> {
         let architecture = self.files.architecture();
-        let (width, neurons) = (architecture.hidden, architecture.feed_forward.neurons);
+        let (width, neurons) = (architecture.hidden, architecture.most_neurons());
         LowRankGroup::from_bytes(width, neurons, blob)
             .map_err(|fault| flint_predictor::PredictorError::Blob { group: layer, fault }.into())
     }

@@ -57,7 +57,7 @@ pub enum ConvertError {
     },
     /// It was asked to end early.
     #[error("stopped before the end, as asked")]
-    Halted,
+    Cancelled,
     /// The model is not supported, or its configuration is wrong.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -73,7 +73,7 @@ impl ConvertError {
     /// Converting fails on the disk it writes to (1), or on its input (2).
     pub fn exit_status(&self) -> u8 {
         match self {
-            ConvertError::Halted | ConvertError::Bundle(BundleError::Io { .. }) => 1,
+            ConvertError::Cancelled | ConvertError::Bundle(BundleError::Io { .. }) => 1,
             _ => 2,
         }
     }

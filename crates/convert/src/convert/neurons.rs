@@ -28,7 +28,7 @@ impl<'a> Layer<'a> {
         architecture: &Architecture,
         layer: usize,
     ) -> Result<Layer<'a>, ConvertError> {
-        let (neurons, hidden) = (architecture.feed_forward.neurons, architecture.hidden);
+        let (neurons, hidden) = (architecture.most_neurons(), architecture.hidden);
         let sources = family.neurons(architecture, layer);
         let optional = |source: Option<&Source>, dims: &[usize]| {
             source.map(|source| pick(checkpoint, source, dims)).transpose()
@@ -72,7 +72,7 @@ pub(super) fn write_layer(
     written: Written<'_>,
 ) -> Result<(), ConvertError> {
     let Conversion { checkpoint, family, architecture, element, .. } = conversion;
-    let neurons = architecture.feed_forward.neurons;
+    let neurons = architecture.most_neurons();
     let layer = Layer::find(checkpoint, *family, architecture, layer)?;
     let gate_bias = layer.gate_bias.as_ref().map(read_bias).transpose()?;
     let up_bias = layer.up_bias.as_ref().map(read_bias).transpose()?;

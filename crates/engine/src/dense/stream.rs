@@ -4,10 +4,10 @@
 //! covers a whole matrix, so it is known once the last block was used: a wrong matrix ends the pass with
 //! an error before any token comes of it.
 
-use crate::EngineError;
 use crate::plan::StreamPlan;
 use crate::read_ahead::ReadAhead;
 use crate::tensors::{RowBlock, StoredTensor, Tensors};
+use crate::{CancelToken, EngineError};
 use candle_core::Tensor;
 use flint_flash_io::{Counters, Reader};
 use flint_iobuf::Pool;
@@ -25,6 +25,7 @@ pub(crate) struct MatrixStream {
     part: Vec<f32>,
     /// Checksums of the parts of a block, one per thread.
     parts: Vec<u32>,
+    cancel: CancelToken,
 }
 
 struct StreamedMatrix {
@@ -58,7 +59,19 @@ impl MatrixStream {
         }
         let pool = Pool::new(plan.places, plan.place_bytes)?;
         let read = ReadAhead::new(reader, schedule, pool);
-        Ok(MatrixStream { compute, matrices, read, verify, part: Vec::new(), parts: Vec::new() })
+        Ok(MatrixStream {
+            compute,
+            matrices,
+            read,
+            verify,
+            part: Vec::new(),
+            parts: Vec::new(),
+            cancel: CancelToken::default(),
+        })
+    }
+
+    pub(super) fn begin_pass(&mut self, cancel: &CancelToken) {
+        self.cancel = cancel.clone();
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -95,6 +108,7 @@ impl MatrixStream {
         let mut crc = 0;
         let verify = self.verify && matrix.tensor.crc.is_some();
         for (index, block) in matrix.blocks.iter().enumerate() {
+            self.cancel.check()?;
             let (first, count) = (block.first as usize, block.rows as usize);
             let loaded = self.read.take(matrix.first + index)?;
             if verify {

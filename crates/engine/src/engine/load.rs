@@ -4,7 +4,7 @@ mod dense;
 
 use super::{Engine, Prepared, Progress};
 use crate::feed_forward::{ExactNeurons, NeuronBiases, NeuronMath, Neurons, SparseNeurons};
-use crate::plan::{ExactPlan, NeuronPlan};
+use crate::plan::{ExactPlan, KvPages, NeuronPlan};
 use crate::read_ahead::{self, ONLY_FILE, ReadAhead};
 use crate::records::{LoadedBlock, RecordFile};
 use crate::{EngineError, Guessing, ModelFiles, RunOptions};
@@ -49,11 +49,13 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
         }
     };
     tracing::debug!(bytes = loaded.done, "loaded");
+    let kv = KvPages::of(&files.architecture, plan.context, &options).store();
     let decoder = Decoder::new(files.architecture.clone(), compute.clone());
     Ok(Engine {
         decoder,
         weights,
         neurons,
+        kv,
         files,
         path,
         plan,
@@ -62,6 +64,8 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
         work,
         rates,
         sparsity,
+        passes: 0,
+        rows: 0,
     })
 }
 
@@ -75,7 +79,7 @@ fn records(
     let math = NeuronMath {
         compute: compute.clone(),
         layout: bundle.shape().record,
-        activation: files.architecture.feed_forward.activation.kernel(),
+        activation: files.architecture.feed_forward.activation,
         biases: biases(bundle, compute)?,
     };
     Ok((Arc::new(RecordFile::new(bundle.clone(), options.verify_reads)), math))

@@ -1,12 +1,12 @@
 //! Every neuron is computed: pinned blocks at once, streamed blocks as they arrive, in ascending order.
 
 use super::{NeuronMath, count_active};
-use crate::EngineError;
 use crate::plan::ExactPlan;
 use crate::plan::MAX_NEURONS_PER_ROUND;
 use crate::read_ahead::ReadAhead;
 use crate::records::{LoadedBlock, RecordFile};
 use crate::stats::Effort;
+use crate::{CancelToken, EngineError};
 use candle_core::Tensor;
 use flint_flash_io::Reader;
 use flint_kernels::ops;
@@ -30,6 +30,7 @@ pub(crate) struct ExactNeurons {
     /// Where in the stream each layer's blocks begin.
     first_streamed: Vec<usize>,
     acts: Vec<f32>,
+    cancel: CancelToken,
 }
 
 impl ExactNeurons {
@@ -49,11 +50,16 @@ impl ExactNeurons {
         });
         let first_streamed = first_streamed.collect();
         let (effort, acts) = (Effort::default(), Vec::new());
-        ExactNeurons { effort, math, plan, file, pinned, stream, first_streamed, acts }
+        let cancel = CancelToken::default();
+        ExactNeurons { effort, math, plan, file, pinned, stream, first_streamed, acts, cancel }
     }
 
     pub(super) fn reader(&self) -> &Reader {
         self.stream.reader()
+    }
+
+    pub(super) fn begin_pass(&mut self, cancel: &CancelToken) {
+        self.cancel = cancel.clone();
     }
 
     pub(super) fn begin(&mut self, _: usize, _: &Tensor) -> Result<(), ModelError> {
@@ -85,6 +91,7 @@ impl ExactNeurons {
         let mut scheduled = self.first_streamed[layer];
         self.pinned[layer] = pinned;
         while streamed.start < streamed.end {
+            self.cancel.check()?;
             let blocks = self.arrived(layer, &mut streamed, scheduled, together)?;
             scheduled += blocks.len();
             self.file.check_blocks(&self.math.compute, &blocks)?;

@@ -14,20 +14,24 @@ use super::{NeuronMath, count_active};
 use crate::plan::{MAX_NEURONS_PER_ROUND, PREFETCH_SHARE};
 use crate::records::RecordFile;
 use crate::stats::Effort;
-use crate::{Ablation, EngineError, Guessing};
+use crate::{Ablation, CancelToken, EngineError, Guessing};
 use candle_core::Tensor;
 use flint_dram_cache::{Slot, SlotCache};
 use flint_flash_io::Reader;
 use flint_geometry::{NeuronKey, NeuronSet};
-use flint_kernels::ops;
-use flint_model::ModelError;
+use flint_kernels::{SeqId, ops};
+use flint_model::{Batch, ModelError};
 use flint_predictor::Predictor;
 use guesses::Guesses;
 use round::Round;
 use slots::{Arrival, Slots};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 use trials::Trials;
+
+/// Most rows whose neurons are guessed: each costs a prediction.
+const MOST_GUESSED_ROWS: usize = 8;
 
 /// The neurons of sparse mode.
 pub(crate) struct SparseNeurons {
@@ -38,14 +42,20 @@ pub(crate) struct SparseNeurons {
     guesses: Guesses,
     trials: Option<Trials>,
     /// Whether any layer of this pass could be guessed, and when the one under way began.
-    foreseen: bool,
+    tried: bool,
     began: Option<Instant>,
+    /// The rows of this pass that are the last of their sequences.
+    last_rows: Vec<usize>,
+    cancel: CancelToken,
+    /// Whether reads of a pass that ended early may be under way.
+    unsettled: bool,
     /// The predicted neurons of each position, for the layer that was begun last.
     sets: Vec<NeuronSet>,
     /// Those that any position needs.
     union: NeuronSet,
     /// What a layer would need of what is not there, if its attention added nothing.
     guess: NeuronSet,
+    guesses_by_row: Vec<NeuronSet>,
     round: Round,
     ready: Vec<(u32, Slot)>,
     arrivals: Vec<Arrival>,
@@ -76,11 +86,15 @@ impl SparseNeurons {
             slots: Slots::new(file, cache, reader, ablation)?,
             guesses: Guesses::new(guess != Guessing::Never, layers, limit),
             trials: (guess == Guessing::Tried).then(|| Trials::new(layers)),
-            foreseen: false,
+            tried: false,
             began: None,
+            last_rows: Vec::new(),
+            cancel: CancelToken::default(),
+            unsettled: false,
             sets: Vec::new(),
             union: NeuronSet::new(),
             guess: NeuronSet::new(),
+            guesses_by_row: Vec::new(),
             round: Round::default(),
             ready: Vec::new(),
             arrivals: Vec::new(),
@@ -106,19 +120,40 @@ impl SparseNeurons {
 
     pub(super) fn end_pass(&mut self) {
         self.slots.end_token();
-        if std::mem::take(&mut self.foreseen)
+        if std::mem::take(&mut self.tried)
             && let Some(trials) = &mut self.trials
         {
             trials.end_token();
         }
     }
 
-    pub(super) fn abandon_pass(&mut self) {
-        (self.foreseen, self.began) = (false, None);
+    pub(super) fn begin_pass(&mut self, batch: &Batch, cancel: &CancelToken) {
+        self.cancel = cancel.clone();
+        self.settle();
+        let ends = batch.spans().iter().map(|span| (span.seq, span.first + span.rows - 1));
+        let ends: HashMap<SeqId, usize> = ends.collect();
+        let rows = batch.rows().iter().enumerate();
+        let last = rows.filter(|(_, row)| ends.get(&row.seq) == Some(&row.position));
+        self.last_rows.clear();
+        self.last_rows.extend(last.map(|(index, _)| index));
+    }
+
+    pub(super) fn abandon_pass(&mut self, wait: bool) {
+        (self.tried, self.began) = (false, None);
         if let Some(trials) = &mut self.trials {
             trials.abandon();
         }
-        self.slots.abandon_reads();
+        self.unsettled = true;
+        if wait {
+            self.settle();
+        }
+    }
+
+    /// Waits for what a pass that ended early left under way.
+    fn settle(&mut self) {
+        if std::mem::take(&mut self.unsettled) {
+            self.slots.abandon_reads();
+        }
     }
 
     /// Slots of the cache.
@@ -136,14 +171,14 @@ impl SparseNeurons {
         Ok(())
     }
 
-    /// Only a single position is guessed: a chunk keeps the disk busy by itself.
-    pub(super) fn foresees(&self, positions: usize) -> bool {
-        positions == 1 && self.guesses.enabled()
+    /// A few rows of as many sequences are guessed. A chunk of a prompt keeps the disk busy by itself.
+    pub(super) fn wants_prefetch(&self, rows: usize) -> bool {
+        rows <= MOST_GUESSED_ROWS && rows == self.last_rows.len() && self.guesses.enabled()
     }
 
-    pub(super) fn foresee(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
+    pub(super) fn prefetch(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
         let (started, group) = (Instant::now(), layer as u32);
-        self.foreseen = true;
+        self.tried = true;
         let Some(most) = self.guesses.worth(group) else { return Ok(()) };
         self.began = Some(started);
         if self.trials.as_ref().is_some_and(|trials| !trials.asks_for(group)) {
@@ -151,10 +186,16 @@ impl SparseNeurons {
         }
         let slots = &self.slots;
         let missing = |neuron| !slots.holds(NeuronKey { group, neuron });
-        let (predictor, guess) = (&mut self.predictor, &mut self.guess);
-        let compute = &self.math.compute;
-        ops::with_slice(input, |x| predictor.predict_among(compute, layer, x, &missing, guess))?
-            .map_err(|error| ModelError::supplier(EngineError::from(error)))?;
+        let (predictor, compute) = (&mut self.predictor, &self.math.compute);
+        let (rows, width) = input.dims2()?;
+        let sets = &mut self.guesses_by_row;
+        sets.resize(rows, NeuronSet::new());
+        ops::with_slice(input, |x| {
+            let mut rows = x.chunks_exact(width).zip(sets.iter_mut());
+            rows.try_for_each(|(x, set)| predictor.predict_among(compute, layer, x, &missing, set))
+        })?
+        .map_err(|error| ModelError::supplier(EngineError::from(error)))?;
+        self.guess = union(sets);
         let took = started.elapsed();
         self.effort.predictor += took;
         self.effort.guessing += took;
@@ -254,10 +295,20 @@ impl SparseNeurons {
                 self.admit(layer, next, &NeuronSet::new())?;
             }
         }
-        if let [_, .., last] = self.sets.as_slice() {
-            self.slots.expect(layer, last);
-        }
+        self.expect(layer);
         Ok(())
+    }
+
+    /// In a chunk, what the last row of a sequence used outlasts what the others did: it is needed again soonest.
+    fn expect(&mut self, layer: u32) {
+        match self.last_rows.as_slice() {
+            rows if rows.len() == self.sets.len() => {}
+            &[row] => self.slots.expect(layer, &self.sets[row]),
+            rows => {
+                let last: Vec<NeuronSet> = rows.iter().map(|&row| self.sets[row].clone()).collect();
+                self.slots.expect(layer, &union(&last));
+            }
+        }
     }
 
     /// The neurons of the round at `index`; `None` past the last.
@@ -303,6 +354,7 @@ impl SparseNeurons {
         let mut waiting = self.round.neurons().len() - self.ready.len();
         self.activate(layer, x);
         while waiting > 0 {
+            self.cancel.check()?;
             self.await_some(layer)?;
             waiting -= self.ready.len();
             self.activate(layer, x);

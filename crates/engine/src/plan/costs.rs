@@ -4,7 +4,7 @@ use super::{BlockLayout, DenseCosts, MAX_NEURONS_PER_ROUND};
 use crate::{EngineError, Mode, RunOptions};
 use flint_dram_cache::CacheConfig;
 use flint_geometry::ModelShape;
-use flint_kernels::KvCache;
+use flint_kernels::{KvShape, PagedKv};
 use flint_model::Architecture;
 
 /// Rows of logits that are computed together when every position's are wanted.
@@ -27,7 +27,7 @@ pub struct Costs {
     pub predictor_bytes: u64,
     /// How many of those this process has in memory already.
     pub predictors_in_memory: u64,
-    /// Bytes of the KV cache for the whole context.
+    /// Bytes of keys and values, for the whole context of every sequence.
     pub kv_bytes: u64,
     /// Bytes of checksums and tables, whatever the chunk.
     pub tables_bytes: u64,
@@ -65,7 +65,7 @@ impl Widths {
             hidden: architecture.hidden.max(architecture.embedding.width),
             query: architecture.query_width(),
             kv: architecture.kv_width(),
-            neurons: architecture.feed_forward.neurons,
+            neurons: architecture.most_neurons(),
             vocabulary: architecture.vocabulary,
             context,
             threads,
@@ -97,16 +97,39 @@ impl Costs {
     }
 }
 
-/// Bytes of the KV cache.
-pub(crate) fn kv_bytes(architecture: &Architecture, context: usize, options: &RunOptions) -> u64 {
-    let attention = &architecture.attention;
-    KvCache::bytes_for(
-        architecture.layers,
-        context,
-        attention.kv_heads,
-        attention.head_dim,
-        options.kv,
-    )
+/// Pages of keys and values: for every sequence a whole context.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KvPages {
+    shape: KvShape,
+    page_tokens: usize,
+    pages: usize,
+}
+
+impl KvPages {
+    /// What a run needs whose sequences have `context` tokens each.
+    pub(crate) fn of(architecture: &Architecture, context: usize, options: &RunOptions) -> KvPages {
+        let attention = &architecture.attention;
+        let shape = KvShape {
+            layers: architecture.layers,
+            kv_heads: attention.kv_heads,
+            head_dim: attention.head_dim,
+            element: options.kv,
+        };
+        // A short context needs no longer page.
+        let page_tokens = options.kv_page.clamp(1, context.max(1));
+        let pages = options.sequences.max(1).saturating_mul(context.div_ceil(page_tokens));
+        KvPages { shape, page_tokens, pages }
+    }
+
+    /// Bytes of all pages.
+    pub(crate) fn bytes(&self) -> u64 {
+        PagedKv::bytes_for(&self.shape, self.page_tokens, self.pages)
+    }
+
+    /// The store of them, without memory yet.
+    pub(crate) fn store(&self) -> PagedKv {
+        PagedKv::new(self.shape, self.page_tokens, self.pages)
+    }
 }
 
 /// The context of a run: what was asked for, else what is needed, within the model's limit.

@@ -42,7 +42,7 @@ pub fn sparsities(files: &ModelFiles) -> Result<Vec<Sparsity>, EngineError> {
     // What was measured of the whole model is in every layer's: the first will do.
     let Some(blob) = files.bundle()?.read_predictor(0)? else { return Ok(Vec::new()) };
     let a = &files.architecture;
-    let group = CatsGroup::from_bytes(a.hidden, a.feed_forward.neurons, &blob)
+    let group = CatsGroup::from_bytes(a.hidden, a.most_neurons(), &blob)
         .map_err(|fault| wrong(PredictorError::Blob { group: 0, fault }))?;
     let exact = group.perplexity_exact();
     group.levels().iter().map(|level| Sparsity::of(level, exact)).collect()
@@ -61,7 +61,7 @@ pub(crate) fn chosen(
 ) -> Result<(Cats, Sparsity), EngineError> {
     let feed_forward = &files.architecture.feed_forward;
     let activation = feed_forward.activation;
-    if activation.kernel().is_sparse() {
+    if activation.is_sparse() {
         return Err(EngineError::SparsityOfZeros { activation: format!("{activation:?}") });
     }
     if options.mode == Some(Mode::Exact) {
@@ -71,12 +71,12 @@ pub(crate) fn chosen(
     if !stored.contains(&sparsity) {
         return Err(EngineError::UnknownSparsity { asked: sparsity, stored });
     }
-    let (width, neurons) = (files.architecture.hidden, feed_forward.neurons);
+    let (width, neurons) = (files.architecture.hidden, files.architecture.most_neurons());
     let mut cats =
         with_blobs(files, |blobs| Cats::from_blobs(width, neurons, blobs).map_err(wrong))?;
     let level = cats.choose(sparsity).map_err(wrong)?;
     let mut groups = cats.groups().iter().flatten();
-    if groups.any(|group| group.activation() != activation.kernel()) {
+    if groups.any(|group| group.activation() != activation) {
         let cause = format!("they are for another activation than {activation:?}");
         return Err(EngineError::WrongPredictors { cause });
     }

@@ -89,7 +89,8 @@ impl Setting {
             per_token: PerToken::default(),
         };
         let architecture = files.architecture();
-        let neurons_total = (architecture.layers * architecture.feed_forward.neurons) as u64;
+        let neurons_total =
+            (0..architecture.layers).map(|layer| architecture.neurons(layer) as u64).sum();
         let open_window = plan.mode == Mode::Sparse && window.is_none();
         Setting { base, neurons_total, slots, open_window }
     }

@@ -1,10 +1,10 @@
-//! Attention over the KV cache.
+//! Attention over stored keys and values.
 
 use super::slices::{numbers, tokens};
-use crate::{AttentionSpec, Compute, KvCache};
+use crate::{AttentionSpec, Compute, KvRow, KvStore};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-/// Attention of a (tokens, heads x head size) tensor of queries at consecutive positions.
+/// Attention of a (rows, heads x head size) tensor of queries.
 #[derive(Debug)]
 pub struct AttentionOp<'a> {
     /// Who computes.
@@ -12,29 +12,29 @@ pub struct AttentionOp<'a> {
     /// Shape of the attention.
     pub spec: &'a AttentionSpec,
     /// Keys and values, those of the queries' own positions included.
-    pub cache: &'a KvCache,
-    /// Layer of the cache.
+    pub store: &'a dyn KvStore,
+    /// Layer of the store.
     pub layer: usize,
-    /// Position of the first query.
-    pub first_position: usize,
+    /// Where each query stands.
+    pub rows: &'a [KvRow],
 }
 
-/// Applies [`AttentionOp`] to `q`, (tokens, heads x head size); gives the same shape.
+/// Applies [`AttentionOp`] to `q`, (rows, heads x head size); gives the same shape.
 ///
 /// # Errors
 /// When `q` is not such a contiguous f32 tensor on the CPU.
 ///
 /// # Panics
-/// When the cache has other heads or lacks a position.
+/// When the store has other heads or lacks a position, or `q` has another number of rows.
 pub fn attention(
     q: &Tensor,
     compute: &Compute,
     spec: &AttentionSpec,
-    cache: &KvCache,
+    store: &dyn KvStore,
     layer: usize,
-    first_position: usize,
+    rows: &[KvRow],
 ) -> Result<Tensor> {
-    q.apply_op1_no_bwd(&AttentionOp { compute, spec, cache, layer, first_position })
+    q.apply_op1_no_bwd(&AttentionOp { compute, spec, store, layer, rows })
 }
 
 impl CustomOp1 for AttentionOp<'_> {
@@ -46,8 +46,8 @@ impl CustomOp1 for AttentionOp<'_> {
         tokens(self.name(), layout, self.spec.heads * self.spec.head_dim)?;
         let q = numbers(self.name(), storage, layout)?;
         let mut out = vec![0.0; q.len()];
-        let position = self.first_position;
-        crate::attention(self.compute, self.spec, q, self.cache, self.layer, position, &mut out);
+        let AttentionOp { compute, spec, store, layer, rows } = self;
+        crate::attention(compute, spec, q, *store, *layer, rows, &mut out);
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 }

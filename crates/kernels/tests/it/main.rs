@@ -4,7 +4,9 @@
 
 mod activation;
 mod attention;
+mod contract_attention;
 mod feed_forward;
+mod kv;
 mod machine;
 mod math;
 mod matmul;

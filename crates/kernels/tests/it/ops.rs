@@ -1,9 +1,11 @@
 //! The candle ops give what their functions give, and refuse tensors they cannot see in place.
 
+use crate::attention::place;
 use crate::twin::{bits, encode, numbers, scalar};
 use candle_core::{Device, Tensor};
 use flint_kernels::{
-    AttentionSpec, DType, KvCache, KvElement, MatrixView, Rotary, RotaryScaling, ops,
+    AttentionSpec, DType, KvElement, KvShape, KvStore, MatrixView, PagedKv, Rotary, RotaryScaling,
+    ops,
 };
 
 fn tensor(tokens: usize, width: usize) -> Tensor {
@@ -40,17 +42,19 @@ fn norms_normalise() {
 #[test]
 fn rotary_turns_and_attention_attends() {
     let spec = AttentionSpec { heads: 2, kv_heads: 1, head_dim: 4, scale: 0.5, window: None };
+    let shape = KvShape { layers: 1, kv_heads: 1, head_dim: 4, element: KvElement::F32 };
+    let mut store = PagedKv::new(shape, 16, 1);
+    let rows = place(store.sequence(), 0..2);
     let mut q = numbers(16, 1);
     let rotary = Rotary::new(4, 4, 10_000.0, RotaryScaling::None);
-    let turned = ops::rotary(&tensor(2, 8), &rotary, 2, 5).unwrap();
-    rotary.rotate(&mut q, 2, 5);
+    let turned = ops::rotary(&tensor(2, 8), &rotary, 2, &rows).unwrap();
+    rotary.rotate(&mut q, 2, 0..2);
     assert_eq!(tensor_bits(&turned), bits(&q));
 
-    let mut cache = KvCache::new(1, 2, 1, 4, KvElement::F32).unwrap();
-    cache.append(0, &numbers(8, 2), &numbers(8, 3), 0);
+    store.append(0, &rows, &numbers(8, 2), &numbers(8, 3)).unwrap();
     let mut want = [0.0; 16];
-    flint_kernels::attention(scalar(), &spec, &q, &cache, 0, 0, &mut want);
-    let out = ops::attention(&turned, scalar(), &spec, &cache, 0, 0).unwrap();
+    flint_kernels::attention(scalar(), &spec, &q, &store, 0, &rows, &mut want);
+    let out = ops::attention(&turned, scalar(), &spec, &store, 0, &rows).unwrap();
     assert_eq!(tensor_bits(&out), bits(&want));
 }
 

@@ -19,7 +19,11 @@ fn check(rotated: usize, scaling: RotaryScaling, frequency: impl Fn(usize) -> f6
     let (head_dim, heads, tokens, first) = (80, 3, 4, 1234);
     let x = numbers(tokens * heads * head_dim, 5);
     let mut got = x.clone();
-    Rotary::new(head_dim, rotated, 10_000.0, scaling).rotate(&mut got, heads, first);
+    Rotary::new(head_dim, rotated, 10_000.0, scaling).rotate(
+        &mut got,
+        heads,
+        first..first + tokens,
+    );
     for (index, (x, got)) in x.chunks(head_dim).zip(got.chunks(head_dim)).enumerate() {
         assert_close(got, &twin(x, rotated, first + index / heads, &frequency), 1e-6);
     }
@@ -44,7 +48,7 @@ fn linear_scaling_slows_every_angle() {
 #[test]
 fn llama3_scaling_slows_the_slow_angles() {
     let (factor, low, high, context) = (8.0, 1.0, 4.0, 8192.0);
-    let scaling = RotaryScaling::Llama3 { factor, low, high, original_context: context };
+    let scaling = RotaryScaling::Llama3 { factor, low, high, original_context: 8192 };
     // In the words of the original: by wavelength.
     check(80, scaling, |pair| {
         let frequency = plain(80)(pair);
@@ -61,14 +65,15 @@ fn llama3_scaling_slows_the_slow_angles() {
 }
 
 #[test]
-fn a_chunk_turns_like_its_tokens_one_by_one() {
+fn rows_turn_by_their_own_positions() {
     let rotary = Rotary::new(64, 64, 500_000.0, RotaryScaling::None);
     let x = numbers(5 * 128, 9);
-    let mut chunk = x.clone();
-    rotary.rotate(&mut chunk, 2, 100);
-    for (token, x) in x.chunks(128).enumerate() {
-        let mut one = x.to_vec();
-        rotary.rotate(&mut one, 2, 100 + token);
-        assert_eq!(bits(&one), bits(&chunk[token * 128..][..128]));
+    let positions = [100, 3, 101, 0, 4000];
+    let mut together = x.clone();
+    rotary.rotate(&mut together, 2, positions.into_iter());
+    for ((x, turned), position) in x.chunks(128).zip(together.chunks(128)).zip(positions) {
+        let mut alone = x.to_vec();
+        rotary.rotate(&mut alone, 2, [position].into_iter());
+        assert_eq!(bits(&alone), bits(turned));
     }
 }

@@ -111,7 +111,7 @@ pub(super) fn tensors(
 }
 
 fn llama_layer(list: &mut List, architecture: &Architecture, layer: usize) {
-    let (hidden, neurons) = (architecture.hidden, architecture.feed_forward.neurons);
+    let (hidden, neurons) = (architecture.hidden, architecture.most_neurons());
     let (query, kv) = (architecture.query_width(), architecture.kv_width());
     let name = |what: &str| format!("blk.{layer}.{what}.weight");
     list.vector(&name("attn_norm"), hidden);
@@ -126,7 +126,7 @@ fn llama_layer(list: &mut List, architecture: &Architecture, layer: usize) {
 }
 
 fn falcon_layer(list: &mut List, architecture: &Architecture, layer: usize) {
-    let (hidden, neurons) = (architecture.hidden, architecture.feed_forward.neurons);
+    let (hidden, neurons) = (architecture.hidden, architecture.most_neurons());
     let (query, kv) = (architecture.query_width(), architecture.kv_width());
     let name = |what: &str| format!("blk.{layer}.{what}");
     let two = architecture.residual == Residual::ParallelTwoNorms;
@@ -141,7 +141,7 @@ fn falcon_layer(list: &mut List, architecture: &Architecture, layer: usize) {
 }
 
 fn phi_layer(list: &mut List, architecture: &Architecture, layer: usize) {
-    let (hidden, neurons) = (architecture.hidden, architecture.feed_forward.neurons);
+    let (hidden, neurons) = (architecture.hidden, architecture.most_neurons());
     let (query, kv) = (architecture.query_width(), architecture.kv_width());
     let name = |what: &str, part: &str| format!("blk.{layer}.{what}.{part}");
     list.vector(&name("attn_norm", "weight"), hidden);

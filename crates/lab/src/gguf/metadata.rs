@@ -18,7 +18,7 @@ pub(super) fn entries(
         ("context_length", architecture.context),
         ("embedding_length", architecture.hidden),
         ("block_count", architecture.layers),
-        ("feed_forward_length", architecture.feed_forward.neurons),
+        ("feed_forward_length", architecture.most_neurons()),
         ("attention.head_count", attention.heads),
         ("attention.head_count_kv", attention.kv_heads),
         ("attention.key_length", attention.head_dim),

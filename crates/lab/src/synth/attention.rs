@@ -7,7 +7,7 @@ use flint_kernels::{
     AttentionSpec, Compute, DType, KvCache, KvElement, MatrixView, Rotary, RotaryScaling,
     attention, layer_norm, matmul, rms_norm,
 };
-use flint_model::{Affine, Architecture, LayerPart, NormKind, Role, RotaryScale};
+use flint_model::{Affine, Architecture, LayerPart, NormKind, Role, RotaryScaling};
 
 /// What one layer's attention works with.
 pub(super) struct Block<'a> {
@@ -82,7 +82,7 @@ impl Block<'_> {
     fn rotary(&self) -> anyhow::Result<Option<Rotary>> {
         let shape = &self.architecture.attention;
         let Some(positions) = &shape.rotary else { return Ok(None) };
-        if positions.scale != RotaryScale::None {
+        if positions.scale != RotaryScaling::None {
             bail!("no shape stretches its positions");
         }
         let scaling = RotaryScaling::None;

@@ -75,7 +75,7 @@ impl NeuronMaker<'_> {
         states: &[f32],
     ) -> anyhow::Result<LayerNeurons> {
         let width = self.mixing.width();
-        let neurons = self.architecture.feed_forward.neurons;
+        let neurons = self.architecture.most_neurons();
         let meanings = self.meanings(states);
         let rank = target.rank.unwrap_or(UNPREDICTED_RANK.min(width / 4)) / (2 * BLOCK) * 2 * BLOCK;
         let low_rank = self.low_rank(layer, rank.max(2 * BLOCK));
@@ -83,7 +83,7 @@ impl NeuronMaker<'_> {
         let bars = bars(&heat);
         let sample = self.sample(layer, &low_rank, &heat, &bars, states, &meanings)?;
         let tuned = tune(&sample, &self.aim(target));
-        let on = match self.architecture.feed_forward.activation.kernel() {
+        let on = match self.architecture.feed_forward.activation {
             Activation::FatRelu(threshold) => threshold,
             _ => 0.0,
         };
@@ -146,7 +146,7 @@ impl NeuronMaker<'_> {
         let numbers: Vec<usize> = topic.chain(own).flat_map(|first| first..first + BLOCK).collect();
         let rank = numbers.len();
         let scale = 1.0 / (rank as f32 / 2.0).sqrt();
-        let mut outer = vec![0.0; self.architecture.feed_forward.neurons * rank];
+        let mut outer = vec![0.0; self.architecture.most_neurons() * rank];
         in_rows(&mut outer, rank, self.compute.threads(), |first, rows| {
             for (index, row) in (first..).zip(rows.chunks_exact_mut(rank)) {
                 self.random.normals(Row { purpose: Purpose::Factor, part: layer, index }, row);
@@ -274,8 +274,8 @@ impl NeuronMaker<'_> {
     /// The true activations, tokens x neurons.
     fn activations(&self, records: &[u8], up_bias: Option<&[f32]>, states: &[f32]) -> Vec<f32> {
         let tokens = states.len() / self.mixing.width();
-        let mut acts = vec![0.0; tokens * self.architecture.feed_forward.neurons];
-        let activation = self.architecture.feed_forward.activation.kernel();
+        let mut acts = vec![0.0; tokens * self.architecture.most_neurons()];
+        let activation = self.architecture.feed_forward.activation;
         let (layout, records) = (&self.layout, self.payloads(records));
         activate(self.compute, layout, activation, &records, None, up_bias, states, &mut acts);
         acts

@@ -198,7 +198,7 @@ fn header(recipe: &Recipe, model: &Model, stats: &Stats, sampled: usize) -> Stri
         recipe.shape.name(),
         recipe.scale,
         architecture.layers,
-        architecture.feed_forward.neurons,
+        architecture.most_neurons(),
         architecture.hidden,
         stats.decode_tokens,
         stats.mode,
@@ -209,7 +209,7 @@ fn header(recipe: &Recipe, model: &Model, stats: &Stats, sampled: usize) -> Stri
 fn checks(model: &Model, scores: &Scores, stats: &Stats, sampled: usize) -> Vec<Check> {
     let Scores { first, whole } = scores;
     let published = model.shape.published();
-    let neurons = model.architecture.feed_forward.neurons as f64 * sampled as f64;
+    let neurons = model.architecture.most_neurons() as f64 * sampled as f64;
     let activity = |score: &Score| score.active as f64 / neurons;
     let share = Check::share;
     let sum = together(model, first);

@@ -85,7 +85,7 @@ pub fn synth(args: &SynthArgs, listen: &mut dyn FnMut(SynthEvent)) -> anyhow::Re
     listen(SynthEvent::Planned {
         layers: model.architecture.layers,
         hidden: model.architecture.hidden,
-        neurons: model.architecture.feed_forward.neurons,
+        neurons: model.architecture.most_neurons(),
         vocabulary: model.architecture.vocabulary,
         disk_bytes,
         free_bytes,
@@ -195,7 +195,7 @@ impl Maker<'_> {
             let found = &one.found;
             listen(SynthEvent::Tuned {
                 layer,
-                activity: f64::from(found.active_mean) / architecture.feed_forward.neurons as f64,
+                activity: f64::from(found.active_mean) / architecture.most_neurons() as f64,
                 over_prediction: one.first.predicted_per_active(),
                 recall: one.first.recall(),
                 refined: f64::from(found.predicted_mean / found.active_mean),
@@ -229,7 +229,7 @@ impl Maker<'_> {
         drop(tensors);
         let one = neurons.make(layer, &self.model.layers[layer], &states)?;
         add(hidden, &one.output);
-        let count = architecture.feed_forward.neurons as u32;
+        let count = architecture.most_neurons() as u32;
         writer.begin_group(count, None, one.up_bias.as_deref())?;
         let payload = neurons.layout.payload_bytes();
         for record in one.records.chunks_exact(neurons.layout.stride() as usize) {
@@ -248,12 +248,12 @@ fn dense_bytes(model: &Model) -> u64 {
     let tensors = model.architecture.dense_tensors();
     let numbers =
         tensors.iter().map(|spec| spec.dims.iter().map(|&dim| dim as u64).product::<u64>());
-    let biases = model.architecture.feed_forward.neurons * model.architecture.layers * 4;
+    let biases = model.architecture.most_neurons() * model.architecture.layers * 4;
     numbers.sum::<u64>() * 2 + biases as u64
 }
 
 fn predictor_bytes(model: &Model, kind: PredictorKind) -> u64 {
-    let (width, neurons) = (model.architecture.hidden, model.architecture.feed_forward.neurons);
+    let (width, neurons) = (model.architecture.hidden, model.architecture.most_neurons());
     let copy = match kind {
         PredictorKind::Cascade => GateCopyGroup::bytes_of(width, neurons, CascadeGroup::BITS),
         _ => 0,

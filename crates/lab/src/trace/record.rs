@@ -49,7 +49,7 @@ fn record_tokens(
 ) -> anyhow::Result<Run> {
     let (kind, predictor_bytes) = (predictor.kind(), predictor.bytes());
     let architecture = files.architecture();
-    let (layers, neurons) = (architecture.layers, architecture.feed_forward.neurons as u32);
+    let (layers, neurons) = (architecture.layers, architecture.most_neurons() as u32);
     let window = architecture.context.min(tokens);
     let windows = windows(text, architecture.begin_of_text, window, tokens);
     let heard = Heard(Arc::new(Mutex::new(vec![Vec::new(); layers])));

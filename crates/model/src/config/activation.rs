@@ -1,7 +1,7 @@
 //! The names that checkpoints give to activations.
 
 use super::Config;
-use crate::{ActivationKind, ModelError};
+use crate::{Activation, ModelError};
 
 /// Where checkpoints with a thresholded ReLU keep the threshold.
 const THRESHOLD: &str = "hidden_act_param";
@@ -11,17 +11,17 @@ impl Config {
     pub(crate) fn activation_or(
         &self,
         key: &str,
-        default: ActivationKind,
-    ) -> Result<ActivationKind, ModelError> {
+        default: Activation,
+    ) -> Result<Activation, ModelError> {
         let Some(name) = self.text_or_absent(key)? else { return Ok(default) };
         Ok(match name {
-            "relu" => ActivationKind::Relu,
-            "relu2" => ActivationKind::SquaredRelu,
-            "fatrelu" => ActivationKind::FatRelu(self.short(THRESHOLD)?),
-            "silu" | "swish" => ActivationKind::Silu,
-            "gelu" | "gelu_python" => ActivationKind::Gelu,
+            "relu" => Activation::Relu,
+            "relu2" => Activation::SquaredRelu,
+            "fatrelu" => Activation::FatRelu(self.short(THRESHOLD)?),
+            "silu" | "swish" => Activation::Silu,
+            "gelu" | "gelu_python" => Activation::Gelu,
             // Three ways to write down the same approximation.
-            "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => ActivationKind::GeluTanh,
+            "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => Activation::GeluTanh,
             other => {
                 let expected = "relu, relu2, fatrelu, silu, gelu, gelu_new or gelu_pytorch_tanh";
                 return Err(self.bad(key, expected, &other.into()));

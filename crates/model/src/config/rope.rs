@@ -1,7 +1,7 @@
 //! Rotary positions, in both layouts: `rope_theta` beside `rope_scaling`, or all in `rope_parameters`.
 
 use super::Config;
-use crate::{ModelError, RotaryPositions, RotaryScale};
+use crate::{ModelError, RotaryPositions, RotaryScaling};
 
 /// What a family assumes when its configuration does not say.
 #[derive(Debug, Clone, Copy)]
@@ -44,12 +44,12 @@ impl Config {
             let expected = format!("an even number of rotated dimensions of {head_dim}");
             return Err(self.bad("partial_rotary_factor", &expected, &part.into()));
         }
-        let scale = inner.map_or(Ok(RotaryScale::None), |inner| inner.rotary_scale())?;
+        let scale = inner.map_or(Ok(RotaryScaling::None), |inner| inner.rotary_scale())?;
         Ok(RotaryPositions { dims, theta, scale })
     }
 
     /// The stretching that this section describes.
-    fn rotary_scale(&self) -> Result<RotaryScale, ModelError> {
+    fn rotary_scale(&self) -> Result<RotaryScaling, ModelError> {
         const KIND: &str = "rope_type";
         const OLD_KIND: &str = "type";
         // A section per kind of layer would have neither.
@@ -58,21 +58,21 @@ impl Config {
         }
         let key = if self.mentions(KIND) { KIND } else { OLD_KIND };
         match self.text_or_absent(key)? {
-            None | Some("default") => Ok(RotaryScale::None),
-            Some("linear") => Ok(RotaryScale::Linear { factor: self.number("factor")? }),
+            None | Some("default") => Ok(RotaryScaling::None),
+            Some("linear") => Ok(RotaryScaling::Linear { factor: self.number("factor")? }),
             Some("llama3") => self.llama3(),
             Some(other) => Err(self.bad(key, "default, linear or llama3", &other.into())),
         }
     }
 
-    fn llama3(&self) -> Result<RotaryScale, ModelError> {
+    fn llama3(&self) -> Result<RotaryScaling, ModelError> {
         const LOW: &str = "low_freq_factor";
         const HIGH: &str = "high_freq_factor";
         let (low, high) = (self.number(LOW)?, self.number(HIGH)?);
         if low >= high {
             return Err(self.bad(LOW, &format!("less than {HIGH} {high}"), &low.into()));
         }
-        Ok(RotaryScale::Llama3 {
+        Ok(RotaryScaling::Llama3 {
             factor: self.number("factor")?,
             low,
             high,

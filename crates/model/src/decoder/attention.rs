@@ -1,14 +1,17 @@
 //! The attention block: project, rotate, remember, attend, project back.
 
 use super::{Decoder, Pass};
-use crate::architecture::{Architecture, RotaryScale};
-use crate::{Affine, LayerPart, ModelError, Role};
+use crate::{Affine, Architecture, LayerPart, ModelError, Role};
 use candle_core::Tensor;
-use flint_kernels::{AttentionSpec, Rotary, RotaryScaling, ops};
+use flint_kernels::{AttentionSpec, Rotary, ops};
 
 impl Decoder {
-    /// Attention of `layer` over `input` (tokens x hidden); keys and values enter the cache.
-    pub(super) fn attention(
+    /// Attention of `layer` over `input` (rows x hidden): each row over its own sequence. Keys and values of the rows
+    /// enter the store.
+    ///
+    /// # Errors
+    /// When a tensor is missing, or a key or value cannot be stored.
+    pub fn attend(
         &self,
         pass: &mut Pass<'_>,
         layer: usize,
@@ -22,17 +25,19 @@ impl Decoder {
 
         let query = self.position(pass, layer, LayerPart::QueryNorm, query)?;
         let key = self.position(pass, layer, LayerPart::KeyNorm, key)?;
-        remember(pass, layer, &key, &value)?;
+        let rows = pass.batch.places();
+        ops::with_slice(&key, |k| {
+            ops::with_slice(&value, |v| pass.kv.append(layer, rows, k, v))
+        })???;
 
         let spec = AttentionSpec {
             heads: attention.heads,
             kv_heads: attention.kv_heads,
             head_dim: attention.head_dim,
             scale: 1.0 / (attention.head_dim as f32).sqrt(),
-            window: attention.window,
+            window: self.architecture.window(layer),
         };
-        let first = pass.first_position;
-        let mixed = ops::attention(&query, &self.compute, &spec, pass.cache, layer, first)?;
+        let mixed = ops::attention(&query, &self.compute, &spec, pass.kv, layer, rows)?;
         project(pass, layer, LayerPart::Output, biases.out, &mixed)
     }
 
@@ -45,33 +50,22 @@ impl Decoder {
         heads: Tensor,
     ) -> Result<Tensor, ModelError> {
         let attention = &self.architecture.attention;
-        let (tokens, width) = heads.dims2()?;
+        let (rows, width) = heads.dims2()?;
         let mut heads = heads;
         if let Some(by_head) = attention.head_norm {
-            let each = heads.reshape((tokens * width / attention.head_dim, attention.head_dim))?;
+            let each = heads.reshape((rows * width / attention.head_dim, attention.head_dim))?;
             let role = |affine| Role::Layer(layer, head_norm(affine));
-            heads = self.norm_rows(by_head.kind, pass, role, &each)?.reshape((tokens, width))?;
+            heads =
+                self.norm_rows(by_head.kind, pass.weights, role, &each)?.reshape((rows, width))?;
         }
         match &self.rotary {
             Some(rotary) => {
                 let count = width / attention.head_dim;
-                Ok(ops::rotary(&heads, rotary, count, pass.first_position)?)
+                Ok(ops::rotary(&heads, rotary, count, pass.batch.places())?)
             }
             None => Ok(heads),
         }
     }
-}
-
-/// Adds the keys and values of this pass to the cache.
-fn remember(
-    pass: &mut Pass<'_>,
-    layer: usize,
-    key: &Tensor,
-    value: &Tensor,
-) -> Result<(), ModelError> {
-    let first = pass.first_position;
-    ops::with_slice(key, |k| ops::with_slice(value, |v| pass.cache.append(layer, k, v, first)))??;
-    Ok(())
 }
 
 fn project(
@@ -87,14 +81,7 @@ fn project(
 
 /// The rotation that an architecture asks for.
 pub(super) fn rotary(architecture: &Architecture) -> Option<Rotary> {
-    let attention = &architecture.attention;
-    let positions = attention.rotary.as_ref()?;
-    let scaling = match positions.scale {
-        RotaryScale::None => RotaryScaling::None,
-        RotaryScale::Linear { factor } => RotaryScaling::Linear { factor },
-        RotaryScale::Llama3 { factor, low, high, original_context } => {
-            RotaryScaling::Llama3 { factor, low, high, original_context: original_context as f64 }
-        }
-    };
-    Some(Rotary::new(attention.head_dim, positions.dims, positions.theta, scaling))
+    let head_dim = architecture.attention.head_dim;
+    let positions = architecture.attention.rotary.as_ref()?;
+    Some(Rotary::new(head_dim, positions.dims, positions.theta, positions.scale))
 }

@@ -6,11 +6,11 @@
 
 use super::{Describe, Family};
 use crate::architecture::{
-    ActivationKind, Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, NormKind,
-    NormPlace, Residual,
+    Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, NormKind, NormPlace,
+    Residual,
 };
 use crate::config::{Config, Heads, RopeDefaults};
-use crate::{LayerPart, ModelError, NeuronSources, Role, Rows, Source};
+use crate::{Activation, LayerPart, ModelError, NeuronSources, PerLayer, Role, Rows, Source};
 
 const DEFAULT_CONTEXT: usize = 2048;
 const DEFAULT_SPECIAL: u32 = 11;
@@ -61,13 +61,13 @@ impl Describe for Falcon {
                 head_dim: heads.head_dim,
                 rotary: Some(config.rotary(heads.head_dim, RopeDefaults::default())?),
                 head_norm: None,
-                window: None,
+                window: PerLayer::Same(None),
                 biases,
             },
             feed_forward: FeedForwardShape {
-                neurons: config.size_or("ffn_hidden_size", 4 * hidden)?,
+                neurons: PerLayer::Same(config.size_or("ffn_hidden_size", 4 * hidden)?),
                 gated: false,
-                activation: config.activation_or("activation", ActivationKind::Gelu)?,
+                activation: config.activation_or("activation", Activation::Gelu)?,
                 biases,
             },
             head: Head {

@@ -3,11 +3,11 @@
 
 use super::{Describe, Family};
 use crate::architecture::{
-    ActivationKind, Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, NormKind,
-    NormPlace, Residual,
+    Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, NormKind, NormPlace,
+    Residual,
 };
 use crate::config::{Config, Heads, RopeDefaults};
-use crate::{LayerPart, ModelError, NeuronSources, Role, Source};
+use crate::{Activation, LayerPart, ModelError, NeuronSources, PerLayer, Role, Source};
 
 const DEFAULT_CONTEXT: usize = 2048;
 const DEFAULT_BEGIN: u32 = 1;
@@ -76,13 +76,13 @@ pub(super) fn base(
             head_dim,
             rotary: Some(config.rotary(head_dim, RopeDefaults::default())?),
             head_norm: None,
-            window: None,
+            window: PerLayer::Same(None),
             biases,
         },
         feed_forward: FeedForwardShape {
-            neurons: config.size("intermediate_size")?,
+            neurons: PerLayer::Same(config.size("intermediate_size")?),
             gated: true,
-            activation: config.activation_or("hidden_act", ActivationKind::Silu)?,
+            activation: config.activation_or("hidden_act", Activation::Silu)?,
             biases,
         },
         head: Head { tied: config.flag_or("tie_word_embeddings", false)?, bias: false, scale: 1.0 },

@@ -2,7 +2,7 @@
 
 use super::{Describe, Family, llama};
 use crate::config::Config;
-use crate::{Architecture, ModelError, NeuronSources, Role, Source};
+use crate::{Architecture, ModelError, NeuronSources, PerLayer, Role, Source};
 
 const DEFAULT_CONTEXT: usize = 131_072;
 const DEFAULT_BEGIN: u32 = 1;
@@ -17,13 +17,18 @@ impl Describe for Mistral {
     fn architecture(&self, config: &Config) -> Result<Architecture, ModelError> {
         const WINDOW: &str = "sliding_window";
         let mut architecture = llama::base(self.name(), DEFAULT_CONTEXT, config)?;
-        architecture.attention.window = match config.mentions(WINDOW) {
+        let window = match config.mentions(WINDOW) {
             true => config.size_or_absent(WINDOW)?,
             false => Some(DEFAULT_WINDOW),
         };
-        if config.windowed_layers()? == Some(false) {
-            architecture.attention.window = None;
-        }
+        let listed = config.windowed_layers(architecture.layers)?;
+        let window = match listed.map(|windowed| PerLayer::of(windowed).same()) {
+            None | Some(Some(true)) => window,
+            Some(Some(false)) => None,
+            // Other programs read such a list in different ways, or not at all.
+            Some(None) => return Err(config.mixed_layers()),
+        };
+        architecture.attention.window = PerLayer::Same(window);
         architecture.begin_of_text = config.token("bos_token_id")?.or(Some(DEFAULT_BEGIN));
         architecture.end_of_text = config.tokens_or("eos_token_id", &[DEFAULT_END])?;
         Ok(architecture)

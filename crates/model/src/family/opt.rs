@@ -2,11 +2,11 @@
 
 use super::{Describe, Family};
 use crate::architecture::{
-    ActivationKind, Architecture, Attention, Biases, Embedding, FeedForwardShape, Head,
-    LearnedPositions, NormKind, NormPlace, Residual,
+    Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, LearnedPositions, NormKind,
+    NormPlace, Residual,
 };
 use crate::config::{Config, Heads};
-use crate::{Affine, LayerPart, ModelError, NeuronSources, Role, Source};
+use crate::{Activation, Affine, LayerPart, ModelError, NeuronSources, PerLayer, Role, Source};
 
 /// The position table has two rows that are never used, from the padding of its training code.
 const POSITION_OFFSET: usize = 2;
@@ -50,13 +50,13 @@ impl Describe for Opt {
                 head_dim,
                 rotary: None,
                 head_norm: None,
-                window: None,
+                window: PerLayer::Same(None),
                 biases,
             },
             feed_forward: FeedForwardShape {
-                neurons: config.size("ffn_dim")?,
+                neurons: PerLayer::Same(config.size("ffn_dim")?),
                 gated: false,
-                activation: config.activation_or("activation_function", ActivationKind::Relu)?,
+                activation: config.activation_or("activation_function", Activation::Relu)?,
                 biases,
             },
             head: Head {

@@ -3,11 +3,11 @@
 
 use super::{Describe, Family};
 use crate::architecture::{
-    ActivationKind, Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, HeadNorm,
-    NormKind, NormPlace, Residual,
+    Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, HeadNorm, NormKind,
+    NormPlace, Residual,
 };
 use crate::config::{Config, Heads, RopeDefaults};
-use crate::{LayerPart, ModelError, NeuronSources, Role, Rows, Source};
+use crate::{Activation, LayerPart, ModelError, NeuronSources, PerLayer, Role, Rows, Source};
 
 const DEFAULT_CONTEXT: usize = 16384;
 const DEFAULT_BEGIN: u32 = 1;
@@ -43,13 +43,13 @@ impl Describe for Persimmon {
                 head_dim,
                 rotary: Some(config.rotary(head_dim, ROPE)?),
                 head_norm: config.flag_or("qk_layernorm", true)?.then_some(HeadNorm { kind: norm }),
-                window: None,
+                window: PerLayer::Same(None),
                 biases,
             },
             feed_forward: FeedForwardShape {
-                neurons: config.size("intermediate_size")?,
+                neurons: PerLayer::Same(config.size("intermediate_size")?),
                 gated: false,
-                activation: config.activation_or("hidden_act", ActivationKind::SquaredRelu)?,
+                activation: config.activation_or("hidden_act", Activation::SquaredRelu)?,
                 biases,
             },
             head: Head {

@@ -3,11 +3,11 @@
 
 use super::{Describe, Family};
 use crate::architecture::{
-    ActivationKind, Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, HeadNorm,
-    NormKind, NormPlace, Residual,
+    Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, HeadNorm, NormKind,
+    NormPlace, Residual,
 };
 use crate::config::{Config, Heads, RopeDefaults};
-use crate::{LayerPart, ModelError, NeuronSources, Role, Source};
+use crate::{Activation, LayerPart, ModelError, NeuronSources, PerLayer, Role, Source};
 
 const DEFAULT_CONTEXT: usize = 2048;
 const DEFAULT_END: u32 = 2;
@@ -43,13 +43,13 @@ impl Describe for Phi {
                 head_norm: config
                     .flag_or("qk_layernorm", false)?
                     .then_some(HeadNorm { kind: norm }),
-                window: None,
+                window: PerLayer::Same(None),
                 biases,
             },
             feed_forward: FeedForwardShape {
-                neurons: config.size("intermediate_size")?,
+                neurons: PerLayer::Same(config.size("intermediate_size")?),
                 gated: false,
-                activation: config.activation_or("hidden_act", ActivationKind::GeluTanh)?,
+                activation: config.activation_or("hidden_act", Activation::GeluTanh)?,
                 biases,
             },
             head: Head {

@@ -1,10 +1,10 @@
-//! Qwen2 and Qwen2.5 (Alibaba, 2024): Llama with biases on query, key and value. Its sliding window, on the
-//! upper layers only, is switched off in what was published.
+//! Qwen2 and Qwen2.5 (Alibaba, 2024): Llama with biases on query, key and value, and a sliding window on the upper
+//! layers where that is switched on.
 
 use super::{Describe, Family, llama};
 use crate::architecture::Biases;
 use crate::config::Config;
-use crate::{Architecture, ModelError, NeuronSources, Role, Source};
+use crate::{Architecture, ModelError, NeuronSources, PerLayer, Role, Source};
 
 /// What the configuration class assumes.
 pub(super) const DEFAULT_CONTEXT: usize = 32_768;
@@ -18,37 +18,29 @@ impl Describe for Qwen2 {
     fn architecture(&self, config: &Config) -> Result<Architecture, ModelError> {
         let mut architecture = llama::base(self.name(), DEFAULT_CONTEXT, config)?;
         architecture.attention.biases = Biases { into: true, out: false };
-        architecture.attention.window = window(config, architecture.layers)?;
+        architecture.attention.window = windows(config, architecture.layers)?;
         Ok(architecture)
     }
 }
 
-/// How far each token sees in all layers. A window on some of them is refused.
-pub(super) fn window(config: &Config, layers: usize) -> Result<Option<usize>, ModelError> {
-    const FIRST: &str = "max_window_layers";
+/// How far a row of each layer sees. A list of the layers' kinds counts before the number of lower layers without
+/// a window.
+pub(super) fn windows(
+    config: &Config,
+    layers: usize,
+) -> Result<PerLayer<Option<usize>>, ModelError> {
     config.refuse("dual_chunk_attention_config", "attention in chunks")?;
-    let listed = config.windowed_layers()?;
-    if !config.flag_or("use_sliding_window", false)? || listed == Some(false) {
-        return Ok(None);
+    let listed = config.windowed_layers(layers)?;
+    if !config.flag_or("use_sliding_window", false)? {
+        return Ok(PerLayer::Same(None));
     }
     let window = match config.mentions("sliding_window") {
         true => config.size_or_absent("sliding_window")?,
         false => Some(DEFAULT_WINDOW),
     };
-    if listed == Some(true) || window.is_none() {
-        return Ok(window);
-    }
-    // Layers before this one see everything.
-    let first = config.count_or(FIRST, DEFAULT_LAYERS_WITHOUT_WINDOW)?;
-    match first {
-        0 => Ok(window),
-        first if first >= layers => Ok(None),
-        first => {
-            let expected =
-                format!("0 or at least {layers}: windows on some layers only are not supported");
-            Err(config.bad(FIRST, &expected, &first.into()))
-        }
-    }
+    let first = config.count_or("max_window_layers", DEFAULT_LAYERS_WITHOUT_WINDOW)?;
+    let windowed = listed.unwrap_or_else(|| (0..layers).map(|layer| layer >= first).collect());
+    Ok(PerLayer::of(windowed.into_iter().map(|here| window.filter(|_| here)).collect()))
 }
 
 impl Family for Qwen2 {

@@ -17,7 +17,7 @@ impl Describe for Qwen3 {
         let bias = config.flag_or("attention_bias", false)?;
         architecture.attention.biases = Biases { into: bias, out: bias };
         architecture.attention.head_norm = Some(HeadNorm { kind: architecture.norm });
-        architecture.attention.window = qwen2::window(config, architecture.layers)?;
+        architecture.attention.window = qwen2::windows(config, architecture.layers)?;
         Ok(architecture)
     }
 }

@@ -20,7 +20,7 @@ impl MatrixFeedForward {
         let feed_forward = &architecture.feed_forward;
         MatrixFeedForward {
             compute,
-            activation: feed_forward.activation.kernel(),
+            activation: feed_forward.activation,
             gated: feed_forward.gated,
             bias: feed_forward.biases.into,
         }

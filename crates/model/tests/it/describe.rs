@@ -1,7 +1,7 @@
 //! What configurations mean: defaults, settings without effect, both layouts of the rotary settings.
 
 use flint_model::{
-    ActivationKind, Architecture, Description, NormKind, Residual, RotaryScale, describe,
+    Activation, Architecture, Description, NormKind, PerLayer, Residual, RotaryScaling, describe,
 };
 use serde_json::{Value, json};
 
@@ -37,8 +37,8 @@ fn absent_settings_have_the_default_of_their_family() {
     assert_eq!((llama.begin_of_text, llama.end_of_text), (Some(1), vec![2]));
 
     let falcon = read("falcon", json!({}));
-    assert_eq!(falcon.feed_forward.neurons, 256);
-    assert_eq!(falcon.feed_forward.activation, ActivationKind::Gelu);
+    assert_eq!(falcon.feed_forward.neurons, PerLayer::Same(256));
+    assert_eq!(falcon.feed_forward.activation, Activation::Gelu);
     assert_eq!((falcon.attention.kv_heads, falcon.residual), (1, Residual::ParallelOneNorm));
     assert!(falcon.head.tied && !falcon.attention.biases.into);
     assert_eq!((falcon.begin_of_text, falcon.end_of_text), (None, vec![11]));
@@ -46,19 +46,19 @@ fn absent_settings_have_the_default_of_their_family() {
     let persimmon = read("persimmon", json!({}));
     let rotary = persimmon.attention.rotary.unwrap();
     assert_eq!((rotary.dims, rotary.theta), (8, 25000.0));
-    assert_eq!(persimmon.feed_forward.activation, ActivationKind::SquaredRelu);
+    assert_eq!(persimmon.feed_forward.activation, Activation::SquaredRelu);
     assert!(persimmon.attention.head_norm.is_some());
 
     let phi = read("phi", json!({}));
     assert_eq!(phi.attention.rotary.unwrap().dims, 8);
-    assert_eq!(phi.feed_forward.activation, ActivationKind::GeluTanh);
+    assert_eq!(phi.feed_forward.activation, Activation::GeluTanh);
     assert!(phi.head.bias && phi.attention.head_norm.is_none());
 
     let context = |kind| read(kind, json!({ "max_position_embeddings": null })).context;
     let kinds = ["llama", "falcon", "phi", "persimmon", "mistral", "qwen2", "qwen3"];
     assert_eq!(kinds.map(context), [2048, 2048, 2048, 16384, 131_072, 32_768, 32_768]);
-    assert_eq!(read("mistral", json!({})).attention.window, Some(4096));
-    assert_eq!(read("mistral", json!({ "sliding_window": null })).attention.window, None);
+    assert_eq!(read("mistral", json!({})).attention.window, Some(4096).into());
+    assert_eq!(read("mistral", json!({ "sliding_window": null })).attention.window, None.into());
     assert_eq!(read("qwen2", json!({})).begin_of_text, None);
     assert_eq!(read("opt", json!({})).begin_of_text, Some(2));
 }
@@ -73,8 +73,8 @@ fn settings_without_effect_have_none() {
         json!({ "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0,
             "layer_types": ["full_attention", "full_attention"] }),
     ] {
-        assert_eq!(read("qwen2", more.clone()).attention.window, None, "{more}");
-        assert_eq!(read("qwen3", more.clone()).attention.window, None, "{more}");
+        assert_eq!(read("qwen2", more.clone()).attention.window, None.into(), "{more}");
+        assert_eq!(read("qwen3", more.clone()).attention.window, None.into(), "{more}");
     }
     // The old layout has one key and value head whatever it says of their number.
     assert_eq!(read("falcon", json!({ "num_kv_heads": 4 })).attention.kv_heads, 1);
@@ -85,11 +85,26 @@ fn settings_without_effect_have_none() {
 #[test]
 fn a_window_on_every_layer_is_one() {
     let all = json!({ "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0 });
-    assert_eq!(read("qwen2", all).attention.window, Some(8));
+    assert_eq!(read("qwen2", all).attention.window, Some(8).into());
     let listed = json!({ "use_sliding_window": true, "sliding_window": 8,
         "layer_types": ["sliding_attention", "sliding_attention"] });
-    assert_eq!(read("qwen2", listed).attention.window, Some(8));
-    assert_eq!(read("mistral", json!({ "sliding_window": 10 })).attention.window, Some(10));
+    assert_eq!(read("qwen2", listed).attention.window, Some(8).into());
+    let mistral = read("mistral", json!({ "sliding_window": 10 }));
+    assert_eq!(mistral.attention.window, Some(10).into());
+}
+
+#[test]
+fn a_window_on_some_layers_is_theirs() {
+    let upper = json!({ "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1 });
+    let listed = json!({ "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0,
+        "layer_types": ["full_attention", "sliding_attention"] });
+    for kind in ["qwen2", "qwen3"] {
+        for more in [&upper, &listed] {
+            let read = read(kind, more.clone());
+            assert_eq!([read.window(0), read.window(1)], [None, Some(8)], "{kind}: {more}");
+            assert_eq!(Architecture::from_json(&read.to_json()).unwrap(), read);
+        }
+    }
 }
 
 #[test]
@@ -97,13 +112,13 @@ fn both_layouts_of_rotary_settings_mean_the_same() {
     let rotary = |kind, more| read(kind, more).attention.rotary.unwrap();
     let inner = json!({ "rope_type": "linear", "factor": 4.0 });
     let older = rotary("llama", json!({ "rope_theta": 500.0, "rope_scaling": inner }));
-    assert_eq!((older.theta, older.scale), (500.0, RotaryScale::Linear { factor: 4.0 }));
+    assert_eq!((older.theta, older.scale), (500.0, RotaryScaling::Linear { factor: 4.0 }));
     let inner = json!({ "type": "linear", "factor": 4 });
     assert_eq!(rotary("llama", json!({ "rope_theta": 500, "rope_scaling": inner })), older);
     let inner = json!({ "rope_type": "linear", "factor": 4.0, "rope_theta": 500.0 });
     assert_eq!(rotary("llama", json!({ "rope_parameters": inner })), older);
     for none in [json!(null), json!({}), json!({ "rope_type": "default" })] {
-        assert_eq!(rotary("llama", json!({ "rope_scaling": none })).scale, RotaryScale::None);
+        assert_eq!(rotary("llama", json!({ "rope_scaling": none })).scale, RotaryScaling::None);
     }
     let part = json!({ "partial_rotary_factor": 0.75 });
     assert_eq!(rotary("phi", part.clone()).dims, 12);
@@ -114,7 +129,8 @@ fn both_layouts_of_rotary_settings_mean_the_same() {
     let llama3 = json!({ "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
         "high_freq_factor": 4.0, "original_max_position_embeddings": 8192 });
     let scale = rotary("llama", json!({ "rope_scaling": llama3 })).scale;
-    let expected = RotaryScale::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original_context: 8192 };
+    let expected =
+        RotaryScaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original_context: 8192 };
     assert_eq!(scale, expected);
 }
 
@@ -126,12 +142,12 @@ fn activations_go_by_every_name_they_have() {
             .activation
     };
     for (names, expected) in [
-        (&["relu"][..], ActivationKind::Relu),
-        (&["relu2"], ActivationKind::SquaredRelu),
-        (&["fatrelu"], ActivationKind::FatRelu(0.5)),
-        (&["silu", "swish"], ActivationKind::Silu),
-        (&["gelu"], ActivationKind::Gelu),
-        (&["gelu_new", "gelu_pytorch_tanh", "gelu_fast"], ActivationKind::GeluTanh),
+        (&["relu"][..], Activation::Relu),
+        (&["relu2"], Activation::SquaredRelu),
+        (&["fatrelu"], Activation::FatRelu(0.5)),
+        (&["silu", "swish"], Activation::Silu),
+        (&["gelu"], Activation::Gelu),
+        (&["gelu_new", "gelu_pytorch_tanh", "gelu_fast"], Activation::GeluTanh),
     ] {
         names.iter().for_each(|name| assert_eq!(activation(name), expected, "{name}"));
     }
@@ -170,4 +186,45 @@ fn a_description_comes_back_from_its_json() {
         assert_eq!(architecture.family, kind);
     }
     assert!(Architecture::from_json("{}").unwrap_err().to_string().contains("stored architecture"));
+}
+
+#[test]
+fn what_was_written_when_all_layers_were_alike_is_read_back() {
+    let uniform = read("mistral", json!({}));
+    let mut text: Value = serde_json::from_str(&uniform.to_json()).unwrap();
+    assert_eq!(text["attention"]["window"], json!(4096));
+    assert_eq!(text["feed_forward"]["neurons"], json!(256));
+    text["attention"].as_object_mut().unwrap().remove("window");
+    let without = Architecture::from_json(&text.to_string()).unwrap();
+    assert_eq!(without.attention.window, None.into());
+
+    text["attention"]["window"] = json!([null, 7]);
+    text["feed_forward"]["neurons"] = json!([256, 128]);
+    let apart = Architecture::from_json(&text.to_string()).unwrap();
+    assert_eq!([apart.window(0), apart.window(1)], [None, Some(7)]);
+    assert_eq!([apart.neurons(0), apart.neurons(1), apart.most_neurons()], [256, 128, 256]);
+    let said = apart.shape(flint_geometry::DType::F32).unwrap_err().to_string();
+    assert!(said.contains("the same in all layers"), "{said}");
+}
+
+/// The words of bundles that earlier versions wrote.
+#[test]
+fn the_text_of_an_old_bundle_is_read() {
+    let text = r#"{"family":"llama","vocabulary":100,"hidden":64,"layers":2,"context":128,
+        "embedding":{"width":64,"learned_positions":null},"norm":{"Rms":{"epsilon":1e-6}},
+        "norm_place":"Before","residual":"Serial","final_norm":true,
+        "attention":{"heads":4,"kv_heads":4,"head_dim":16,"rotary":{"dims":16,"theta":10000.0,
+            "scale":{"Llama3":{"factor":8.0,"low":1.0,"high":4.0,"original_context":8192}}},
+            "head_norm":null,"window":null,"biases":{"into":false,"out":false}},
+        "feed_forward":{"neurons":256,"gated":true,"activation":{"FatRelu":0.5},
+            "biases":{"into":false,"out":false}},
+        "head":{"tied":false,"bias":false,"scale":1.0},"begin_of_text":1,"end_of_text":[2]}"#;
+    let read = Architecture::from_json(text).unwrap();
+    assert_eq!(read.feed_forward.activation, Activation::FatRelu(0.5));
+    let scale = RotaryScaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original_context: 8192 };
+    assert_eq!(read.attention.rotary.as_ref().unwrap().scale, scale);
+    let (again, before): (Value, Value) =
+        (serde_json::from_str(&read.to_json()).unwrap(), serde_json::from_str(text).unwrap());
+    assert_eq!(again["attention"], before["attention"]);
+    assert_eq!(again["feed_forward"], before["feed_forward"]);
 }

@@ -1,8 +1,11 @@
-//! Behaviour of the model crate: configurations become descriptions, or errors that name what is wrong.
+//! Behaviour of the model crate: configurations become descriptions, or errors that name what is wrong; rows of a
+//! batch have the result that they have alone.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod batch;
 mod describe;
 mod published;
 mod refuse;
 mod sources;
 mod stored;
+mod tiny;

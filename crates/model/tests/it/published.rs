@@ -1,7 +1,7 @@
 //! The settings of published checkpoints, restated: what their `config.json` says of the model, and what it must
 //! be read as. Settings without a bearing on the model are left out.
 
-use flint_model::{ActivationKind, Architecture, NormPlace, Residual, RotaryScale, describe};
+use flint_model::{Activation, Architecture, NormPlace, Residual, RotaryScaling, describe};
 use serde_json::{Value, json};
 
 fn read(config: Value) -> Architecture {
@@ -14,7 +14,7 @@ fn heads(read: &Architecture) -> [usize; 3] {
 }
 
 fn sizes(read: &Architecture) -> [usize; 5] {
-    [read.layers, read.hidden, read.feed_forward.neurons, read.vocabulary, read.context]
+    [read.layers, read.hidden, read.most_neurons(), read.vocabulary, read.context]
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn opt() {
     assert_eq!(sizes(&opt), [32, 4096, 16384, 50272, 2048]);
     assert_eq!(heads(&opt), [32, 32, 128]);
     assert!(opt.final_norm && opt.head.tied && opt.attention.biases.into);
-    assert_eq!(opt.feed_forward.activation, ActivationKind::Relu);
+    assert_eq!(opt.feed_forward.activation, Activation::Relu);
     assert_eq!((opt.begin_of_text, opt.end_of_text), (Some(2), vec![2]));
 
     // facebook/opt-350m
@@ -60,7 +60,7 @@ fn falcon() {
     assert_eq!(sizes(&now), [32, 4544, 4 * 4544, 65024, 2048]);
     assert_eq!(heads(&now), [71, 1, 64]);
     assert_eq!((now.residual, now.head.tied), (Residual::ParallelOneNorm, true));
-    assert_eq!(now.feed_forward.activation, ActivationKind::Gelu);
+    assert_eq!(now.feed_forward.activation, Activation::Gelu);
     assert_eq!((now.begin_of_text, &now.end_of_text[..]), (None, &[11][..]));
     let old = json!({ "model_type": "RefinedWebModel", "n_head": 71, "n_layer": 32 });
     assert_eq!(with(old), now);
@@ -91,7 +91,7 @@ fn persimmon() {
     let persimmon = read(config);
     assert_eq!(sizes(&persimmon), [36, 4096, 16384, 262_144, 16384]);
     assert_eq!(heads(&persimmon), [64, 64, 64]);
-    assert_eq!(persimmon.feed_forward.activation, ActivationKind::SquaredRelu);
+    assert_eq!(persimmon.feed_forward.activation, Activation::SquaredRelu);
     let rotary = persimmon.attention.rotary.unwrap();
     assert_eq!((rotary.dims, rotary.theta), (32, 25000.0));
     assert!(persimmon.attention.head_norm.is_some() && !persimmon.head.tied);
@@ -110,7 +110,7 @@ fn phi_2() {
     let phi = read(config);
     assert_eq!(sizes(&phi), [32, 2560, 10240, 51200, 2048]);
     assert_eq!((heads(&phi), phi.attention.rotary.unwrap().dims), ([32, 32, 80], 32));
-    assert_eq!(phi.feed_forward.activation, ActivationKind::GeluTanh);
+    assert_eq!(phi.feed_forward.activation, Activation::GeluTanh);
     assert!(phi.head.bias && !phi.head.tied && phi.attention.head_norm.is_none());
 }
 
@@ -124,7 +124,7 @@ fn llama_with_relu() {
         "rope_scaling": null, "tie_word_embeddings": false, "vocab_size": 32000 });
     let llama = read(config);
     assert_eq!(sizes(&llama), [32, 4096, 11008, 32000, 2048]);
-    assert_eq!(llama.feed_forward.activation, ActivationKind::Relu);
+    assert_eq!(llama.feed_forward.activation, Activation::Relu);
 
     // SparseLLM/ReluLLaMA-70B
     let config = json!({ "model_type": "llama", "bos_token_id": 1, "eos_token_id": 2,
@@ -143,7 +143,7 @@ fn llama_with_relu() {
         "vocab_size": 32000, "max_length": 4096 });
     let prosparse = read(config);
     assert_eq!(prosparse.family, "llama");
-    assert_eq!(prosparse.feed_forward.activation, ActivationKind::FatRelu(0.01));
+    assert_eq!(prosparse.feed_forward.activation, Activation::FatRelu(0.01));
     assert_eq!(prosparse.attention.rotary.unwrap().theta, 10000.0);
 }
 
@@ -162,7 +162,7 @@ fn llama_3() {
     assert_eq!(sizes(&llama), [32, 4096, 14336, 128_256, 131_072]);
     assert_eq!(heads(&llama), [32, 8, 128]);
     let rotary = llama.attention.rotary.unwrap();
-    let scale = RotaryScale::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original_context: 8192 };
+    let scale = RotaryScaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original_context: 8192 };
     assert_eq!((rotary.theta, rotary.scale), (500_000.0, scale));
     assert_eq!(llama.begin_of_text, Some(128_000));
     assert_eq!(llama.end_of_text, [128_001, 128_008, 128_009]);
@@ -177,7 +177,10 @@ fn mistral_and_qwen() {
         "num_key_value_heads": 8, "rms_norm_eps": 1e-05, "rope_theta": 10000.0,
         "sliding_window": 4096, "tie_word_embeddings": false, "vocab_size": 32000 });
     let mistral = read(config);
-    assert_eq!((heads(&mistral), mistral.attention.window), ([32, 8, 128], Some(4096)));
+    assert_eq!(
+        (heads(&mistral), mistral.attention.window.clone()),
+        ([32, 8, 128], Some(4096).into())
+    );
 
     // Qwen/Qwen2-7B
     let config = json!({ "model_type": "qwen2", "bos_token_id": 151643, "eos_token_id": 151643,
@@ -187,7 +190,7 @@ fn mistral_and_qwen() {
         "rope_theta": 1000000.0, "sliding_window": 131072, "tie_word_embeddings": false,
         "use_sliding_window": false, "vocab_size": 152064 });
     let qwen = read(config);
-    assert_eq!((heads(&qwen), qwen.attention.window), ([28, 4, 128], None));
+    assert_eq!((heads(&qwen), qwen.attention.window.clone()), ([28, 4, 128], None.into()));
     assert!(qwen.attention.biases.into && !qwen.attention.biases.out);
 
     // Qwen/Qwen3-8B

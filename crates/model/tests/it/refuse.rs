@@ -105,15 +105,14 @@ fn what_the_decoder_does_not_do_is_refused_by_name() {
             ["'dual_chunk_attention_config'", "chunks"],
         ),
         (
-            "qwen2",
-            json!({ "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1 }),
-            ["'max_window_layers'", "is 1"],
+            "qwen3",
+            json!({ "layer_types": ["full_attention", "chunked_attention"] }),
+            ["'layer_types'", "2 times full_attention or sliding_attention"],
         ),
         (
-            "qwen3",
-            json!({ "use_sliding_window": true, "sliding_window": 8,
-                "layer_types": ["full_attention", "sliding_attention"] }),
-            ["'layer_types'", "sliding_attention"],
+            "qwen2",
+            json!({ "layer_types": ["full_attention"] }),
+            ["'layer_types'", "2 times full_attention or sliding_attention"],
         ),
         (
             "mistral",

@@ -37,6 +37,10 @@ fn every_number_that_is_wrong_is_named() {
         ("llama", "/attention/rotary/theta", json!(0.0), "'rotary.theta' is 0"),
         ("llama", "/norm/Rms/epsilon", json!(-1.0), "'norm' is -1"),
         ("mistral", "/attention/window", json!(0), "'attention.window' is 0"),
+        ("mistral", "/attention/window", json!([4, 0]), "'attention.window' is 0"),
+        ("mistral", "/attention/window", json!([4]), "'attention.window' is a list of 1"),
+        ("llama", "/feed_forward/neurons", json!([]), "'feed_forward.neurons' is a list of 0"),
+        ("llama", "/feed_forward/neurons", json!([4, 4, 4]), "one value for each of 2 layers"),
         ("opt", "/embedding/learned_positions/offset", far, "'learned_positions.offset'"),
         ("opt", "/embedding/learned_positions/rows", json!(1), "'learned_positions.offset'"),
     ] {

@@ -6,8 +6,8 @@ use super::refuse;
 use clap::Args;
 use flint_dram_cache::PolicyKind;
 use flint_engine::{
-    Ablation, Engine, Guessing, Halt, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions,
-    SystemFiles, TextCodec,
+    Ablation, Engine, Guessing, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, SystemFiles,
+    TextCodec,
 };
 use flint_flash_io::BackendChoice;
 use flint_kernels::{Isa, KvElement};
@@ -84,7 +84,7 @@ pub(super) struct RunArgs {
 struct Window(Option<NonZeroU32>);
 
 impl RunArgs {
-    pub(super) fn options(&self, halt: Halt) -> anyhow::Result<RunOptions> {
+    pub(super) fn options(&self) -> anyhow::Result<RunOptions> {
         let policy = match (self.policy, self.window) {
             (None, None) => PolicyKind::default(),
             (None | Some(PolicyKind::Window { .. }), Some(Window(tokens))) => {
@@ -113,8 +113,8 @@ impl RunArgs {
             max_gap: self.max_gap,
             isa: self.simd,
             ablation: Ablation::default(),
-            halt,
             devices: Arc::new(SystemFiles),
+            ..RunOptions::default()
         })
     }
 
@@ -131,9 +131,8 @@ impl RunArgs {
         files: ModelFiles,
         needed: Option<usize>,
         quiet: bool,
-        halt: Halt,
     ) -> anyhow::Result<Prepared> {
-        let prepared = Prepared::new(files, self.options(halt)?, needed)?;
+        let prepared = Prepared::new(files, self.options()?, needed)?;
         if !quiet {
             prepared.warnings().iter().for_each(|warning| note(&format!("flint: {warning}")));
         }

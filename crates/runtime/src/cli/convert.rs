@@ -122,8 +122,8 @@ fn convert_both(
 
 /// Whether the work ended because it was asked to.
 fn is_halted(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(CalibrateError::Engine(EngineError::Halted)))
-        || matches!(error.downcast_ref(), Some(ConvertError::Halted))
+    matches!(error.downcast_ref(), Some(CalibrateError::Engine(EngineError::Cancelled)))
+        || matches!(error.downcast_ref(), Some(ConvertError::Cancelled))
 }
 
 fn write_bundle(
@@ -147,8 +147,8 @@ fn write_bundle(
             out.display()
         ));
     });
-    let halt = interrupt.halt();
-    let converted = flint_convert::convert_until(&options, &halt, &mut |event| match event {
+    let cancel = interrupt.cancel();
+    let converted = flint_convert::convert_until(&options, &cancel, &mut |event| match event {
         ConvertEvent::Planned { family, element, disk_bytes, free_bytes } => {
             let free = free_bytes.map_or("unknown".to_owned(), bytes);
             let disk = bytes(disk_bytes);
@@ -177,7 +177,7 @@ fn write_bundle(
 /// Refuses thresholds for a model that needs none, before anything is written.
 fn check_sparsity(architecture: &Architecture) -> anyhow::Result<()> {
     let activation = architecture.feed_forward.activation;
-    if activation.kernel().is_sparse() {
+    if activation.is_sparse() {
         let activation = format!("{activation:?}");
         return Err(EngineError::SparsityOfZeros { activation }.into());
     }
@@ -205,7 +205,7 @@ fn make_predictors(
 ) -> anyhow::Result<()> {
     let files = ModelFiles::open(&args.out)?;
     let activation = files.architecture().feed_forward.activation;
-    if !activation.kernel().is_sparse() && sparsities.is_empty() {
+    if !activation.is_sparse() && sparsities.is_empty() {
         note(&format!(
             "{activation:?} is never zero: no predictors, the model runs in exact mode (--sparsity F makes thresholds)"
         ));
@@ -222,7 +222,7 @@ fn make_predictors(
             false => THRESHOLD_TOKENS,
         }),
         sparsities,
-        halt: interrupt.halt(),
+        cancel: interrupt.cancel(),
         ..CalibrateOptions::new(args.out.clone())
     };
     let done = steps(args, interrupt);

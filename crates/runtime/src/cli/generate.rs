@@ -6,7 +6,7 @@ use super::output::{bytes, note, say, say_json};
 use super::progress::{advance, count_bar};
 use super::refuse;
 use clap::{Args, Parser};
-use flint_engine::{Engine, Event, Generated, Live, Request, Sampling, Stats, TextCodec};
+use flint_engine::{Controls, Engine, Event, Generated, Live, Request, Sampling, Stats, TextCodec};
 use std::fs::File;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -92,10 +92,10 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
         return Err(flint_engine::EngineError::NoTokenizer.into());
     }
     let request = args.request(prompt);
-    let prepared = args.run.prepare(files, Some(needed), quiet, interrupt.halt())?;
-    let live = Live::default();
-    live.planned(&prepared, &request.prompt);
-    let (shown, form) = (live.clone(), args.form());
+    let prepared = args.run.prepare(files, Some(needed), quiet)?;
+    let controls = Controls { cancel: interrupt.cancel(), live: Live::default() };
+    controls.live.planned(&prepared, &request.prompt);
+    let (shown, form) = (controls.live.clone(), args.form());
     interrupt.last_words(move || {
         if let Some(generated) = shown.generated() {
             // Whether anybody reads does not matter any more.
@@ -103,7 +103,7 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
         }
     });
     let mut engine = load(prepared, quiet)?;
-    let generated = run(&mut engine, codec.as_ref(), &request, &live, &args)?;
+    let generated = run(&mut engine, codec.as_ref(), &request, &controls, &args)?;
     interrupt.speak();
     report(&generated, args.form())?;
     interrupt.leave_if_asked();
@@ -117,7 +117,7 @@ fn run(
     engine: &mut Engine,
     codec: Option<&TextCodec>,
     request: &Request,
-    live: &Live,
+    controls: &Controls,
     args: &GenerateArgs,
 ) -> anyhow::Result<Generated> {
     let quiet = args.quiet || args.json;
@@ -130,7 +130,7 @@ fn run(
         None => String::new(),
     };
     let mut failed = None;
-    let generated = flint_engine::generate_live(engine, codec, request, live, &mut |event| {
+    let generated = flint_engine::generate(engine, codec, request, controls, &mut |event| {
         let shown = match event {
             Event::Prompt(fed) => {
                 advance(&bar, fed as u64, total);

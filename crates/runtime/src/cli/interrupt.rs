@@ -1,7 +1,7 @@
 //! Ctrl-C and SIGTERM: the work is asked to end, and what it did so far is printed, within a second, even if
 //! the work itself waits for a device that never answers.
 
-use flint_engine::Halt;
+use flint_engine::CancelToken;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use std::process;
@@ -27,7 +27,7 @@ type Words = Box<dyn FnOnce() + Send>;
 
 /// One command that can be interrupted.
 pub(super) struct Interrupt {
-    halt: Halt,
+    cancel: CancelToken,
     shared: Arc<Shared>,
 }
 
@@ -44,10 +44,10 @@ impl Interrupt {
     /// From now on signals ask for the end instead of being it. Where no thread or descriptor is left to
     /// watch with, they stay what they were.
     pub(super) fn watch() -> Interrupt {
-        let interrupt = Interrupt { halt: Halt::default(), shared: Arc::default() };
-        let (halt, shared) = (interrupt.halt.clone(), Arc::clone(&interrupt.shared));
+        let interrupt = Interrupt { cancel: CancelToken::default(), shared: Arc::default() };
+        let (cancel, shared) = (interrupt.cancel.clone(), Arc::clone(&interrupt.shared));
         let started = Signals::new([SIGINT, SIGTERM]).and_then(|signals| {
-            let watch = move || watch(signals, &halt, &shared);
+            let watch = move || watch(signals, &cancel, &shared);
             thread::Builder::new().name("flint-signals".to_owned()).spawn(watch)
         });
         if let Err(error) = started {
@@ -61,8 +61,8 @@ impl Interrupt {
     }
 
     /// What the work should look at.
-    pub(super) fn halt(&self) -> Halt {
-        self.halt.clone()
+    pub(super) fn cancel(&self) -> CancelToken {
+        self.cancel.clone()
     }
 
     /// Chooses what is printed if the work does not come to an end by itself.
@@ -90,17 +90,17 @@ impl Interrupt {
 
     /// After the end is printed: leaves if a signal asked for it, without waiting for reads in flight.
     pub(super) fn leave_if_asked(&self) {
-        if self.halt.requested() {
+        if self.cancel.is_cancelled() {
             leave(self.shared.signal.load(Ordering::Acquire));
         }
     }
 }
 
-fn watch(mut signals: Signals, halt: &Halt, shared: &Shared) {
+fn watch(mut signals: Signals, cancel: &CancelToken, shared: &Shared) {
     let Some(signal) = signals.forever().next() else { return };
     tracing::debug!(signal, "asked to end");
     shared.signal.store(signal, Ordering::Release);
-    halt.request();
+    cancel.cancel();
     let deadline = Instant::now() + GRACE;
     while Instant::now() < deadline {
         thread::sleep(GLANCE);

@@ -4,7 +4,7 @@
 use super::args::{RunArgs, check_context, load};
 use super::output::{cost, note, say};
 use clap::Args;
-use flint_engine::{Halt, ModelFiles, Session};
+use flint_engine::{CancelToken, ModelFiles};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ pub(super) fn logits(args: LogitsArgs) -> anyhow::Result<()> {
     let needed = args.tokens.len();
     check_context(&args.run, files.architecture(), needed)?;
     // A signal ends it as the system does: rows that were printed are whole lines.
-    let prepared = args.run.prepare(files, Some(needed), args.json, Halt::default())?;
+    let prepared = args.run.prepare(files, Some(needed), args.json)?;
     let mut engine = load(prepared, args.json)?;
     // More fields than the numbers only where something was left out that was not zero.
     let more = engine.sparsity().map_or(String::new(), |chosen| {
@@ -41,9 +41,9 @@ pub(super) fn logits(args: LogitsArgs) -> anyhow::Result<()> {
     if let Some(chosen) = engine.sparsity().filter(|_| !args.json) {
         note(&cost(chosen));
     }
-    let mut session = Session::new(&mut engine)?;
+    let (mut sequence, cancel) = (engine.begin(), CancelToken::default());
     if !args.all {
-        let row = session.feed(&args.tokens, &mut |_| {})?;
+        let row = engine.feed(&mut sequence, &args.tokens, &cancel, &mut |_| {})?;
         return if args.json {
             say(&format!("{{\"logits\":[{}]{more}}}\n", numbers(&row, ",")))
         } else {
@@ -52,7 +52,7 @@ pub(super) fn logits(args: LogitsArgs) -> anyhow::Result<()> {
     }
     let mut said = Ok(());
     let mut first = true;
-    session.feed_all(&args.tokens, &mut |row| {
+    engine.feed_all(&mut sequence, &args.tokens, &cancel, &mut |row| {
         let text = match (args.json, first) {
             (true, true) => format!("{{\"logits\":[[{}]", numbers(row, ",")),
             (true, false) => format!(",[{}]", numbers(row, ",")),

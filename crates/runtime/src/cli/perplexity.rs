@@ -29,7 +29,7 @@ pub(super) fn perplexity(args: PerplexityArgs) -> anyhow::Result<()> {
     let (files, codec) = RunArgs::open(&args.model)?;
     let text = read_text(&args.file)?;
     let tokens = codec.ok_or(EngineError::NoTokenizer)?.encode(&text, false)?;
-    let prepared = args.run.prepare(files, None, args.json, interrupt.halt())?;
+    let prepared = args.run.prepare(files, None, args.json)?;
     let mode = prepared.plan().mode.name();
     let found = Arc::new(Mutex::new(Perplexity {
         perplexity: f64::NAN,
@@ -45,7 +45,8 @@ pub(super) fn perplexity(args: PerplexityArgs) -> anyhow::Result<()> {
     });
     let mut engine = load(prepared, args.json)?;
     let bar = count_bar("tokens", args.json);
-    let measured = flint_engine::perplexity(&mut engine, &tokens, &mut |so_far| {
+    let cancel = interrupt.cancel();
+    let measured = flint_engine::perplexity(&mut engine, &tokens, &cancel, &mut |so_far| {
         *found.lock().unwrap_or_else(PoisonError::into_inner) = so_far;
         advance(&bar, so_far.tokens as u64, tokens.len() as u64);
     });

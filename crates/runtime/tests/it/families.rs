@@ -52,7 +52,7 @@ fn meets_the_reference(name: &str) {
     let reference = OracleReference::read(&checkpoint).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let files = ModelFiles::open(&converted(&checkpoint, dir.path())).unwrap();
-    let sparse = files.architecture().feed_forward.activation.kernel().is_sparse();
+    let sparse = files.architecture().feed_forward.activation.is_sparse();
     assert_eq!(sparse, reference.active_neurons.is_some(), "which families have exact zeros");
     if let Some(expected) = &reference.active_neurons {
         let prompt = reference.prompts.last().unwrap();

@@ -85,7 +85,7 @@ impl Twin {
         let feed_forward = InMemoryFeedForward::new(
             compute.clone(),
             files.bundle().unwrap().shape().record,
-            architecture.feed_forward.activation.kernel(),
+            architecture.feed_forward.activation,
             groups,
         );
         Twin { decoder: Decoder::new(architecture, compute), weights, feed_forward }
@@ -172,5 +172,5 @@ pub(crate) fn oracle(bundle: &Path) -> Box<dyn Predictor> {
             bias: if layout.is_gated() { group.gate_bias } else { group.up_bias },
         }
     });
-    Box::new(Oracle::new(files.architecture().feed_forward.activation.kernel(), groups.collect()))
+    Box::new(Oracle::new(files.architecture().feed_forward.activation, groups.collect()))
 }

@@ -22,7 +22,7 @@ impl Training<'_> {
             }
             ladders.push(parse(&self.work.read(&name)?));
         }
-        Ok(RankPlan::new(&ladders, architecture.feed_forward.neurons, budget, 0.0).ranks)
+        Ok(RankPlan::new(&ladders, architecture.most_neurons(), budget, 0.0).ranks)
     }
 
     /// The same for first stages: every layer has one, for one that names too many candidates to be worth its bytes alone
@@ -32,7 +32,7 @@ impl Training<'_> {
         budget: u64,
     ) -> Result<Vec<Option<usize>>, CalibrateError> {
         let architecture = self.files.architecture();
-        let most = architecture.hidden.min(architecture.feed_forward.neurons);
+        let most = architecture.hidden.min(architecture.most_neurons());
         let even = self.even_rank(budget / architecture.layers as u64) as usize;
         let even = even.clamp(1, most);
         let ranks = self.plan_ranks(budget)?;
@@ -42,7 +42,7 @@ impl Training<'_> {
     /// The rank that a layer's share of the budget pays for.
     fn even_rank(&self, layer_budget: u64) -> f64 {
         let architecture = self.files.architecture();
-        let (width, neurons) = (architecture.hidden, architecture.feed_forward.neurons);
+        let (width, neurons) = (architecture.hidden, architecture.most_neurons());
         let one = LowRankGroup::bytes_of(width, neurons, 1);
         let per_rank = (LowRankGroup::bytes_of(width, neurons, 2) - one).max(1);
         layer_budget.saturating_sub(one) as f64 / per_rank as f64
@@ -50,7 +50,7 @@ impl Training<'_> {
 
     fn ladder_ranks(&self, layer_budget: u64) -> Vec<usize> {
         let architecture = self.files.architecture();
-        let most = architecture.hidden.min(architecture.feed_forward.neurons);
+        let most = architecture.hidden.min(architecture.most_neurons());
         let even = self.even_rank(layer_budget);
         let ranks = LADDER.iter().map(|share| ((even * share) as usize).clamp(1, most));
         let mut ranks: Vec<usize> = ranks.collect();

@@ -27,7 +27,7 @@ pub(super) fn active(
     let rows = deciding_rows(files, layer)?;
     let view = MatrixView::new(layout.element(), feed_forward.neurons, layout.width(), &rows)?;
     let bias = bias(files, layer)?;
-    let activation = feed_forward.activation.kernel();
+    let activation = feed_forward.activation;
     let deciding = Deciding::new(view, bias.as_deref(), activation);
     let mut states = InMemory { width: layout.width(), numbers: states };
     let tokens = states.numbers.len() / layout.width();

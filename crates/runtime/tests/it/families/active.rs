@@ -21,7 +21,7 @@ pub(super) fn neurons(files: &ModelFiles, ids: &[u32]) -> Vec<Vec<u32>> {
         weights.insert(spec.role, entry.element, &spec.dims, bytes(files, entry)).unwrap();
     }
     let layout = files.bundle().unwrap().shape().record;
-    let kernel = architecture.feed_forward.activation.kernel();
+    let kernel = architecture.feed_forward.activation;
     let groups = (0..architecture.layers).map(|layer| group(files, layer)).collect();
     let inner = InMemoryFeedForward::new(compute.clone(), layout, kernel, groups);
     let mut feed_forward = Capture { inner, active: vec![Vec::new(); architecture.layers] };

@@ -149,7 +149,7 @@ fn holds(name: &str) {
         ..CalibrateOptions::new(bundle.clone())
     };
     let sparse = RunOptions { mode: Some(Mode::Sparse), ..options(1000.0) };
-    if files.architecture().feed_forward.activation.kernel().is_sparse() {
+    if files.architecture().feed_forward.activation.is_sparse() {
         run(&bundle, ids, &sparse, &|bundle| Some(oracle(bundle)), &whole);
         // Finds too few on purpose, so that what is left out shows.
         making.recall = 0.7;
