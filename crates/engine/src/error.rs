@@ -32,6 +32,9 @@ pub enum EngineError {
     /// The checkpoint cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] flint_checkpoint::CheckpointError),
+    /// The GGUF file cannot be used.
+    #[error(transparent)]
+    Gguf(#[from] flint_checkpoint::gguf::GgufError),
     /// There is nothing at the path of the model.
     #[error("{} does not exist", path.display())]
     NoSuchModel {

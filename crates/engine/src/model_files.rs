@@ -1,11 +1,12 @@
 //! A bundle together with what its architecture text says: open and checked, nothing loaded.
 
-use crate::tensors::{SourceKind, Tensors};
+use crate::tensors::{GgufMetadata, SourceKind, Tensors};
 use crate::{EngineError, TextCodec};
 use flint_bundle::{Bundle, PredictorEntry};
+use flint_checkpoint::gguf::{GgufFile, GgufTokenizer};
 use flint_checkpoint::{Checkpoint, LARGEST_TOKENIZER, tokenizer_json};
 use flint_geometry::{DType, ModelShape, RecordLayout};
-use flint_model::{Architecture, Description, Family};
+use flint_model::{Architecture, Description, Family, describe_gguf};
 use flint_predictor::{GateCopyGroup, LowRankGroup};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,16 @@ const MANIFEST: &str = "manifest.bin";
 /// Name under which a bundle keeps its tokenizer.
 const TOKENIZER: &str = "tokenizer.json";
 
-/// An open model: a bundle, or a checkpoint directory used as it lies there.
+/// A tokenizer that is not in a bundle.
+#[derive(Debug)]
+enum OwnTokenizer {
+    None,
+    /// The text of `tokenizer.json`.
+    Json(Vec<u8>),
+    Gguf(Box<GgufTokenizer>),
+}
+
+/// An open model: a bundle, a GGUF file, or a checkpoint directory used as it lies there.
 #[derive(Debug)]
 pub struct ModelFiles {
     path: PathBuf,
@@ -23,8 +33,8 @@ pub struct ModelFiles {
     pub(crate) tensors: Tensors,
     /// The neurons as records, with what belongs to them.
     bundle: Option<Bundle>,
-    /// The text of `tokenizer.json`, where it is not in a bundle.
-    tokenizer: Option<Vec<u8>>,
+    /// The tokenizer, where it is not in a bundle.
+    tokenizer: OwnTokenizer,
 }
 
 impl ModelFiles {
@@ -35,6 +45,9 @@ impl ModelFiles {
     pub fn open(path: &Path) -> Result<ModelFiles, EngineError> {
         if !path.exists() {
             return Err(EngineError::NoSuchModel { path: path.to_path_buf() });
+        }
+        if path.is_file() {
+            return open_gguf(path);
         }
         let is_checkpoint = path.join("config.json").exists() && !path.join(MANIFEST).exists();
         if is_checkpoint { open_checkpoint(path) } else { open_bundle(path) }
@@ -124,7 +137,11 @@ impl ModelFiles {
     /// When it cannot be read or parsed.
     pub fn codec(&self) -> Result<Option<TextCodec>, EngineError> {
         let Some(bundle) = self.records() else {
-            return self.tokenizer.as_deref().map(TextCodec::parse).transpose();
+            return match &self.tokenizer {
+                OwnTokenizer::None => Ok(None),
+                OwnTokenizer::Json(text) => TextCodec::parse(text).map(Some),
+                OwnTokenizer::Gguf(tokenizer) => TextCodec::of_gguf(tokenizer).map(Some),
+            };
         };
         let Some(text) = bundle.texts().iter().find(|text| text.name == TOKENIZER) else {
             return Ok(None);
@@ -166,7 +183,13 @@ fn open_bundle(path: &Path) -> Result<ModelFiles, EngineError> {
         }
     }
     let path = path.to_owned();
-    Ok(ModelFiles { path, architecture, tensors, bundle: Some(bundle), tokenizer: None })
+    Ok(ModelFiles {
+        path,
+        architecture,
+        tensors,
+        bundle: Some(bundle),
+        tokenizer: OwnTokenizer::None,
+    })
 }
 
 fn open_checkpoint(path: &Path) -> Result<ModelFiles, EngineError> {
@@ -177,6 +200,24 @@ fn open_checkpoint(path: &Path) -> Result<ModelFiles, EngineError> {
     let (family, architecture) = describe_checkpoint(&checkpoint)?;
     let tensors = Tensors::of_checkpoint(&checkpoint, family, &architecture)?;
     let tokenizer = tokenizer_json(&checkpoint, architecture.begin_of_text)?;
+    let tokenizer = tokenizer.map_or(OwnTokenizer::None, OwnTokenizer::Json);
+    Ok(ModelFiles { path: path.to_owned(), architecture, tensors, bundle: None, tokenizer })
+}
+
+fn open_gguf(path: &Path) -> Result<ModelFiles, EngineError> {
+    let file = GgufFile::open(path)?;
+    let mut architecture = describe_gguf(&GgufMetadata(&file))?;
+    // A file without a tokenizer is run with token ids.
+    let tokenizer = match file.metadata().value("tokenizer.ggml.tokens") {
+        None => OwnTokenizer::None,
+        Some(_) => {
+            let tokenizer = GgufTokenizer::new(file.metadata())?;
+            architecture.begin_of_text = tokenizer.begin().filter(|_| tokenizer.adds_begin());
+            architecture.end_of_text = tokenizer.ends().to_vec();
+            OwnTokenizer::Gguf(Box::new(tokenizer))
+        }
+    };
+    let tensors = Tensors::of_gguf(&file, &architecture)?;
     Ok(ModelFiles { path: path.to_owned(), architecture, tensors, bundle: None, tokenizer })
 }
 

@@ -2,6 +2,9 @@
 
 mod bundle;
 mod checkpoint;
+mod gguf;
+
+pub(crate) use gguf::GgufMetadata;
 
 use crate::EngineError;
 use flint_flash_io::FileId;
@@ -19,6 +22,8 @@ pub enum SourceKind {
     Bundle,
     /// A checkpoint directory in HuggingFace layout, used as it lies there.
     Checkpoint,
+    /// A GGUF file, used as it lies there.
+    Gguf,
 }
 
 impl SourceKind {
@@ -27,6 +32,7 @@ impl SourceKind {
         match self {
             SourceKind::Bundle => "bundle",
             SourceKind::Checkpoint => "checkpoint",
+            SourceKind::Gguf => "gguf",
         }
     }
 }

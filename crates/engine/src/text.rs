@@ -1,6 +1,7 @@
 //! Text to tokens and back, by the `tokenizer.json` of the checkpoint.
 
 use crate::EngineError;
+use flint_checkpoint::gguf::GgufTokenizer;
 use flint_checkpoint::{guarded, read_tokenizer};
 use tokenizers::tokenizer::DecodeStream;
 use tokenizers::{
@@ -32,6 +33,14 @@ impl TextCodec {
         // For batches in training: a prompt is never cut, and never padded (to terabytes, if a file says so).
         tokenizer.with_truncation(None).map_err(bad)?.with_padding(None);
         Ok(TextCodec { tokenizer })
+    }
+
+    /// The tokenizer of a GGUF file.
+    ///
+    /// # Errors
+    /// When the library refuses it.
+    pub(crate) fn of_gguf(tokenizer: &GgufTokenizer) -> Result<TextCodec, EngineError> {
+        Ok(TextCodec { tokenizer: tokenizer.tokenizer().clone() })
     }
 
     /// Tokens of `text`; with the marks that the model expects around a text when `whole`.

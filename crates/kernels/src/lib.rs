@@ -52,4 +52,4 @@ pub use kv::{KvElement, KvRow, KvRun, KvShape, KvStore, PagedKv, SeqId};
 pub use matmul::matmul;
 pub use matrix::{MatrixView, embed};
 pub use norm::{layer_norm, rms_norm};
-pub use rotary::{Rotary, RotaryScaling};
+pub use rotary::{Rotary, RotaryPairs, RotaryScaling};

@@ -24,11 +24,22 @@ pub enum RotaryScaling {
     },
 }
 
-/// The turning of one kind of head. The second half of the rotated numbers pairs with the first
-/// half (the style of NeoX and of the Hugging Face checkpoints).
+/// Which numbers of a head are turned against each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum RotaryPairs {
+    /// The second half of the rotated numbers with the first half (the style of NeoX and of Hugging Face checkpoints).
+    #[default]
+    Halves,
+    /// Neighbours (the style of Meta's Llama and of GGUF files of the architecture `llama`).
+    Neighbours,
+}
+
+/// The turning of one kind of head.
 #[derive(Debug, Clone)]
 pub struct Rotary {
     head_dim: usize,
+    pairs: RotaryPairs,
     /// Radians per position, one for each pair.
     frequencies: Vec<f64>,
 }
@@ -48,7 +59,26 @@ impl Rotary {
             let plain = libm::pow(theta, -((2 * pair) as f64) / rotated_dims as f64);
             scaling.stretch(plain)
         };
-        Rotary { head_dim, frequencies: (0..rotated_dims / 2).map(frequency).collect() }
+        let frequencies = (0..rotated_dims / 2).map(frequency).collect();
+        Rotary { head_dim, pairs: RotaryPairs::Halves, frequencies }
+    }
+
+    /// The same with other pairs.
+    pub fn with_pairs(self, pairs: RotaryPairs) -> Rotary {
+        Rotary { pairs, ..self }
+    }
+
+    /// The same with each pair's angle divided by its factor; no factors leave the angles as they are.
+    ///
+    /// # Panics
+    /// When there are factors, but not one for each pair.
+    pub fn with_factors(mut self, factors: &[f32]) -> Rotary {
+        if !factors.is_empty() {
+            assert_eq!(factors.len(), self.frequencies.len(), "one factor for each pair");
+            let pairs = self.frequencies.iter_mut().zip(factors);
+            pairs.for_each(|(frequency, &factor)| *frequency /= f64::from(factor));
+        }
+        self
     }
 
     /// Numbers per head.
@@ -80,7 +110,14 @@ impl Rotary {
                 let (sin, cos) = libm::sincos(position as f64 * frequency);
                 (sin as f32, cos as f32)
             }));
-            x.chunks_mut(self.head_dim).for_each(|head| turn(head, &turns));
+            match self.pairs {
+                RotaryPairs::Halves => {
+                    x.chunks_mut(self.head_dim).for_each(|head| turn(head, &turns));
+                }
+                RotaryPairs::Neighbours => {
+                    x.chunks_mut(self.head_dim).for_each(|head| turn_neighbours(head, &turns));
+                }
+            }
         }
     }
 }
@@ -105,5 +142,13 @@ fn turn(head: &mut [f32], turns: &[(f32, f32)]) {
     let (first, rest) = head.split_at_mut(turns.len());
     for ((a, b), (sin, cos)) in first.iter_mut().zip(rest).zip(turns) {
         (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
+    }
+}
+
+/// The same where a pair lies side by side.
+fn turn_neighbours(head: &mut [f32], turns: &[(f32, f32)]) {
+    for (pair, (sin, cos)) in head.as_chunks_mut::<2>().0.iter_mut().zip(turns) {
+        let [a, b] = *pair;
+        *pair = [a * cos - b * sin, b * cos + a * sin];
     }
 }

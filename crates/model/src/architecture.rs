@@ -3,7 +3,7 @@
 use crate::check::check;
 use crate::{ModelError, PerLayer, Role, TensorSpec};
 use flint_geometry::{DType, ModelShape, RecordLayout};
-use flint_kernels::{Activation, RotaryScaling};
+use flint_kernels::{Activation, RotaryPairs, RotaryScaling};
 use serde::{Deserialize, Serialize};
 
 /// The file that every size is from.
@@ -135,7 +135,7 @@ pub struct HeadNorm {
     pub kind: NormKind,
 }
 
-/// Rotary positions, halves rotated against each other.
+/// Rotary positions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RotaryPositions {
     /// How many numbers of each head are rotated; even.
@@ -144,6 +144,12 @@ pub struct RotaryPositions {
     pub theta: f64,
     /// How angles are stretched for longer contexts.
     pub scale: RotaryScaling,
+    /// Which numbers of a head are rotated against each other.
+    #[serde(default)]
+    pub pairs: RotaryPairs,
+    /// What each pair's angle is divided by; nothing where they are as they are.
+    #[serde(default)]
+    pub factors: Vec<f32>,
 }
 
 /// The feed-forward block.

@@ -1,7 +1,7 @@
 //! Rotary positions, in both layouts: `rope_theta` beside `rope_scaling`, or all in `rope_parameters`.
 
 use super::Config;
-use crate::{ModelError, RotaryPositions, RotaryScaling};
+use crate::{ModelError, RotaryPairs, RotaryPositions, RotaryScaling};
 
 /// What a family assumes when its configuration does not say.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ impl Config {
             return Err(self.bad("partial_rotary_factor", &expected, &part.into()));
         }
         let scale = inner.map_or(Ok(RotaryScaling::None), |inner| inner.rotary_scale())?;
-        Ok(RotaryPositions { dims, theta, scale })
+        Ok(RotaryPositions { dims, theta, scale, pairs: RotaryPairs::Halves, factors: Vec::new() })
     }
 
     /// The stretching that this section describes.

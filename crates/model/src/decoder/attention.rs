@@ -83,5 +83,6 @@ fn project(
 pub(super) fn rotary(architecture: &Architecture) -> Option<Rotary> {
     let head_dim = architecture.attention.head_dim;
     let positions = architecture.attention.rotary.as_ref()?;
-    Some(Rotary::new(head_dim, positions.dims, positions.theta, positions.scale))
+    let rotary = Rotary::new(head_dim, positions.dims, positions.theta, positions.scale);
+    Some(rotary.with_pairs(positions.pairs).with_factors(&positions.factors))
 }

@@ -1,0 +1,128 @@
+//! The tensors of a GGUF file, used as they lie there, and what the file says of its model.
+
+use super::{SourceKind, StoredTensor, Tensors};
+use crate::EngineError;
+use flint_checkpoint::gguf::{FromValue, GgufFile, Shard, Tensor};
+use flint_flash_io::FileId;
+use flint_geometry::{DType, Extent};
+use flint_model::{Architecture, Metadata, ModelError, Rows, gguf_source};
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// Most numbers of a short tensor that is read with the metadata.
+const MOST_NUMBERS: u64 = 1 << 16;
+
+impl Tensors {
+    /// Finds every tensor that `architecture` computes with.
+    pub(crate) fn of_gguf(
+        file: &GgufFile,
+        architecture: &Architecture,
+    ) -> Result<Tensors, EngineError> {
+        let mut tensors = HashMap::new();
+        for spec in architecture.all_tensors() {
+            let missing = || ModelError::MissingTensor { tensor: spec.role.to_string() };
+            let exists = |name: &str| file.find(name).is_some();
+            let source = gguf_source(architecture, spec.role, &exists).ok_or_else(missing)?;
+            let tensor = file.tensor(source.names.first().ok_or_else(missing)?)?;
+            let stored = StoredTensor {
+                name: tensor.name().to_owned(),
+                dtype: file.dtype(tensor)?,
+                dims: spec.dims.iter().map(|&dim| dim as u64).collect(),
+                file: FileId(tensor.shard() as u32),
+                runs: runs(tensor, source.rows.as_ref(), &spec.dims)?,
+                crc: None,
+            };
+            tensors.insert(spec.role, stored);
+        }
+        let files = file.shards().iter().map(|shard| Shard::path(shard).to_owned()).collect();
+        let tensors = Tensors { kind: SourceKind::Gguf, files, tensors };
+        tensors.check(architecture, true)?;
+        Ok(tensors)
+    }
+}
+
+/// The bytes of the rows that make a tensor of `dims`.
+fn runs(tensor: &Tensor, rows: Option<&Rows>, dims: &[usize]) -> Result<Vec<Extent>, EngineError> {
+    let mut whole = dims.to_vec();
+    if let (Some(rows), Some(first)) = (rows, whole.first_mut()) {
+        *first = rows.of;
+    }
+    let got = sizes(tensor);
+    if got != whole {
+        let (tensor, expected) = (tensor.name().to_owned(), whole);
+        return Err(ModelError::Misshapen { tensor, expected, got }.into());
+    }
+    let Some(rows) = rows else { return Ok(vec![tensor.extent()]) };
+    let each = tensor.extent().len() / rows.of.max(1) as u64;
+    let run = |range: &std::ops::Range<usize>| {
+        let offset = tensor.extent().offset() + range.start as u64 * each;
+        Extent::new(offset, range.len() as u64 * each)
+    };
+    Ok(rows.ranges.iter().filter_map(run).collect())
+}
+
+/// Sizes of a tensor, rows first.
+fn sizes(tensor: &Tensor) -> Vec<usize> {
+    tensor.dims().iter().rev().map(|&dim| dim as usize).collect()
+}
+
+/// What a GGUF file says, for the model crate.
+pub(crate) struct GgufMetadata<'a>(pub(crate) &'a GgufFile);
+
+impl GgufMetadata<'_> {
+    fn get<'b, T: FromValue<'b>>(&'b self, key: &str) -> Result<Option<T>, ModelError> {
+        let metadata = self.0.metadata();
+        let key = metadata.architecture_key(key).map_err(ModelError::supplier)?;
+        metadata.get(&key).map_err(ModelError::supplier)
+    }
+}
+
+impl Metadata for GgufMetadata<'_> {
+    fn architecture(&self) -> Result<String, ModelError> {
+        self.0.metadata().architecture().map(str::to_owned).map_err(ModelError::supplier)
+    }
+
+    fn number(&self, key: &str) -> Result<Option<u64>, ModelError> {
+        self.get(key)
+    }
+
+    fn real(&self, key: &str) -> Result<Option<f64>, ModelError> {
+        // Files hold f32; 1e-5 there is not 1e-5 in f64, and is meant as it stands.
+        Ok(self.get::<f32>(key)?.map(f64::from))
+    }
+
+    fn text(&self, key: &str) -> Result<Option<String>, ModelError> {
+        Ok(self.get::<&str>(key)?.map(str::to_owned))
+    }
+
+    fn per_layer(&self, key: &str, layers: usize) -> Result<Option<Vec<u64>>, ModelError> {
+        let metadata = self.0.metadata();
+        let key = metadata.architecture_key(key).map_err(ModelError::supplier)?;
+        let layers = u32::try_from(layers).unwrap_or(u32::MAX);
+        metadata.per_layer(&key, layers).map_err(ModelError::supplier)
+    }
+
+    fn dims(&self, tensor: &str) -> Option<Vec<usize>> {
+        self.0.find(tensor).map(sizes)
+    }
+
+    fn vector(&self, tensor: &str) -> Result<Option<Vec<f32>>, ModelError> {
+        let Some(tensor) = self.0.find(tensor) else { return Ok(None) };
+        let len = tensor.extent().len();
+        let dtype = self.0.dtype(tensor).map_err(ModelError::supplier)?;
+        if dtype != DType::F32 || len > 4 * MOST_NUMBERS {
+            let (tensor, got) = (tensor.name().to_owned(), sizes(tensor));
+            return Err(ModelError::Misshapen { tensor, expected: Vec::new(), got });
+        }
+        let path = self.0.shards()[tensor.shard()].path();
+        let mut bytes = vec![0; len as usize];
+        let read = File::open(path)
+            .and_then(|file| file.read_exact_at(&mut bytes, tensor.extent().offset()));
+        read.map_err(|cause| {
+            ModelError::supplier(EngineError::File { path: path.to_owned(), cause })
+        })?;
+        let numbers = bytes.as_chunks::<4>().0.iter();
+        Ok(Some(numbers.map(|&four| f32::from_le_bytes(four)).collect()))
+    }
+}

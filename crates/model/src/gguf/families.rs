@@ -1,0 +1,204 @@
+//! The architectures of GGUF files that this version runs.
+
+use super::Metadata;
+use crate::architecture::{
+    Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, HeadNorm, NormKind,
+    NormPlace, Residual, RotaryPositions,
+};
+use crate::{Activation, ModelError, PerLayer, RotaryPairs, RotaryScaling};
+
+/// What errors say that a value is from.
+pub(super) const FILE: &str = "the GGUF metadata";
+
+/// How one architecture differs from `llama`.
+struct Family {
+    name: &'static str,
+    pairs: RotaryPairs,
+    /// Layer norms with a bias in place of RMS norms.
+    layer_norm: bool,
+    gated: bool,
+    activation: Activation,
+    parallel: bool,
+}
+
+impl Family {
+    const fn llama(name: &'static str, pairs: RotaryPairs) -> Family {
+        let activation = Activation::Silu;
+        Family { name, pairs, layer_norm: false, gated: true, activation, parallel: false }
+    }
+
+    const fn parallel(name: &'static str, activation: Activation) -> Family {
+        let pairs = RotaryPairs::Halves;
+        Family { name, pairs, layer_norm: true, gated: false, activation, parallel: true }
+    }
+}
+
+static FAMILIES: [Family; 6] = [
+    Family::llama("llama", RotaryPairs::Neighbours),
+    Family::llama("qwen2", RotaryPairs::Halves),
+    Family::llama("qwen3", RotaryPairs::Halves),
+    Family::llama("phi3", RotaryPairs::Halves),
+    Family::parallel("phi2", Activation::GeluTanh),
+    Family::parallel("falcon", Activation::Gelu),
+];
+
+/// Names of the supported architectures.
+pub fn supported() -> Vec<&'static str> {
+    FAMILIES.iter().map(|family| family.name).collect()
+}
+
+pub(super) fn read(metadata: &dyn Metadata) -> Result<Architecture, ModelError> {
+    let name = metadata.architecture()?;
+    let family = FAMILIES.iter().find(|family| family.name == name).ok_or_else(|| {
+        ModelError::UnknownFamily { got: name.clone(), supported: supported().join(", ") }
+    })?;
+    if metadata.number("expert_count")?.unwrap_or(0) > 0 {
+        let (got, missing) = (name.clone(), "mixture of experts");
+        return Err(ModelError::Beyond { got, missing, supported: supported().join(", ") });
+    }
+    family.describe(metadata)
+}
+
+impl Family {
+    fn describe(&self, metadata: &dyn Metadata) -> Result<Architecture, ModelError> {
+        let has = |tensor: &str| metadata.dims(tensor).is_some();
+        let size = |key: &str| required(metadata, key);
+        let embedding = metadata.dims("token_embd.weight").unwrap_or_default();
+        let &[vocabulary, hidden] = embedding.as_slice() else {
+            return Err(ModelError::MissingTensor { tensor: "token_embd.weight".to_owned() });
+        };
+        let layers = size("block_count")?;
+        let two_norms = has("blk.0.attn_norm_2.weight");
+        let neurons = metadata.per_layer("feed_forward_length", layers)?;
+        let neurons = neurons.ok_or_else(|| absent("feed_forward_length"))?;
+        let up_bias = has("blk.0.ffn_up.bias");
+        Ok(Architecture {
+            family: self.name.to_owned(),
+            vocabulary,
+            hidden,
+            layers,
+            context: size("context_length")?,
+            embedding: Embedding { width: hidden, learned_positions: None },
+            norm: self.norm(metadata)?,
+            norm_place: NormPlace::Before,
+            residual: match (self.parallel, two_norms) {
+                (true, true) => Residual::ParallelTwoNorms,
+                (true, false) => Residual::ParallelOneNorm,
+                (false, _) => Residual::Serial,
+            },
+            final_norm: true,
+            attention: self.attention(metadata, hidden, layers)?,
+            feed_forward: FeedForwardShape {
+                neurons: PerLayer::of(neurons.into_iter().map(|count| count as usize).collect()),
+                gated: self.gated,
+                activation: self.activation,
+                biases: Biases { into: up_bias, out: has("blk.0.ffn_down.bias") },
+            },
+            head: Head { tied: !has("output.weight"), bias: has("output.bias"), scale: 1.0 },
+            begin_of_text: None,
+            end_of_text: Vec::new(),
+        })
+    }
+
+    fn norm(&self, metadata: &dyn Metadata) -> Result<NormKind, ModelError> {
+        let key = match self.layer_norm {
+            true => "attention.layer_norm_epsilon",
+            false => "attention.layer_norm_rms_epsilon",
+        };
+        let epsilon = metadata.real(key)?.ok_or_else(|| absent(key))? as f32;
+        Ok(match self.layer_norm {
+            true => NormKind::Layer { epsilon, affine: true },
+            false => NormKind::Rms { epsilon },
+        })
+    }
+
+    fn attention(
+        &self,
+        metadata: &dyn Metadata,
+        hidden: usize,
+        layers: usize,
+    ) -> Result<Attention, ModelError> {
+        let has = |tensor: &str| metadata.dims(tensor).is_some();
+        let heads = required(metadata, "attention.head_count")?;
+        let kv_heads = metadata.per_layer("attention.head_count_kv", layers)?;
+        let kv_heads = match kv_heads.as_deref() {
+            None => heads,
+            Some([first, rest @ ..]) if rest.iter().all(|other| other == first) => *first as usize,
+            Some(_) => return Err(wrong("attention.head_count_kv", "the same in all layers")),
+        };
+        let head_dim = match metadata.number("attention.key_length")? {
+            Some(length) => length as usize,
+            None => hidden.checked_div(heads).unwrap_or(0),
+        };
+        let values = metadata.number("attention.value_length")?;
+        if values.is_some_and(|length| length as usize != head_dim) {
+            return Err(wrong("attention.value_length", "the length of keys"));
+        }
+        let norm = self.norm(metadata)?;
+        Ok(Attention {
+            heads,
+            kv_heads,
+            head_dim,
+            rotary: Some(self.rotary(metadata, head_dim)?),
+            head_norm: has("blk.0.attn_q_norm.weight").then_some(HeadNorm { kind: norm }),
+            window: PerLayer::Same(None),
+            biases: Biases {
+                into: has("blk.0.attn_q.bias") || has("blk.0.attn_qkv.bias"),
+                out: has("blk.0.attn_output.bias"),
+            },
+        })
+    }
+
+    fn rotary(
+        &self,
+        metadata: &dyn Metadata,
+        head_dim: usize,
+    ) -> Result<RotaryPositions, ModelError> {
+        let dims = metadata.number("rope.dimension_count")?.unwrap_or(head_dim as u64) as usize;
+        let kind = metadata.text("rope.scaling.type")?;
+        let factor = metadata.real("rope.scaling.factor")?;
+        let factor = factor.or(metadata.real("rope.scale_linear")?).unwrap_or(1.0);
+        let scale = match kind.as_deref() {
+            None | Some("none") if factor == 1.0 => RotaryScaling::None,
+            None | Some("linear") => RotaryScaling::Linear { factor },
+            Some(_) => return Err(wrong("rope.scaling.type", "none or linear")),
+        };
+        if metadata.dims("rope_factors_long.weight").is_some() {
+            return Err(wrong("rope_factors_long.weight", "no such tensor (longrope)"));
+        }
+        let factors = metadata.vector("rope_freqs.weight")?.unwrap_or_default();
+        if !factors.is_empty() && factors.len() != dims / 2 {
+            return Err(wrong("rope_freqs.weight", "one factor for each pair"));
+        }
+        Ok(RotaryPositions {
+            dims,
+            theta: metadata.real("rope.freq_base")?.unwrap_or(10_000.0),
+            scale,
+            pairs: self.pairs,
+            factors,
+        })
+    }
+}
+
+fn required(metadata: &dyn Metadata, key: &str) -> Result<usize, ModelError> {
+    let value = metadata.number(key)?.ok_or_else(|| absent(key))?;
+    usize::try_from(value).map_err(|_| wrong(key, "a size"))
+}
+
+fn absent(key: &str) -> ModelError {
+    ModelError::BadValue {
+        file: FILE,
+        key: key.to_owned(),
+        expected: "a value".to_owned(),
+        got: "nothing".to_owned(),
+    }
+}
+
+fn wrong(key: &str, expected: &str) -> ModelError {
+    ModelError::BadValue {
+        file: FILE,
+        key: key.to_owned(),
+        expected: expected.to_owned(),
+        got: "something else".to_owned(),
+    }
+}

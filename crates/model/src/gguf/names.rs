@@ -1,0 +1,96 @@
+//! What the tensors of GGUF files are called.
+
+use crate::source::{Rows, Source};
+use crate::{Affine, Architecture, LayerPart, Residual, Role};
+
+/// Where a GGUF file keeps the tensor for `role`: under a name of its own, or as rows of a fused one. `exists` tells
+/// which tensors there are; `None` where the file has no such tensor.
+pub fn gguf_source(
+    architecture: &Architecture,
+    role: Role,
+    exists: &dyn Fn(&str) -> bool,
+) -> Option<Source> {
+    let name = match role {
+        Role::TokenEmbedding => "token_embd.weight".to_owned(),
+        Role::Positions => "position_embd.weight".to_owned(),
+        Role::FinalNorm(affine) => format!("output_norm.{affine}"),
+        Role::Head => "output.weight".to_owned(),
+        Role::HeadBias => "output.bias".to_owned(),
+        Role::ProjectIn | Role::ProjectOut => return None,
+        Role::Layer(layer, part) => return in_layer(architecture, layer, part, exists),
+    };
+    exists(&name).then(|| Source::whole([name]))
+}
+
+fn in_layer(
+    architecture: &Architecture,
+    layer: usize,
+    part: LayerPart,
+    exists: &dyn Fn(&str) -> bool,
+) -> Option<Source> {
+    let two_norms = architecture.residual == Residual::ParallelTwoNorms;
+    let module = match part {
+        // Where both blocks have a norm of their own, the first name is the feed-forward's.
+        LayerPart::AttentionNorm(_) if two_norms => "attn_norm_2",
+        LayerPart::FeedForwardNorm(_) if two_norms => "attn_norm",
+        LayerPart::AttentionNorm(_) => "attn_norm",
+        LayerPart::FeedForwardNorm(_) => "ffn_norm",
+        LayerPart::Query(_) => "attn_q",
+        LayerPart::Key(_) => "attn_k",
+        LayerPart::Value(_) => "attn_v",
+        LayerPart::Output(_) => "attn_output",
+        LayerPart::QueryNorm(_) => "attn_q_norm",
+        LayerPart::KeyNorm(_) => "attn_k_norm",
+        LayerPart::Gate(_) => "ffn_gate",
+        LayerPart::Up(_) => "ffn_up",
+        LayerPart::Down | LayerPart::DownBias => "ffn_down",
+    };
+    let affine = part.affine();
+    let name = |module: &str| format!("blk.{layer}.{module}.{affine}");
+    if let Some(rows) = fused_rows(architecture, layer, part) {
+        let fused = name(rows.0);
+        // A feed-forward of twice the rows stands under the name of its second half.
+        if !exists(&name(module)) || rows.0 == module || !exists(&name("ffn_gate")) && is_gate(part)
+        {
+            return exists(&fused).then(|| Source { names: vec![fused], rows: Some(rows.1) });
+        }
+    }
+    exists(&name(module)).then(|| Source::whole([name(module)]))
+}
+
+fn is_gate(part: LayerPart) -> bool {
+    matches!(part, LayerPart::Gate(_))
+}
+
+/// The fused tensor that may hold `part`, and its rows there.
+fn fused_rows(
+    architecture: &Architecture,
+    layer: usize,
+    part: LayerPart,
+) -> Option<(&'static str, Rows)> {
+    let (query, kv) = (architecture.query_width(), architecture.kv_width());
+    let neurons = architecture.neurons(layer);
+    let all = query + 2 * kv;
+    let rows = |of: usize, from: usize, to: usize| {
+        let mut ranges = Vec::new();
+        ranges.push(from..to);
+        Rows { of, ranges }
+    };
+    match part {
+        LayerPart::Query(_) => Some(("attn_qkv", rows(all, 0, query))),
+        LayerPart::Key(_) => Some(("attn_qkv", rows(all, query, query + kv))),
+        LayerPart::Value(_) => Some(("attn_qkv", rows(all, query + kv, all))),
+        LayerPart::Gate(Affine::Weight) if fuses_gate(architecture) => {
+            Some(("ffn_up", rows(2 * neurons, 0, neurons)))
+        }
+        LayerPart::Up(Affine::Weight) if fuses_gate(architecture) => {
+            Some(("ffn_up", rows(2 * neurons, neurons, 2 * neurons)))
+        }
+        _ => None,
+    }
+}
+
+/// Whether gate and up are one tensor, gate first.
+fn fuses_gate(architecture: &Architecture) -> bool {
+    architecture.family == "phi3"
+}
