@@ -10,8 +10,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use flint_geometry::{DType, RecordLayout};
 use flint_iobuf::Lease;
 use flint_kernels::{
-    Activation, AttentionSpec, Compute, Isa, KvCache, KvElement, MatrixView, accumulate_down,
-    activate, attention, matmul, multiply_add_peak,
+    Activation, AttentionSpec, Compute, Isa, KvElement, KvRow, KvShape, KvStore, MatrixView,
+    PagedKv, accumulate_down, activate, attention, matmul, multiply_add_peak,
 };
 use std::hint::black_box;
 
@@ -154,17 +154,23 @@ fn attend(criterion: &mut Criterion) {
     const POSITIONS: usize = 2048;
     let spec = AttentionSpec { heads: 32, kv_heads: 32, head_dim: 128, scale: 0.09, window: None };
     let width = spec.heads * spec.head_dim;
-    let mut cache = KvCache::new(1, POSITIONS, 32, 128, KvElement::F32).unwrap();
+    let shape = KvShape { layers: 1, kv_heads: 32, head_dim: 128, element: KvElement::F32 };
     let kv = numbers(POSITIONS * width);
-    cache.append(0, &kv, &kv, 0);
     let q = numbers(width);
     let mut out = vec![0.0; width];
     let mut group = criterion.benchmark_group("attention f32, 2048 positions, 32 heads of 128");
-    group.throughput(Throughput::BytesDecimal(cache.bytes()));
-    for c in computes() {
-        group.bench_function(id("one token", &c), |b| {
-            b.iter(|| attention(&c, &spec, black_box(&q), &cache, 0, POSITIONS - 1, &mut out));
-        });
+    group.throughput(Throughput::BytesDecimal(PagedKv::bytes_for(&shape, POSITIONS, 1)));
+    for page_tokens in [16, 64, POSITIONS] {
+        let mut store = PagedKv::new(shape, page_tokens, POSITIONS / page_tokens);
+        let seq = store.sequence();
+        let rows: Vec<KvRow> = (0..POSITIONS).map(|position| KvRow { seq, position }).collect();
+        store.append(0, &rows, &kv, &kv).unwrap();
+        let last = &rows[POSITIONS - 1..];
+        for c in computes() {
+            group.bench_function(id(&format!("one row, pages of {page_tokens}"), &c), |b| {
+                b.iter(|| attention(&c, &spec, black_box(&q), &store, 0, last, &mut out));
+            });
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Latency of one decoded token of tiny-opt: streamed, partly pinned, and all in memory.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use flint_engine::{Engine, MemoryBudget, ModelFiles, Prepared, RunOptions, Session};
+use flint_engine::{CancelToken, Engine, MemoryBudget, ModelFiles, Prepared, RunOptions};
 use flint_fixtures::tiny_opt_bundle;
 use std::time::{Duration, Instant};
 
@@ -20,14 +20,16 @@ fn decode(engine: &mut Engine, tokens: u64) -> Duration {
     let mut left = tokens as usize;
     let mut spent = Duration::ZERO;
     while left > 0 {
-        let mut session = Session::new(engine).expect("room for keys and values");
-        session.feed(&[0], &mut |_| {}).expect("a token");
-        let some = left.min(session.room());
+        let (mut sequence, cancel) = (engine.begin(), CancelToken::default());
+        engine.feed(&mut sequence, &[0], &cancel, &mut |_| {}).expect("a token");
+        let some = left.min(engine.room(&sequence));
         let started = Instant::now();
         for token in 0..some {
-            session.feed(&[5 + token as u32], &mut |_| {}).expect("a token");
+            let token = 5 + token as u32;
+            engine.feed(&mut sequence, &[token], &cancel, &mut |_| {}).expect("a token");
         }
         spent += started.elapsed();
+        engine.end(sequence);
         left -= some;
     }
     spent

@@ -4,10 +4,10 @@
 use super::dense::Dense;
 use anyhow::{Context, bail};
 use flint_kernels::{
-    AttentionSpec, Compute, DType, KvCache, KvElement, MatrixView, Rotary, RotaryScaling,
-    attention, layer_norm, matmul, rms_norm,
+    AttentionSpec, Compute, DType, KvElement, KvRow, KvShape, KvStore, MatrixView, PagedKv, Rotary,
+    RotaryScaling, attention, layer_norm, matmul, rms_norm,
 };
-use flint_model::{Affine, Architecture, LayerPart, NormKind, Role, RotaryScaling};
+use flint_model::{Affine, Architecture, LayerPart, NormKind, Role};
 
 /// What one layer's attention works with.
 pub(super) struct Block<'a> {
@@ -47,23 +47,26 @@ impl Block<'_> {
             query = self.norm_rows(norm.kind, shape.head_dim, &query);
             key = self.norm_rows(norm.kind, shape.head_dim, &key);
         }
-        if let Some(rotary) = self.rotary()? {
-            rotary.rotate(&mut query, shape.heads, 0);
-            rotary.rotate(&mut key, shape.kv_heads, 0);
-        }
         let tokens = input.len() / self.architecture.hidden;
+        if let Some(rotary) = self.rotary()? {
+            rotary.rotate(&mut query, shape.heads, 0..tokens);
+            rotary.rotate(&mut key, shape.kv_heads, 0..tokens);
+        }
         let (kv_heads, head_dim) = (shape.kv_heads, shape.head_dim);
-        let mut cache = KvCache::new(1, tokens, kv_heads, head_dim, KvElement::F32)?;
-        cache.append(0, &key, &value, 0);
+        let kv = KvShape { layers: 1, kv_heads, head_dim, element: KvElement::F32 };
+        let mut store = PagedKv::new(kv, tokens.max(1), 1);
+        let seq = store.sequence();
+        let rows: Vec<KvRow> = (0..tokens).map(|position| KvRow { seq, position }).collect();
+        store.append(0, &rows, &key, &value)?;
         let spec = AttentionSpec {
             heads: shape.heads,
             kv_heads,
             head_dim,
             scale: 1.0 / (head_dim as f32).sqrt(),
-            window: shape.window,
+            window: self.architecture.window(self.layer),
         };
         let mut mixed = vec![0.0; query.len()];
-        attention(self.compute, &spec, &query, &cache, 0, 0, &mut mixed);
+        attention(self.compute, &spec, &query, &store, 0, &rows, &mut mixed);
         self.project(LayerPart::Output(Affine::Weight), &mixed)
     }
 

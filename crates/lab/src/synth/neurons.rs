@@ -112,7 +112,7 @@ impl NeuronMaker<'_> {
         PredictorMaker {
             compute: self.compute,
             kind: self.kind,
-            activation: self.architecture.feed_forward.activation.kernel(),
+            activation: self.architecture.feed_forward.activation,
             recall: self.published.recall,
         }
     }

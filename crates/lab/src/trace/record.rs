@@ -4,7 +4,7 @@ use super::recorded::Recorded;
 use crate::synth::{is_synthetic, teacher_forced_tokens};
 use anyhow::Context;
 use flint_engine::{
-    EngineError, Mode, ModelFiles, Prepared, RunOptions, Session, bundled_predictor,
+    CancelToken, EngineError, Mode, ModelFiles, Prepared, RunOptions, bundled_predictor,
 };
 use flint_geometry::NeuronSet;
 use flint_kernels::Compute;
@@ -58,7 +58,9 @@ fn record_tokens(
     let prepared = Prepared::with_predictor(files, options, Some(window), Some(recorder))?;
     let mut engine = prepared.load(&mut |_, _| {})?;
     for window in &windows {
-        Session::new(&mut engine)?.feed(window, &mut |_| {})?;
+        engine.with_sequence(|engine, sequence| {
+            engine.feed(sequence, window, &CancelToken::default(), &mut |_| {})
+        })?;
     }
     let recorded = Recorded::new(neurons, std::mem::take(&mut *heard.lists()));
     Ok(Run { recorded, window, predictor: kind, predictor_bytes })

@@ -3,7 +3,7 @@
 
 use crate::model::{Twin, greedy, load, options, oracle, request, unseen_prompt};
 use flint_convert::{ConvertOptions, convert};
-use flint_engine::{EngineError, Generated, Mode, ModelFiles, RunOptions, generate};
+use flint_engine::{Controls, EngineError, Generated, Mode, ModelFiles, RunOptions, generate};
 use flint_fixtures::{oracle as oracle_checkpoint, tiny_opt_bundle};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use serde_json::Value;
@@ -138,7 +138,9 @@ fn run_after(happens: impl FnOnce(&Path)) -> Result<Generated, EngineError> {
     let prompt = unseen_prompt();
     let mut engine = load(&bundle, &options(60.0), prompt.len() + 4, None);
     happens(&neurons(&bundle));
-    generate(&mut engine, None, &request(&prompt, 4), &mut |_| ControlFlow::Continue(()))
+    generate(&mut engine, None, &request(&prompt, 4), &Controls::default(), &mut |_| {
+        ControlFlow::Continue(())
+    })
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod grid;
 
 use crate::model::{greedy, load, options};
 use flint_convert::{ConvertOptions, convert};
-use flint_engine::{Engine, ModelFiles, Session};
+use flint_engine::{Engine, ModelFiles};
 use flint_fixtures::{OracleReference, oracle};
 use std::path::{Path, PathBuf};
 
@@ -27,10 +27,7 @@ pub(crate) fn converted(checkpoint: &Path, dir: &Path) -> PathBuf {
 
 /// Logits after each of `ids`.
 pub(crate) fn all_logits(engine: &mut Engine, ids: &[u32]) -> Vec<Vec<f32>> {
-    let mut rows: Vec<Vec<f32>> = Vec::new();
-    let mut session = Session::new(engine).unwrap();
-    session.feed_all(ids, &mut |row| rows.push(row.to_vec())).unwrap();
-    rows
+    crate::model::all_logits(engine, ids).unwrap()
 }
 
 /// The largest difference between two lists of logits.

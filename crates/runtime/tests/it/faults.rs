@@ -9,8 +9,8 @@ mod simulation;
 use crate::families::converted;
 use crate::model::{greedy, oracle, request};
 use flint_engine::{
-    EngineError, Event, Generated, Guessing, MemoryBudget, Mode, ModelFiles, NeuronPlan, Prepared,
-    RunOptions, generate,
+    Controls, EngineError, Event, Generated, Guessing, MemoryBudget, Mode, ModelFiles, NeuronPlan,
+    Prepared, RunOptions, generate,
 };
 use flint_fixtures::oracle as checkpoint;
 use flint_flash_io::Faults;
@@ -60,7 +60,9 @@ impl Subject {
 
     fn run(&self, options: &RunOptions) -> Result<Generated, EngineError> {
         let mut engine = prepare(&self.bundle, options.clone())?.load(&mut |_, _| {})?;
-        generate(&mut engine, None, &request(&PROMPT, TOKENS), &mut |_| ControlFlow::Continue(()))
+        generate(&mut engine, None, &request(&PROMPT, TOKENS), &Controls::default(), &mut |_| {
+            ControlFlow::Continue(())
+        })
     }
 
     fn run_schedule(&self, schedule: &Schedule) -> Result<Generated, EngineError> {
@@ -196,10 +198,16 @@ fn drop_requests(name: &str) -> f64 {
     let (mut whole, mut failed, mut guesses) = (0, 0, 0.0);
     for stop_after in (1..=TOKENS).cycle().take(90) {
         let mut left = stop_after;
-        let ended = generate(&mut engine, None, &request(&PROMPT, TOKENS), &mut |event| {
-            left -= usize::from(matches!(event, Event::Token(..)));
-            if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
+        let ended = generate(
+            &mut engine,
+            None,
+            &request(&PROMPT, TOKENS),
+            &Controls::default(),
+            &mut |event| {
+                left -= usize::from(matches!(event, Event::Token(..)));
+                if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            },
+        );
         match ended {
             Ok(run) => {
                 assert_eq!(run.tokens, subject.tokens[..stop_after]);

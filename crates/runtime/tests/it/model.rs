@@ -1,13 +1,14 @@
 //! Running a model in a test: open, plan, load, decode greedily; and the twin that holds everything.
 
 use flint_engine::{
-    Engine, Generated, MemoryBudget, ModelFiles, Prepared, Request, RunOptions, Sampling, generate,
+    CancelToken, Controls, Engine, EngineError, Generated, MemoryBudget, ModelFiles, Prepared,
+    Request, RunOptions, Sampling, generate,
 };
 use flint_fixtures::tiny_opt_bundle;
 use flint_geometry::DType;
-use flint_kernels::{Compute, Isa, KvCache, KvElement, MatrixView, embed, ops};
+use flint_kernels::{Compute, Isa, KvElement, KvShape, KvStore, MatrixView, PagedKv, embed, ops};
 use flint_model::{
-    Decoder, InMemoryFeedForward, InMemoryWeights, MemoryGroup, Pass, Role, TensorSpec,
+    Batch, Decoder, InMemoryFeedForward, InMemoryWeights, MemoryGroup, Pass, Role, TensorSpec,
 };
 use flint_predictor::{Oracle, OracleGroup, Predictor};
 use std::fs::File;
@@ -51,7 +52,20 @@ pub(crate) fn load(
 
 /// Decodes greedily from `prompt`.
 pub(crate) fn greedy(engine: &mut Engine, prompt: &[u32], tokens: usize) -> Generated {
-    generate(engine, None, &request(prompt, tokens), &mut |_| ControlFlow::Continue(())).unwrap()
+    generate(engine, None, &request(prompt, tokens), &Controls::default(), &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap()
+}
+
+/// Logits after each of `ids`, on a sequence of its own.
+pub(crate) fn all_logits(engine: &mut Engine, ids: &[u32]) -> Result<Vec<Vec<f32>>, EngineError> {
+    let mut rows = Vec::new();
+    engine.with_sequence(|engine, sequence| {
+        let cancel = CancelToken::default();
+        engine.feed_all(sequence, ids, &cancel, &mut |row| rows.push(row.to_vec()))
+    })?;
+    Ok(rows)
 }
 
 pub(crate) fn request(prompt: &[u32], tokens: usize) -> Request {
@@ -96,20 +110,22 @@ impl Twin {
         let architecture = self.decoder.architecture().clone();
         let attention = &architecture.attention;
         let (kv_heads, head_dim) = (attention.kv_heads, attention.head_dim);
-        let mut cache =
-            KvCache::new(architecture.layers, tokens.len(), kv_heads, head_dim, KvElement::F32)
-                .unwrap();
+        let layers = architecture.layers;
+        let shape = KvShape { layers, kv_heads, head_dim, element: KvElement::F32 };
+        // One piece, as if there were no pages.
+        let mut kv = PagedKv::new(shape, tokens.len(), 1);
+        let batch = Batch::of_tokens(kv.sequence(), 0, tokens, |_| true).unwrap();
         let mut pass = Pass {
             weights: &mut self.weights,
             feed_forward: &mut self.feed_forward,
-            cache: &mut cache,
-            first_position: 0,
+            kv: &mut kv,
+            batch: &batch,
         };
-        let mut hidden = self.decoder.embed(&mut pass, tokens).unwrap();
+        let mut hidden = self.decoder.embed(pass.weights, &batch).unwrap();
         for layer in 0..architecture.layers {
             hidden = self.decoder.layer(&mut pass, layer, hidden).unwrap();
         }
-        let logits = self.decoder.logits(&mut pass, &hidden).unwrap();
+        let logits = self.decoder.logits(pass.weights, &hidden).unwrap();
         let rows = |all: &[f32]| all.chunks(architecture.vocabulary).map(<[f32]>::to_vec).collect();
         ops::with_slice(&logits, rows).unwrap()
     }

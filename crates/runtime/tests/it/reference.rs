@@ -1,7 +1,7 @@
 //! The trained model against values of an independent implementation.
 
-use crate::model::{Twin, greedy, load, options, unseen_prompt};
-use flint_engine::{ModelFiles, Session, perplexity};
+use crate::model::{Twin, all_logits, greedy, load, options, unseen_prompt};
+use flint_engine::{CancelToken, ModelFiles, perplexity};
 use flint_fixtures::{TinyReference, tiny_opt, tiny_opt_bundle};
 
 const TOLERANCE: f32 = 5e-4;
@@ -22,8 +22,7 @@ fn logits_after_a_prompt_are_those_of_the_reference() {
     let reference = TinyReference::read(&tiny_opt()).unwrap();
     for prompt in &reference.prompts {
         let mut engine = load(&tiny_opt_bundle(), &options(75.0), prompt.prompt_ids.len(), None);
-        let logits =
-            Session::new(&mut engine).unwrap().feed(&prompt.prompt_ids, &mut |_| {}).unwrap();
+        let logits = all_logits(&mut engine, &prompt.prompt_ids).unwrap().pop().unwrap();
         for expected in &prompt.top5_next {
             let off = (logits[expected.id as usize] - expected.logit).abs();
             assert!(off <= TOLERANCE, "token {}: off by {off}", expected.id);
@@ -48,10 +47,7 @@ fn an_unseen_prompt_gives_the_bits_of_the_model_held_whole_in_memory() {
     let generated = greedy(&mut engine, &prompt, 12);
     assert_eq!(generated.tokens, twin.greedy(&prompt, 12));
 
-    let mut rows = Vec::new();
-    let mut session = Session::new(&mut engine).unwrap();
-    session.feed_all(&prompt, &mut |row| rows.push(row.to_vec())).unwrap();
-    assert_eq!(rows, twin.logits(&prompt));
+    assert_eq!(all_logits(&mut engine, &prompt).unwrap(), twin.logits(&prompt));
 }
 
 #[test]
@@ -61,7 +57,7 @@ fn perplexity_of_held_out_text_is_near_the_loss_of_the_reference() {
     let codec = ModelFiles::open(&tiny_opt_bundle()).unwrap().codec().unwrap().unwrap();
     let tokens = codec.encode(&text, false).unwrap();
     let mut engine = load(&tiny_opt_bundle(), &options(400.0), 256, None);
-    let found = perplexity(&mut engine, &tokens, &mut |_| {}).unwrap();
+    let found = perplexity(&mut engine, &tokens, &CancelToken::default(), &mut |_| {}).unwrap();
     assert_eq!(found.tokens, tokens.len());
     // The reference loss is 3.65 nats over the whole file, split at its documents.
     assert!((3.0..4.3).contains(&found.perplexity.ln()), "{}", found.perplexity.ln());

@@ -1,9 +1,9 @@
 //! The sparse path with a predictor that is never wrong: the same tokens as exact, fewer bytes.
 
 use crate::device::copy;
-use crate::model::{Twin, greedy, load, options, oracle, unseen_prompt};
+use crate::model::{Twin, all_logits, greedy, load, options, oracle, unseen_prompt};
 use flint_dram_cache::PolicyKind;
-use flint_engine::{MemoryBudget, Mode, NeuronPlan, RunOptions, Session};
+use flint_engine::{MemoryBudget, Mode, NeuronPlan, RunOptions};
 use flint_fixtures::tiny_opt_bundle;
 use flint_geometry::NeuronSet;
 use flint_kernels::{Compute, KvElement};
@@ -94,10 +94,7 @@ fn each_position_of_a_chunk_computes_its_own_set_alone() {
         let predictor: Box<dyn Predictor> = Box::new(Forgetful(oracle(&tiny_opt_bundle())));
         let options = RunOptions { chunk, ..sparse(PolicyKind::OPEN_WINDOW) };
         let mut engine = load(&tiny_opt_bundle(), &options, prompt.len(), Some(predictor));
-        let mut rows = Vec::new();
-        let mut session = Session::new(&mut engine).unwrap();
-        session.feed_all(&prompt, &mut |row| rows.push(row.to_vec())).unwrap();
-        rows
+        all_logits(&mut engine, &prompt).unwrap()
     };
     let one_by_one = logits(1);
     assert_eq!(one_by_one, logits(7));
@@ -139,7 +136,7 @@ fn an_engine_goes_on_after_a_read_that_failed() {
     for engine in &mut engines {
         // In place: the engine holds the file open.
         fs::write(&neurons, &wrong).unwrap();
-        let failed = Session::new(engine).unwrap().feed(&prompt, &mut |_| {}).unwrap_err();
+        let failed = all_logits(engine, &prompt).unwrap_err();
         assert!(failed.to_string().contains("layer 3"), "{failed}");
         assert_eq!(failed.exit_status(), 1);
         fs::write(&neurons, &whole).unwrap();
@@ -167,7 +164,7 @@ fn keys_and_values_in_f16_change_the_result_and_halve_the_cache() {
         let options = RunOptions { kv, ..options(200.0) };
         let mut engine = load(&tiny_opt_bundle(), &options, 64, None);
         let bytes = engine.plan().kv_bytes;
-        (Session::new(&mut engine).unwrap().feed(&prompt, &mut |_| {}).unwrap(), bytes)
+        (all_logits(&mut engine, &prompt).unwrap().pop().unwrap(), bytes)
     };
     let (exact, bytes) = run(KvElement::F32);
     let (rounded, half) = run(KvElement::F16);

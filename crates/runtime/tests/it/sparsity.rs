@@ -4,7 +4,7 @@ use crate::command_line::{flint, json, refused};
 use crate::families::converted;
 use crate::model::{load, options};
 use flint_convert::{CalibrateEvent, CalibrateOptions, calibrate};
-use flint_engine::{RunOptions, perplexity, sparsities};
+use flint_engine::{CancelToken, RunOptions, perplexity, sparsities};
 use flint_fixtures::{oracle, tiny_opt_bundle};
 use serde_json::Value;
 use std::fs;
@@ -134,7 +134,8 @@ fn the_stored_cost_is_what_a_run_measures() {
     ] {
         let run = RunOptions { sparsity, ..options(3000.0) };
         let mut engine = load(&bundle, &run, context, None);
-        let found = perplexity(&mut engine, &text[200..], &mut |_| {}).unwrap();
+        let found =
+            perplexity(&mut engine, &text[200..], &CancelToken::default(), &mut |_| {}).unwrap();
         assert_eq!((found.perplexity, found.sparsity), (expected, sparsity));
         assert_eq!(found.quality_cost, sparsity.map(|_| expected / stored[0].perplexity_exact));
     }

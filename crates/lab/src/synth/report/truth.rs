@@ -23,17 +23,18 @@ pub(super) fn active(
     compute: &Compute,
 ) -> anyhow::Result<Vec<NeuronSet>> {
     let layout = files.bundle()?.shape().record;
-    let feed_forward = &files.architecture().feed_forward;
+    let architecture = files.architecture();
+    let neurons = architecture.neurons(layer);
     let rows = deciding_rows(files, layer)?;
-    let view = MatrixView::new(layout.element(), feed_forward.neurons, layout.width(), &rows)?;
+    let view = MatrixView::new(layout.element(), neurons, layout.width(), &rows)?;
     let bias = bias(files, layer)?;
-    let activation = feed_forward.activation;
+    let activation = architecture.feed_forward.activation;
     let deciding = Deciding::new(view, bias.as_deref(), activation);
     let mut states = InMemory { width: layout.width(), numbers: states };
     let tokens = states.numbers.len() / layout.width();
     let activity = Activity::observe(compute, &deciding, &mut states)?;
-    let neurons = feed_forward.neurons as u32;
-    let of = |token| (0..neurons).filter(|&n| activity.is_active(token, n as usize)).collect();
+    let of =
+        |token| (0..neurons as u32).filter(|&n| activity.is_active(token, n as usize)).collect();
     Ok((0..tokens).map(|token| NeuronSet::from_unsorted(of(token))).collect())
 }
 

@@ -3,10 +3,10 @@
 use candle_core::Tensor;
 use flint_bundle::TensorEntry;
 use flint_engine::ModelFiles;
-use flint_kernels::{Compute, Isa, KvCache, KvElement, MatrixView, embed};
+use flint_kernels::{Compute, Isa, KvElement, KvShape, KvStore, MatrixView, PagedKv, embed};
 use flint_model::{
-    Decoder, FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError, Pass,
-    Weights,
+    Batch, Decoder, FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError,
+    Pass, Weights,
 };
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -27,16 +27,14 @@ pub(super) fn neurons(files: &ModelFiles, ids: &[u32]) -> Vec<Vec<u32>> {
     let mut feed_forward = Capture { inner, active: vec![Vec::new(); architecture.layers] };
     let attention = &architecture.attention;
     let (kv_heads, head_dim) = (attention.kv_heads, attention.head_dim);
-    let mut cache =
-        KvCache::new(architecture.layers, ids.len(), kv_heads, head_dim, KvElement::F32).unwrap();
+    let shape =
+        KvShape { layers: architecture.layers, kv_heads, head_dim, element: KvElement::F32 };
+    let mut kv = PagedKv::new(shape, ids.len(), 1);
+    let batch = Batch::of_tokens(kv.sequence(), 0, ids, |_| false).unwrap();
     let decoder = Decoder::new(architecture, compute);
-    let mut pass = Pass {
-        weights: &mut weights,
-        feed_forward: &mut feed_forward,
-        cache: &mut cache,
-        first_position: 0,
-    };
-    let mut hidden = decoder.embed(&mut pass, ids).unwrap();
+    let mut pass =
+        Pass { weights: &mut weights, feed_forward: &mut feed_forward, kv: &mut kv, batch: &batch };
+    let mut hidden = decoder.embed(pass.weights, &batch).unwrap();
     for layer in 0..decoder.architecture().layers {
         hidden = decoder.layer(&mut pass, layer, hidden).unwrap();
     }

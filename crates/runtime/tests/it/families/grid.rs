@@ -5,7 +5,7 @@ use super::converted;
 use crate::model::{Twin, load, options, oracle};
 use flint_convert::{CalibrateOptions, PredictorKind, calibrate};
 use flint_dram_cache::PolicyKind;
-use flint_engine::{Engine, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Session};
+use flint_engine::{CancelToken, Engine, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions};
 use flint_fixtures::{OracleReference, oracle as checkpoint};
 use flint_flash_io::BackendChoice;
 use flint_kernels::Isa;
@@ -33,11 +33,13 @@ fn bits(rows: &[Vec<f32>]) -> Bits {
 fn logits(engine: &mut Engine, ids: &[u32]) -> Bits {
     let (prompt, more) = ids.split_at(PROMPT);
     let mut rows = Vec::new();
-    let mut session = Session::new(engine).unwrap();
-    session.feed_all(prompt, &mut |row| rows.push(row.to_vec())).unwrap();
+    let cancel = CancelToken::default();
+    let mut sequence = engine.begin();
+    engine.feed_all(&mut sequence, prompt, &cancel, &mut |row| rows.push(row.to_vec())).unwrap();
     for &id in more {
-        rows.push(session.feed(&[id], &mut |_| {}).unwrap());
+        rows.push(engine.feed(&mut sequence, &[id], &cancel, &mut |_| {}).unwrap());
     }
+    engine.end(sequence);
     bits(&rows)
 }
 
