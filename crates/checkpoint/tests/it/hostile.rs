@@ -254,6 +254,11 @@ fn products_of_dimensions_do_not_wrap() {
         let file = second(|tensor| tensor.dims = dims.to_vec());
         assert_eq!(tensor(&file).1, TensorFault::TooLarge, "{dims:?}");
     }
+    // As many bytes as elements.
+    for dims in [&[1 << 63][..], &[u64::MAX], &[1 << 32, 1 << 31]] {
+        let file = second(|tensor| (tensor.kind, tensor.dims) = (24, dims.to_vec()));
+        assert_eq!(tensor(&file).1, TensorFault::TooLarge, "{dims:?}");
+    }
 }
 
 #[test]
