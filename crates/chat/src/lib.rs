@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod commands;
 mod conversation;
 mod error;
 mod message;
@@ -9,6 +10,7 @@ mod prompt;
 mod template;
 
 pub use answer::{Answer, AnswerFormat, AnswerParser, Event, ToolFormat, call_id};
+pub use commands::{Command, CommandError, FENCE, HELP, Lines};
 pub use conversation::Conversation;
 pub use error::ChatError;
 pub use message::{Content, FunctionCall, Message, Part, Role, ToolCall};
