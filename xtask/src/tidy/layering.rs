@@ -12,6 +12,7 @@ const ON_KERNELS: &[&str] = &["flint-predictor", "flint-model"];
 const LAYERS: &[(&str, &[&[&str]])] = &[
     ("flint-geometry", &[]),
     ("flint-iobuf", &[]),
+    ("flint-chat", &[]),
     ("flint-bundle", &[LEAVES]),
     ("flint-checkpoint", &[&["flint-geometry"]]),
     ("flint-kernels", &[LEAVES]),
