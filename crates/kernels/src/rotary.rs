@@ -35,6 +35,13 @@ pub enum RotaryPairs {
     Neighbours,
 }
 
+impl RotaryPairs {
+    /// Whether halves are turned against each other, as in most files.
+    pub fn is_halves(&self) -> bool {
+        *self == RotaryPairs::Halves
+    }
+}
+
 /// The turning of one kind of head.
 #[derive(Debug, Clone)]
 pub struct Rotary {

@@ -145,10 +145,10 @@ pub struct RotaryPositions {
     /// How angles are stretched for longer contexts.
     pub scale: RotaryScaling,
     /// Which numbers of a head are rotated against each other.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "RotaryPairs::is_halves")]
     pub pairs: RotaryPairs,
     /// What each pair's angle is divided by; nothing where they are as they are.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub factors: Vec<f32>,
 }
 
