@@ -71,10 +71,9 @@ fn fused_rows(
     let (query, kv) = (architecture.query_width(), architecture.kv_width());
     let neurons = architecture.neurons(layer);
     let all = query + 2 * kv;
-    let rows = |of: usize, from: usize, to: usize| {
-        let mut ranges = Vec::new();
-        ranges.push(from..to);
-        Rows { of, ranges }
+    let rows = |of: usize, from: usize, to: usize| Rows {
+        of,
+        ranges: std::iter::once(from..to).collect(),
     };
     match part {
         LayerPart::Query(_) => Some(("attn_qkv", rows(all, 0, query))),
