@@ -39,19 +39,27 @@ pub(super) struct JsonCall {
     /// Whether an unknown key means that this is no call.
     strict: bool,
     name: Option<String>,
+    /// Whether a comma or a bracket followed the name.
+    confirmed: bool,
     arguments: String,
     has_arguments: bool,
 }
 
 impl JsonCall {
     pub(super) fn new(strict: bool) -> Self {
-        let (name, arguments) = (None, String::new());
-        Self { state: State::Open, strict, name, arguments, has_arguments: false }
+        Self {
+            state: State::Open,
+            strict,
+            name: None,
+            confirmed: false,
+            arguments: String::new(),
+            has_arguments: false,
+        }
     }
 
-    /// The tool's name, once it is known.
+    /// The tool's name, once it is known and what follows it shows that it is complete.
     pub(super) fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.name.as_deref().filter(|_| self.confirmed)
     }
 
     /// What has come of the arguments since the last time.
@@ -118,11 +126,14 @@ impl JsonCall {
                 char => raw.push(char),
             },
             State::Container { .. } => self.inside(char),
-            State::AfterValue => match char {
-                ',' => self.state = State::Key,
-                '}' => return Some(true),
-                _ => return None,
-            },
+            State::AfterValue => {
+                self.confirmed = self.name.is_some();
+                match char {
+                    ',' => self.state = State::Key,
+                    '}' => return Some(true),
+                    _ => return None,
+                }
+            }
         }
         Some(false)
     }

@@ -80,29 +80,27 @@ impl Marked {
 
     fn call(&mut self, buffer: &mut String, end: bool, out: &mut Vec<Event>) -> bool {
         let Place::Call { call, raw, started } = &mut self.place else { return false };
-        let text = std::mem::take(buffer);
         let mut progress = Progress::More;
         let mut read = 0;
-        for char in text.chars() {
+        for char in buffer.chars() {
             progress = call.push(char);
             if progress == Progress::Invalid {
                 break;
             }
             read += char.len_utf8();
+            if let (false, Some(name)) = (*started, call.name()) {
+                out.push(Event::CallStart { index: self.calls, name: name.into() });
+                *started = true;
+            }
             if progress == Progress::Done {
                 break;
             }
         }
-        *buffer = text[read..].to_owned();
-        if !*started {
-            *raw += &text[..read];
-            if let (Some(name), true) = (call.name(), progress != Progress::Invalid) {
-                out.push(Event::CallStart { index: self.calls, name: name.into() });
-                *started = true;
-            }
-        }
+        let text = hold::take(buffer, read);
         if *started {
             push_arguments(self.calls, call.take_arguments(), out);
+        } else {
+            *raw += &text;
         }
         let started = *started;
         let ended = progress != Progress::More || (end && buffer.is_empty());

@@ -71,6 +71,8 @@ fn hermes_calls_of_careless_models() {
         hermes("<tool_call>{\"arguments\": {}}"),
         answer("", "<tool_call>{\"arguments\": {}}", &[])
     );
+    let garbled = "<tool_call>{\"name\": \"{\"name\": \"clock\"}";
+    assert_eq!(hermes(garbled), answer("", garbled, &[]));
     let cut = "<tool_call>{\"name\": \"clock\", \"arguments\": {\"a\": \"<tool_call>";
     assert_eq!(hermes(cut), answer("", "", &[("clock", "{\"a\": \"<tool_call>")]));
     assert_eq!(hermes("a <tool_"), answer("", "a <tool_", &[]));
@@ -146,11 +148,11 @@ fn nothing_is_held_back_that_cannot_be_a_marker() {
     assert_eq!(feed("Hello <"), content("Hello"));
     assert_eq!(feed("b> x"), content(" <b> x"));
     assert_eq!(
-        feed("<tool_call>{\"name\": \"clock\""),
+        feed("<tool_call>{\"name\": \"clock\","),
         [Event::CallStart { index: 0, name: "clock".into() }]
     );
     let arguments = |delta: &str| vec![Event::CallArguments { index: 0, delta: delta.into() }];
-    assert_eq!(feed(", \"arguments\": {\"a"), arguments("{\"a"));
+    assert_eq!(feed(" \"arguments\": {\"a"), arguments("{\"a"));
     assert_eq!(feed("\": 1}"), arguments("\": 1}"));
     assert_eq!(feed("}</tool"), []);
     assert_eq!(feed("_call>"), []);
