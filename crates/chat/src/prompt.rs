@@ -9,10 +9,14 @@ use std::ops::Range;
 
 mod control;
 mod disguise;
+mod literals;
 mod named;
+mod visit;
 
 pub use control::{ControlTokens, Segment};
 pub(crate) use disguise::Disguise;
+pub(crate) use literals::without_generation_marks;
+pub(crate) use visit::{Kind, Visit};
 
 /// A run of text with one origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +99,8 @@ impl Rendered {
         !token.is_empty() && first.is_some_and(|piece| piece.text.starts_with(token))
     }
 
-    /// Whether the template left a block open at the end, as those of some models open `<think>` for the answer.
+    /// Whether the template left a block open at the end, as those of some models open `<think>` for the answer. With
+    /// [`Guard::ByName`] that is only seen of marks that are control tokens.
     #[must_use]
     pub fn ends_inside(&self, open: &str, close: &str) -> bool {
         let Some(last) = self.pieces.last().filter(|piece| !piece.from_user) else { return false };

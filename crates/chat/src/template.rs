@@ -5,18 +5,16 @@ use serde_json::{Map, Value};
 
 use crate::error::ChatError;
 use crate::message::Message;
-use crate::prompt::{ControlTokens, Disguise, Rendered};
+use crate::prompt::{ControlTokens, Disguise, Kind, Rendered, Visit, without_generation_marks};
 
 mod clock;
 mod context;
 mod environment;
-pub(crate) mod literals;
 mod output;
 mod source;
 mod to_json;
 
 pub use clock::Moment;
-pub(crate) use context::{Kind, Visit};
 pub use source::{Candidates, Source};
 
 use context::Shape;
@@ -95,7 +93,7 @@ impl Template {
                 let bytes = text.len();
                 return Err(ChatError::TemplateTooLong { bytes, limit: limits.source });
             }
-            *text = literals::without_generation_marks(text);
+            *text = without_generation_marks(text);
         }
         let texts = [(DEFAULT, Some(&source.default)), (TOOL_USE, source.tool_use.as_ref())];
         let env = compile(texts, &limits)?;
@@ -144,7 +142,12 @@ impl Template {
             context::variables(&self.source, messages, options, shape, visit);
         };
         let template = self.text(options);
-        let disguises = Disguise::candidates(template, &self.source, &self.control, visit_all);
+        let disguises = Disguise::candidates(
+            template,
+            self.source.named_tokens.values().map(String::as_str),
+            &self.control,
+            visit_all,
+        );
         for disguise in disguises {
             let mut put_on = |text: &str, kind: Kind| disguise.put_on(text, kind);
             let context = context::variables(&self.source, messages, options, shape, &mut put_on);

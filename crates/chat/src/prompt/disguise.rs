@@ -5,9 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{ControlTokens, Guard, Rendered};
-use crate::template::literals::{self, Operand};
-use crate::template::{Kind, Source, Visit};
+use super::literals::{self, Operand};
+use super::{ControlTokens, Guard, Kind, Rendered, Visit};
 
 /// The private planes of Unicode, from which the characters of a disguise are taken.
 const PRIVATE: [Range<u32>; 2] = [0xF_0000..0xF_FFFE, 0x10_0000..0x10_FFFE];
@@ -37,9 +36,9 @@ struct Alphabet {
 impl Disguise {
     /// Disguises to try, the strictest first. None if the conversation has more different characters than the private
     /// planes. `visit_all` shows every string of the request to what it is given.
-    pub(crate) fn candidates(
-        template: &str,
-        source: &Source,
+    pub(crate) fn candidates<'a>(
+        template: &'a str,
+        named_tokens: impl Iterator<Item = &'a str>,
         control: &ControlTokens,
         visit_all: impl Fn(&mut Visit<'_>),
     ) -> Vec<Self> {
@@ -48,8 +47,7 @@ impl Disguise {
             texts.push(text.to_owned());
             text.to_owned()
         });
-        let tokens = source.named_tokens.values().map(String::as_str);
-        let others = tokens.chain([template]);
+        let others = named_tokens.chain([template]);
         let Some(alphabet) = Alphabet::new(&texts, others) else { return Vec::new() };
         let operands: Vec<_> = literals::operands(template)
             .into_iter()
@@ -116,15 +114,15 @@ impl Disguise {
 
 impl Alphabet {
     /// Finds a character in exchange for each of `texts`; none that occurs in `texts` or `others`.
-    fn new<'a>(texts: &'a [String], others: impl Iterator<Item = &'a str>) -> Option<Self> {
+    fn new<'a>(texts: &[String], others: impl Iterator<Item = &'a str>) -> Option<Self> {
         let is_private = |char: &char| PRIVATE.iter().any(|it| it.contains(&u32::from(*char)));
-        let all = texts.iter().map(String::as_str);
-        let chars = all.clone().chain(others).flat_map(str::chars);
+        let all = texts.iter().flat_map(|text| text.chars());
+        let chars = all.clone().chain(others.flat_map(str::chars));
         let taken: HashSet<char> = chars.filter(is_private).collect();
         let private = PRIVATE.into_iter().flatten().filter_map(char::from_u32);
         let mut free = private.filter(|char| !taken.contains(char));
         let mut alphabet = Self::default();
-        for char in all.flat_map(str::chars).filter(|&char| !keeps_its_look(char)) {
+        for char in all.filter(|&char| !keeps_its_look(char)) {
             if let Entry::Vacant(entry) = alphabet.exchanged.entry(char) {
                 let instead = *entry.insert(free.next()?);
                 alphabet.original.insert(instead, char);

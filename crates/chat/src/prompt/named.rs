@@ -1,7 +1,6 @@
 //! The coarse way of splitting a prompt, for templates in which texts cannot be traced.
 
-use super::{ControlTokens, Guard, Rendered};
-use crate::template::Visit;
+use super::{ControlTokens, Guard, Rendered, Visit};
 
 impl Rendered {
     /// Takes for the template's own only control tokens of which the request holds not even half.

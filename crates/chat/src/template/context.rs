@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Moment, RenderOptions, Source};
 use crate::message::{Message, Role, ToolCall};
+use crate::prompt::{Kind, Visit};
 
 /// How messages are put where templates differ in what they expect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,20 +22,6 @@ pub(super) struct Shape {
     /// The template reads thoughts from `thinking`, as that of gpt-oss does.
     pub(super) thinking: bool,
 }
-
-/// What kind of text a string of the request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Free text.
-    Text,
-    /// The name of a speaker, a tool, a call or an argument.
-    Name,
-    /// A string of a tool definition, a document or a variable; those are looked into by templates.
-    Word,
-}
-
-/// Replaces or only looks at strings of a request.
-pub(crate) type Visit<'a> = dyn FnMut(&str, Kind) -> String + 'a;
 
 /// All variables, with every string that came with the request passed through `visit`.
 pub(super) fn variables(

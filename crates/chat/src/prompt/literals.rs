@@ -1,7 +1,7 @@
 //! The string literals of a template with which it looks into other texts.
 //!
 //! `'</think>' in content` asks whether a text contains another. Where user text is rendered in disguise
-//! (see [`crate::prompt`]), such a literal has to wear the same disguise to find what it looks for. Literals that are
+//! (see [`super::Disguise`]), such a literal has to wear the same disguise to find what it looks for. Literals that are
 //! written out must not. This scanner tells the two apart by the place of a literal in its expression; where it is
 //! wrong, the rendering differs and the caller notices.
 
@@ -14,15 +14,15 @@ use scan::Token;
 
 /// A string literal that is compared with, or looked for in, another text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Operand {
+pub(super) struct Operand {
     /// Where it stands in the template, quotes included.
-    pub(crate) range: Range<usize>,
+    pub(super) range: Range<usize>,
     /// Its value.
-    pub(crate) value: String,
+    pub(super) value: String,
 }
 
 /// All operands of a template, in order.
-pub(crate) fn operands(template: &str) -> Vec<Operand> {
+pub(super) fn operands(template: &str) -> Vec<Operand> {
     let mut found = Vec::new();
     for expression in scan::expressions(template) {
         let tokens = scan::tokens(template, expression);
@@ -37,7 +37,7 @@ pub(crate) fn operands(template: &str) -> Vec<Operand> {
 }
 
 /// The template with the literals in `ranges`, ascending, replaced by literals of other values.
-pub(crate) fn replace(template: &str, replacements: &[(Range<usize>, String)]) -> String {
+pub(super) fn replace(template: &str, replacements: &[(Range<usize>, String)]) -> String {
     let mut out = String::with_capacity(template.len());
     let mut done = 0;
     for (range, value) in replacements {
