@@ -30,7 +30,8 @@ impl Predictor for Third {
         let width = input.len() / sets.len();
         for (set, row) in sets.iter_mut().zip(input.chunks_exact(width)) {
             let seed = row[0].to_bits() ^ row[width / 2].to_bits();
-            let named = |neuron: &u32| (neuron.wrapping_mul(2_654_435_761) ^ seed).is_multiple_of(3);
+            let named =
+                |neuron: &u32| (neuron.wrapping_mul(2_654_435_761) ^ seed).is_multiple_of(3);
             *set = NeuronSet::from_sorted((0..1024).filter(named).collect()).unwrap();
         }
         Ok(())
