@@ -296,6 +296,18 @@ pub enum EngineError {
         /// Rows that the plan has buffers for.
         limit: usize,
     },
+    /// A key or value that is kept in binary16 and exceeds it.
+    #[error(
+        "a key or value of layer {layer} at position {position} is {value}, which f16 does not hold: give --kv f32"
+    )]
+    KeyTooLarge {
+        /// Decoder layer.
+        layer: usize,
+        /// Position in its sequence.
+        position: usize,
+        /// The number.
+        value: f32,
+    },
     /// A logit is not a finite number.
     #[error(
         "the logit of token {token} is {value}: the model's weights or what was computed from them are not finite"
@@ -326,6 +338,7 @@ impl EngineError {
             | EngineError::Cache(_)
             | EngineError::Memory(_)
             | EngineError::Cancelled
+            | EngineError::KeyTooLarge { .. }
             | EngineError::LogitNotFinite { .. }
             | EngineError::Kernel(
                 KernelError::KvCacheTooLarge { .. }
@@ -364,6 +377,11 @@ impl From<ModelError> for EngineError {
                 Ok(own) => *own,
                 Err(other) => EngineError::Model(ModelError::Supplier(other)),
             },
+            ModelError::Kernel(KernelError::KvOverflow { layer, position, value, .. })
+                if value.is_finite() =>
+            {
+                EngineError::KeyTooLarge { layer, position, value }
+            }
             ModelError::Kernel(error) => EngineError::Kernel(error),
             ModelError::UnknownToken { token, vocabulary } => {
                 EngineError::UnknownToken { token, vocabulary }

@@ -69,7 +69,7 @@ impl Engine {
         each: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), EngineError> {
         let before = sequence.len();
-        let batch = Batch::new(sequence.rows(chunk, wants_logits).collect())?;
+        let batch = Batch::new(sequence.rows(chunk, wants_logits))?;
         let output = self.step_watched(&batch, cancel, progress)?;
         sequence.extend(chunk);
         let given = self.logits(&output, cancel, each);

@@ -36,17 +36,14 @@ impl Sequence {
     }
 
     /// The rows of a batch that continue it with `tokens`; `wants_logits` is asked by the index of each.
-    pub fn rows(
-        &self,
-        tokens: &[u32],
-        wants_logits: impl Fn(usize) -> bool,
-    ) -> impl Iterator<Item = Row> {
-        tokens.iter().enumerate().map(move |(index, &token)| Row {
+    pub fn rows(&self, tokens: &[u32], wants_logits: impl Fn(usize) -> bool) -> Vec<Row> {
+        let row = |(index, &token): (usize, &u32)| Row {
             seq: self.id,
             position: self.tokens.len() + index,
             token,
             wants_logits: wants_logits(index),
-        })
+        };
+        tokens.iter().enumerate().map(row).collect()
     }
 
     /// Notes the tokens of a step that is done.

@@ -129,6 +129,7 @@ impl Engine {
         let Some(hidden) = &output.hidden else { return Ok(()) };
         self.weights.begin_pass(cancel);
         for (index, rows) in output.rows.chunks(LOGIT_ROWS).enumerate() {
+            cancel.check()?;
             let first = index * LOGIT_ROWS;
             let some = hidden.narrow(0, first, rows.len()).map_err(ModelError::from)?;
             let logits = self.decoder.logits(&mut self.weights, &some)?;

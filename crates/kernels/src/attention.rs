@@ -1,6 +1,6 @@
 //! Causal attention over stored keys and values, split by head and row.
 
-use crate::dot::dot_each;
+use crate::dot::{ROWS, dot_each};
 use crate::element::{Element, F16, F32};
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::norm::sum;
@@ -79,6 +79,9 @@ fn pieces<'a>(
     })
 }
 
+/// Bytes of a cache line.
+const LINE_BYTES: usize = 64;
+
 /// One query head of some rows of one sequence.
 struct Head<'a, 'b> {
     spec: &'a AttentionSpec,
@@ -116,7 +119,9 @@ impl Head<'_, '_> {
             scores.clear();
             scores.resize(seen.len(), 0.0);
             let mut rest = scores.as_mut_slice();
-            for KvRun { keys, .. } in runs() {
+            let mut pieces = runs().peekable();
+            while let Some(KvRun { keys, .. }) = pieces.next() {
+                prefetch(lanes, pieces.peek().map(|next| next.keys), row_bytes);
                 let (here, after) = rest.split_at_mut(keys.len() / row_bytes);
                 let key = |index: usize| &keys[index * row_bytes..][..row_bytes];
                 dot_each::<L, E>(lanes, here.len(), key, q, |index, dot| {
@@ -127,13 +132,24 @@ impl Head<'_, '_> {
             softmax(&mut scores);
             out.fill(0.0);
             let mut rest = scores.as_slice();
-            for KvRun { values, .. } in runs() {
+            let mut pieces = runs().peekable();
+            while let Some(KvRun { values, .. }) = pieces.next() {
+                prefetch(lanes, pieces.peek().map(|next| next.values), row_bytes);
                 let (here, after) = rest.split_at(values.len() / row_bytes);
                 let value = |index: usize| (here[index], &values[index * row_bytes..][..row_bytes]);
                 add_each::<L, E>(lanes, here.len(), value, out);
                 rest = after;
             }
         }
+    }
+}
+
+/// Asks for the rows that are computed first of the next piece: inside a piece each row is asked for by those before.
+#[inline(always)]
+fn prefetch<L: Lanes>(lanes: L, next: Option<&[u8]>, row_bytes: usize) {
+    let Some(next) = next else { return };
+    for line in next[..next.len().min(ROWS * row_bytes)].chunks(LINE_BYTES) {
+        lanes.prefetch(line.as_ptr());
     }
 }
 
