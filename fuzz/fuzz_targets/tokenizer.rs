@@ -12,8 +12,8 @@ fuzz_target!(init: flint_fuzz::panics_unwind(), |bytes: &[u8]| {
                 let _ = codec.decode(&ids);
             }
         }
-        if let Ok(mut stream) = codec.stream(&[0, 1]) {
-            let _ = [2, u32::MAX, 3].map(|id| stream.push(id).ok());
-        }
+        let mut stream = codec.stream(&[0, 1]);
+        let _ = [2, u32::MAX, 3].map(|id| stream.push(id));
+        stream.finish();
     });
 });

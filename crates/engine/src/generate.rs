@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::generated::{Finish, Generated};
 use crate::sample::{Sampler, Sampling};
 use crate::stats::Phases;
-use crate::stop::StopText;
+use crate::stop::StopTexts;
 use crate::{CancelToken, EngineError, Live, Sequence, TextCodec, TextStream};
 use std::ops::ControlFlow;
 
@@ -17,8 +17,8 @@ pub struct Request {
     pub max_tokens: usize,
     /// How tokens are chosen.
     pub sampling: Sampling,
-    /// Text that ends generation and is not part of the result.
-    pub stop: Option<String>,
+    /// Texts that end generation and are not part of the result. The text of a special token stands for that token.
+    pub stop: Vec<String>,
     /// Whether to go on past the model's end-of-text token.
     pub ignore_end: bool,
 }
@@ -77,10 +77,13 @@ pub fn generate_on(
     let Controls { cancel, live } = controls;
     let setting = engine.setting();
     live.begin(setting.clone(), &request.prompt);
-    let ends =
+    let mut ends =
         if request.ignore_end { Vec::new() } else { engine.architecture().end_of_text.clone() };
+    if let Some(codec) = codec {
+        ends.extend(request.stop.iter().filter_map(|stop| codec.special_token(stop)));
+    }
     let mut sampler = Sampler::new(request.sampling);
-    let mut text = Text::new(codec, request)?;
+    let mut text = Text::new(codec, request);
     let mut tokens = Vec::new();
     let mut phases = Phases::default();
 
@@ -111,7 +114,7 @@ pub fn generate_on(
             live.token(token, "", phases);
             break Finish::Stop;
         }
-        let (new, stopped) = text.push(token)?;
+        let (new, stopped) = text.push(token);
         live.token(token, &new, phases);
         ended = listen(Event::Token(token, &new)).is_break() || stopped;
         if !ended && tokens.len() < request.max_tokens {
@@ -143,28 +146,32 @@ fn unless_cancelled<T>(result: Result<T, EngineError>) -> Result<Option<T>, Engi
 /// The text so far, and what of it was shown.
 struct Text<'a> {
     stream: Option<TextStream<'a>>,
-    stop: StopText,
+    stop: StopTexts,
     shown: String,
 }
 
 impl<'a> Text<'a> {
-    fn new(codec: Option<&'a TextCodec>, request: &Request) -> Result<Text<'a>, EngineError> {
-        let stream = codec.map(|codec| codec.stream(&request.prompt)).transpose()?;
-        let stop = StopText::new(request.stop.clone().unwrap_or_default());
-        Ok(Text { stream, stop, shown: String::new() })
+    fn new(codec: Option<&'a TextCodec>, request: &Request) -> Text<'a> {
+        let stream = codec.map(|codec| codec.stream(&request.prompt));
+        let stop = StopTexts::new(request.stop.iter().cloned());
+        Text { stream, stop, shown: String::new() }
     }
 
-    /// Text that may be shown now, and whether the stop text came.
-    fn push(&mut self, token: u32) -> Result<(String, bool), EngineError> {
-        let Some(stream) = &mut self.stream else { return Ok((String::new(), false)) };
-        let (new, stopped) = self.stop.push(&stream.push(token)?);
+    /// Text that may be shown now, and whether a stop text came.
+    fn push(&mut self, token: u32) -> (String, bool) {
+        let Some(stream) = &mut self.stream else { return (String::new(), false) };
+        let (new, stopped) = self.stop.push(&stream.push(token));
         self.shown += &new;
-        Ok((new, stopped))
+        (new, stopped)
     }
 
     /// The end of the text, if some of it was held back.
     fn finish(&mut self) -> String {
-        let rest = self.stop.finish();
+        let held = self.stream.as_mut().map(TextStream::finish).unwrap_or_default();
+        let (mut rest, stopped) = self.stop.push(&held);
+        if !stopped {
+            rest += &self.stop.finish();
+        }
         self.shown += &rest;
         rest
     }

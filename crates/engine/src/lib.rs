@@ -17,7 +17,7 @@
 //!     prompt: vec![0],
 //!     max_tokens: 20,
 //!     sampling: Sampling::greedy(),
-//!     stop: None,
+//!     stop: Vec::new(),
 //!     ignore_end: false,
 //! };
 //! let controls = Controls::default();

@@ -1,32 +1,29 @@
-//! Watches growing text for a stop text, and holds back what may turn out to be its beginning.
+//! Watches growing text for stop texts, and holds back what may turn out to be the beginning of one.
 
-/// A stop text that may be spread over several pieces of text. An empty one never comes.
+/// Stop texts that may be spread over several pieces of text. An empty one never comes.
 #[derive(Debug)]
-pub(crate) struct StopText {
-    stop: String,
+pub(crate) struct StopTexts {
+    stops: Vec<String>,
     held: String,
 }
 
-impl StopText {
-    pub(crate) fn new(stop: String) -> StopText {
-        StopText { stop, held: String::new() }
+impl StopTexts {
+    pub(crate) fn new(stops: impl IntoIterator<Item = String>) -> StopTexts {
+        let stops = stops.into_iter().filter(|stop| !stop.is_empty()).collect();
+        StopTexts { stops, held: String::new() }
     }
 
-    /// Adds a piece; returns what is certain not to be part of the stop text, and whether that came.
+    /// Adds a piece; returns what is certain not to be part of a stop text, and whether one came.
     pub(crate) fn push(&mut self, piece: &str) -> (String, bool) {
         self.held += piece;
-        if self.stop.is_empty() {
-            return (std::mem::take(&mut self.held), false);
-        }
-        if let Some(at) = self.held.find(&self.stop) {
+        if let Some(at) = self.stops.iter().filter_map(|stop| self.held.find(stop)).min() {
             self.held.truncate(at);
             return (std::mem::take(&mut self.held), true);
         }
-        // The longest end of the text that is a beginning of the stop text.
-        let begins = |&at: &usize| self.stop.starts_with(&self.held[at..]);
-        let starts = self.held.char_indices().map(|(at, _)| at);
-        let keep = starts.into_iter().find(begins).unwrap_or(self.held.len());
-        let rest = self.held.split_off(keep);
+        // The longest end of the text that is a beginning of a stop text.
+        let begins = |&at: &usize| self.stops.iter().any(|stop| stop.starts_with(&self.held[at..]));
+        let keep = self.held.char_indices().map(|(at, _)| at).find(begins);
+        let rest = self.held.split_off(keep.unwrap_or(self.held.len()));
         (std::mem::replace(&mut self.held, rest), false)
     }
 
@@ -40,8 +37,8 @@ impl StopText {
 mod tests {
     use super::*;
 
-    fn run(stop: &str, pieces: &[&str]) -> (String, bool) {
-        let mut watch = StopText::new(stop.to_owned());
+    fn run(stops: &[&str], pieces: &[&str]) -> (String, bool) {
+        let mut watch = StopTexts::new(stops.iter().map(|&stop| stop.to_owned()));
         let mut shown = String::new();
         for piece in pieces {
             let (new, stopped) = watch.push(piece);
@@ -55,9 +52,16 @@ mod tests {
 
     #[test]
     fn a_stop_text_is_found_across_pieces_and_cut() {
-        assert_eq!(run("END", &["one E", "N", "D two"]), ("one ".to_owned(), true));
-        assert_eq!(run("END", &["one EN", "x"]), ("one ENx".to_owned(), false));
-        assert_eq!(run("", &["a", "b"]), ("ab".to_owned(), false));
-        assert_eq!(run("aab", &["aa", "ab!"]), ("a".to_owned(), true));
+        assert_eq!(run(&["END"], &["one E", "N", "D two"]), ("one ".to_owned(), true));
+        assert_eq!(run(&["END"], &["one EN", "x"]), ("one ENx".to_owned(), false));
+        assert_eq!(run(&[""], &["a", "b"]), ("ab".to_owned(), false));
+        assert_eq!(run(&["aab"], &["aa", "ab"]), ("a".to_owned(), true));
+    }
+
+    #[test]
+    fn the_first_of_several_counts() {
+        assert_eq!(run(&["xyz", "b"], &["a", "bxyz"]), ("a".to_owned(), true));
+        assert_eq!(run(&["bcd", "c"], &["ab", "c"]), ("ab".to_owned(), true));
+        assert_eq!(run(&[], &["ab", "c"]), ("abc".to_owned(), false));
     }
 }

@@ -1,27 +1,18 @@
 //! Text to tokens and back, by the `tokenizer.json` of the checkpoint.
 
+mod stream;
+
+pub use stream::TextStream;
+
 use crate::EngineError;
 use flint_checkpoint::gguf::GgufTokenizer;
 use flint_checkpoint::{guarded, read_tokenizer};
-use tokenizers::tokenizer::DecodeStream;
-use tokenizers::{
-    DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
-    Tokenizer,
-};
+use tokenizers::Tokenizer;
 
 /// The tokenizer of a model.
 pub struct TextCodec {
     tokenizer: Tokenizer,
 }
-
-type Stream<'a> = DecodeStream<
-    'a,
-    ModelWrapper,
-    NormalizerWrapper,
-    PreTokenizerWrapper,
-    PostProcessorWrapper,
-    DecoderWrapper,
->;
 
 impl TextCodec {
     /// Reads a `tokenizer.json`.
@@ -60,32 +51,21 @@ impl TextCodec {
         guarded(|| self.tokenizer.decode(tokens, true)).map_err(bad)
     }
 
-    /// Turns tokens into text as they come, after those of `prompt`.
-    ///
-    /// # Errors
-    /// When the tokenizer cannot decode the prompt.
-    pub fn stream(&self, prompt: &[u32]) -> Result<TextStream<'_>, EngineError> {
-        let mut stream = self.tokenizer.decode_stream(true);
-        for &token in prompt {
-            guarded(|| stream.step(token)).map_err(bad)?;
-        }
-        Ok(TextStream { stream })
+    /// The token whose piece of the vocabulary this is; `None` where there is none.
+    pub fn token(&self, piece: &str) -> Option<u32> {
+        self.tokenizer.token_to_id(piece)
     }
-}
 
-/// Text of a growing list of tokens. A character may be spread over several tokens, so text is given out
-/// only once it is whole.
-pub struct TextStream<'a> {
-    stream: Stream<'a>,
-}
+    /// The special token whose text this is; `None` where there is none.
+    pub fn special_token(&self, text: &str) -> Option<u32> {
+        let id = self.tokenizer.token_to_id(text)?;
+        let added = self.tokenizer.get_added_tokens_decoder();
+        added.get(&id).is_some_and(|token| token.special).then_some(id)
+    }
 
-impl TextStream<'_> {
-    /// Adds a token; returns the text that became whole, possibly none.
-    ///
-    /// # Errors
-    /// When the tokenizer cannot decode it.
-    pub fn push(&mut self, token: u32) -> Result<String, EngineError> {
-        Ok(guarded(|| self.stream.step(token)).map_err(bad)?.unwrap_or_default())
+    /// Turns tokens into text as they come, after those of `prompt`.
+    pub fn stream(&self, prompt: &[u32]) -> TextStream<'_> {
+        TextStream::after(self, prompt)
     }
 }
 

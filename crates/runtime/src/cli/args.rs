@@ -153,7 +153,7 @@ pub(super) fn load(prepared: Prepared, quiet: bool) -> anyhow::Result<Engine> {
 #[group(required = true, multiple = false)]
 pub(super) struct PromptArgs {
     /// Text to start from
-    #[arg(short, long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(super) prompt: Option<String>,
     /// File with the text to start from
     #[arg(short, long, value_name = "FILE")]

@@ -41,8 +41,8 @@ pub(super) struct GenerateArgs {
     #[arg(short, long, default_value_t = 0)]
     seed: u64,
     /// End when this text comes
-    #[arg(long, value_name = "TEXT")]
-    stop: Option<String>,
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    stop: Vec<String>,
     /// Go on past the model's end-of-text token
     #[arg(long)]
     ignore_eos: bool,
@@ -88,7 +88,7 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
     files.check_tokens(&prompt)?;
     let needed = prompt.len().saturating_add(args.number);
     check_context(&args.run, files.architecture(), prompt.len())?;
-    if args.stop.is_some() && codec.is_none() {
+    if !args.stop.is_empty() && codec.is_none() {
         return Err(flint_engine::EngineError::NoTokenizer.into());
     }
     let request = args.request(prompt);

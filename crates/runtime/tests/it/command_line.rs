@@ -198,6 +198,17 @@ fn a_stop_text_ends_generation_and_is_not_printed() {
     assert_eq!(stopped["finish"], "stop");
     let text = stopped["text"].as_str().unwrap();
     assert_eq!(text, &whole[..whole.find("Scarecrow").unwrap()]);
+    // The first of several counts, whatever they begin with.
+    let several = run(&["--stop", "--never", "--stop", "Scarecrow"]);
+    assert_eq!(several["text"], stopped["text"]);
+}
+
+#[test]
+fn a_prompt_may_begin_with_a_dash() {
+    for prompt in ["- item", "-5 degrees", "--"] {
+        let found = json(&["generate", "-m", &bundle(), "-p", prompt, "-n", "1", "--json"]);
+        assert_eq!(found["tokens"].as_array().unwrap().len(), 1, "{prompt}");
+    }
 }
 
 #[test]

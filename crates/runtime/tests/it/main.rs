@@ -20,6 +20,7 @@ mod program;
 mod reference;
 mod sparse;
 mod sparsity;
+mod stops;
 mod storage_count;
 mod surroundings;
 mod teacher;

@@ -73,7 +73,7 @@ pub(crate) fn request(prompt: &[u32], tokens: usize) -> Request {
         prompt: prompt.to_vec(),
         max_tokens: tokens,
         sampling: Sampling::greedy(),
-        stop: None,
+        stop: Vec::new(),
         ignore_end: true,
     }
 }

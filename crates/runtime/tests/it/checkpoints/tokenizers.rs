@@ -73,9 +73,55 @@ fn text_of_a_sentencepiece_model_streams_whole_characters() {
     let dir = checkpoint("llama-2", "llama");
     let codec = codec(dir.path());
     let ids = codec.encode("日本語 and emoji 🦊!", true).unwrap();
-    let mut stream = codec.stream(&ids[..1]).unwrap();
-    let text: String = ids[1..].iter().map(|&id| stream.push(id).unwrap()).collect();
-    assert_eq!(text.trim_start(), "日本語 and emoji 🦊!");
+    assert_eq!(streamed(&codec, &ids[..1], &ids[1..]).trim_start(), "日本語 and emoji 🦊!");
+}
+
+/// The text of `ids` as it is given out after those of `prompt`.
+fn streamed(codec: &TextCodec, prompt: &[u32], ids: &[u32]) -> String {
+    let mut stream = codec.stream(prompt);
+    let text: String = ids.iter().map(|&id| stream.push(id)).collect();
+    text + &stream.finish()
+}
+
+#[test]
+fn broken_bytes_end_no_stream() {
+    let dir = checkpoint("llama-2", "llama");
+    let codec = codec(dir.path());
+    let byte = |byte: u8| codec.token(&format!("<0x{byte:02X}>")).unwrap();
+    let word = *codec.encode("fox", false).unwrap().last().unwrap();
+    // A line feed, the first bytes of characters that never become whole, and text that goes on.
+    let ids = [byte(0x0A), byte(0xE2), byte(0x82), word, byte(0xF0), word];
+    let text = streamed(&codec, &[1], &ids);
+    let shown = codec.decode(&[word]).unwrap();
+    assert_eq!(text.matches(shown.trim()).count(), 2, "{text:?}");
+    assert!(text.contains('\u{FFFD}'), "{text:?}");
+}
+
+#[test]
+fn a_character_that_the_prompt_began_is_given_out_once() {
+    let dir = checkpoint("llama-2", "llama");
+    let codec = codec(dir.path());
+    let bytes = "é!".as_bytes().iter().map(|byte| codec.token(&format!("<0x{byte:02X}>")));
+    let ids: Vec<u32> = bytes.map(Option::unwrap).collect();
+    assert_eq!(streamed(&codec, &[1, ids[0]], &ids[1..]), "é!");
+    assert_eq!(streamed(&codec, &[1, ids[0], ids[1]], &ids[2..]), "!");
+}
+
+#[test]
+fn any_tokens_stream_as_they_decode() {
+    let dir = checkpoint("opt-post-ln-free", "opt");
+    fs::copy(flint_fixtures::tiny_opt().join("tokenizer.json"), dir.path().join("tokenizer.json"))
+        .unwrap();
+    let codec = codec(dir.path());
+    let mut state = 3u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as u32 % 500
+    };
+    for length in 1..60 {
+        let ids: Vec<u32> = (0..length).map(|_| next()).collect();
+        assert_eq!(streamed(&codec, &[], &ids), codec.decode(&ids).unwrap(), "{ids:?}");
+    }
 }
 
 #[test]
