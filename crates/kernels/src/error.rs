@@ -17,12 +17,6 @@ pub enum KernelError {
         /// Bytes given.
         got: usize,
     },
-    /// There is no kernel for this data type.
-    #[error("there is no kernel for weights of {element}")]
-    NoKernel {
-        /// Encoding of the weights.
-        element: DType,
-    },
     /// This CPU lacks the instructions that were asked for.
     #[error("this CPU has no {isa}: choose one of {}", names(.available))]
     IsaUnavailable {

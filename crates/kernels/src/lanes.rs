@@ -5,12 +5,14 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod bytes;
 mod scalar;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512;
+pub(crate) use bytes::Bytes;
 pub(crate) use scalar::Scalar;
 
 /// Lanes of a dot product. Part of the contract: another number gives other bits.
@@ -27,7 +29,7 @@ impl Line {
 }
 
 /// One implementation of the lanes. A value of it proves that the CPU has the instructions.
-pub(crate) trait Lanes: Copy + Send + Sync {
+pub(crate) trait Lanes: Bytes {
     /// Sixteen f32.
     type V: Copy;
 
@@ -54,6 +56,18 @@ pub(crate) trait Lanes: Copy + Send + Sync {
 
     /// Sixteen little-endian binary32.
     fn load_f32(self, from: &[u8; 4 * LANES]) -> Self::V;
+
+    /// Sixteen little-endian binary16 from as many places, widened exactly.
+    fn load_f16_each(self, from: [[u8; 2]; LANES]) -> Self::V;
+
+    /// The bytes of each quarter as numbers 0 to 255.
+    fn unsigned(self, bytes: Self::B) -> [Self::V; 4];
+
+    /// `a * b`.
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+
+    /// `a - b`.
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
 
     /// `a * b + c`, rounded once.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;

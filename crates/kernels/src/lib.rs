@@ -25,6 +25,7 @@ mod ceiling;
 mod compute;
 mod dot;
 mod element;
+mod encoding;
 mod error;
 mod feed_forward;
 mod isa;

@@ -1,7 +1,7 @@
 //! A matrix of stored weights, seen in place: wherever its bytes lie, nothing is copied.
 
-use crate::element::{Bf16, Element, F16, F32};
-use crate::lanes::{Kernel, LANES, Lanes};
+use crate::encoding::{Encoding, Quantised, STRETCH, dispatch};
+use crate::lanes::{Kernel, LANES, Lanes, Line};
 use crate::{Compute, DType, KernelError};
 use std::ops::Range;
 
@@ -29,7 +29,6 @@ impl<'a> MatrixView<'a> {
         let row_bytes =
             element.row_bytes(cols as u64).and_then(|bytes| usize::try_from(bytes).ok());
         match row_bytes {
-            _ if element.is_quantised() => Err(KernelError::NoKernel { element }),
             Some(row_bytes) if row_bytes.checked_mul(rows) == Some(bytes.len()) => {
                 Ok(MatrixView { element, rows, cols, row_bytes, bytes })
             }
@@ -83,41 +82,36 @@ impl<'a> MatrixView<'a> {
 pub fn embed(c: &Compute, weights: MatrixView<'_>, rows: &[u32], out: &mut [f32]) {
     assert_eq!(out.len(), rows.len() * weights.cols, "embed writes one row per index");
     for (&row, out) in rows.iter().zip(out.chunks_mut(weights.cols.max(1))) {
-        c.path().run(Widen { element: weights.element, row: weights.row(row as usize), out });
+        let (row, path) = (weights.row(row as usize), c.path());
+        dispatch!(
+            weights.element,
+            number encoding => path.run(Widen { encoding, row, out }),
+            block blocks => path.run(Widen { encoding: Quantised(blocks), row, out }),
+        );
     }
 }
 
-/// Widens one row of weights to f32.
-struct Widen<'a> {
-    element: DType,
+/// Widens one row of weights to f32; `out` has as many numbers as the row.
+struct Widen<'a, E> {
+    #[expect(dead_code, reason = "its type is what counts")]
+    encoding: E,
     row: &'a [u8],
     out: &'a mut [f32],
 }
 
-impl Kernel for Widen<'_> {
+impl<E: Encoding> Kernel for Widen<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        match self.element {
-            DType::F16 => widen::<L, F16>(lanes, self.row, self.out),
-            DType::Bf16 => widen::<L, Bf16>(lanes, self.row, self.out),
-            DType::F32 => widen::<L, F32>(lanes, self.row, self.out),
-            quantised => unreachable!("{quantised} has no kernel here"),
+        let mut lines = [Line::ZERO; STRETCH];
+        let stretches = self.out.chunks_mut(STRETCH * LANES);
+        for (out, from) in stretches.zip((0..).step_by(STRETCH)) {
+            let lines = &mut lines[..out.len().div_ceil(LANES)];
+            E::widen(lanes, self.row, from, lines);
+            for (out, line) in out.chunks_mut(LANES).zip(lines) {
+                out.copy_from_slice(&line.0[..out.len()]);
+            }
         }
-    }
-}
-
-/// Writes `row` as f32; `out` has as many numbers as the row.
-#[inline(always)]
-fn widen<L: Lanes, E: Element>(lanes: L, row: &[u8], out: &mut [f32]) {
-    let (out, rest) = out.as_chunks_mut::<LANES>();
-    for (chunk, out) in E::whole(row).iter().zip(out) {
-        lanes.store(E::load(lanes, chunk), out);
-    }
-    if !rest.is_empty() {
-        let mut padded = [0.0; LANES];
-        lanes.store(E::load(lanes, &E::tail(row)), &mut padded);
-        rest.copy_from_slice(&padded[..rest.len()]);
     }
 }

@@ -1,6 +1,8 @@
 //! The lanes as two AVX2 registers: lanes 0 to 7, and 8 to 15.
 #![expect(unsafe_code, reason = "AVX2 intrinsics: see docs/UNSAFE.md")]
 
+mod bytes;
+
 use super::{Kernel, LANES, Lanes};
 use std::arch::x86_64::*;
 
@@ -27,6 +29,8 @@ impl Lanes for Avx2 {
 
     #[inline]
     fn enter<K: Kernel>(self, kernel: K) -> K::Output {
+        // Kernels within kernels stay functions of their own.
+        #[inline(never)]
         #[target_feature(enable = "avx2,fma,f16c")]
         fn compiled<K: Kernel>(lanes: Avx2, kernel: K) -> K::Output {
             kernel.run(lanes)
@@ -84,6 +88,47 @@ impl Lanes for Avx2 {
         let from = from.as_ptr().cast::<f32>();
         // SAFETY: the array is 64 readable bytes; `self` proves that the CPU has AVX2.
         unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] }
+    }
+
+    #[inline(always)]
+    fn load_f16_each(self, from: [[u8; 2]; LANES]) -> [__m256; 2] {
+        let h = from.map(i16::from_le_bytes);
+        // SAFETY: `self` proves that the CPU has F16C.
+        unsafe {
+            let low = _mm_setr_epi16(h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7]);
+            let high = _mm_setr_epi16(h[8], h[9], h[10], h[11], h[12], h[13], h[14], h[15]);
+            [_mm256_cvtph_ps(low), _mm256_cvtph_ps(high)]
+        }
+    }
+
+    #[inline(always)]
+    fn unsigned(self, bytes: [__m256i; 2]) -> [[__m256; 2]; 4] {
+        let mut quarters = [[self.splat(0.0)[0]; 2]; 4];
+        for (pair, half) in quarters.chunks_exact_mut(2).zip(bytes) {
+            // SAFETY: `self` proves that the CPU has AVX2.
+            unsafe {
+                let low = _mm256_castsi256_si128(half);
+                let high = _mm256_extracti128_si256::<1>(half);
+                for (to, quarter) in pair.iter_mut().zip([low, high]) {
+                    let upper = _mm_unpackhi_epi64(quarter, quarter);
+                    to[0] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(quarter));
+                    to[1] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(upper));
+                }
+            }
+        }
+        quarters
+    }
+
+    #[inline(always)]
+    fn mul(self, a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe { [_mm256_mul_ps(a[0], b[0]), _mm256_mul_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe { [_mm256_sub_ps(a[0], b[0]), _mm256_sub_ps(a[1], b[1])] }
     }
 
     #[inline(always)]

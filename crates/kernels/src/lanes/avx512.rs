@@ -1,6 +1,8 @@
 //! The lanes as one AVX-512 register.
 #![expect(unsafe_code, reason = "AVX-512 intrinsics: see docs/UNSAFE.md")]
 
+mod bytes;
+
 use super::{Kernel, LANES, Lanes};
 use std::arch::x86_64::*;
 
@@ -30,6 +32,8 @@ impl Lanes for Avx512 {
 
     #[inline]
     fn enter<K: Kernel>(self, kernel: K) -> K::Output {
+        // Kernels within kernels stay functions of their own.
+        #[inline(never)]
         #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c")]
         fn compiled<K: Kernel>(lanes: Avx512, kernel: K) -> K::Output {
             kernel.run(lanes)
@@ -75,6 +79,45 @@ impl Lanes for Avx512 {
     fn load_f32(self, from: &[u8; 4 * LANES]) -> __m512 {
         // SAFETY: the array is 64 readable bytes; `self` proves that the CPU has AVX-512F.
         unsafe { _mm512_loadu_ps(from.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn load_f16_each(self, from: [[u8; 2]; LANES]) -> __m512 {
+        let h = from.map(i16::from_le_bytes);
+        // SAFETY: `self` proves that the CPU has AVX-512F and below.
+        unsafe {
+            let low = _mm_setr_epi16(h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7]);
+            let high = _mm_setr_epi16(h[8], h[9], h[10], h[11], h[12], h[13], h[14], h[15]);
+            _mm512_cvtph_ps(_mm256_set_m128i(high, low))
+        }
+    }
+
+    #[inline(always)]
+    fn unsigned(self, bytes: __m512i) -> [__m512; 4] {
+        // SAFETY: `self` proves that the CPU has AVX-512F.
+        unsafe {
+            let (a, b) = (_mm512_castsi512_si128(bytes), _mm512_extracti32x4_epi32::<1>(bytes));
+            let c = _mm512_extracti32x4_epi32::<2>(bytes);
+            let d = _mm512_extracti32x4_epi32::<3>(bytes);
+            [
+                _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(a)),
+                _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(b)),
+                _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(c)),
+                _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(d)),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has AVX-512F.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has AVX-512F.
+        unsafe { _mm512_sub_ps(a, b) }
     }
 
     #[inline(always)]

@@ -1,5 +1,7 @@
 //! The lanes in plain Rust: the reference, and what runs on CPUs without a path of their own.
 
+mod bytes;
+
 use super::{Kernel, LANES, Lanes, sum_by_halving};
 use half::{bf16, f16};
 
@@ -12,6 +14,7 @@ impl Lanes for Scalar {
 
     const MANY_REGISTERS: bool = false;
 
+    #[inline(never)]
     fn enter<K: Kernel>(self, kernel: K) -> K::Output {
         kernel.run(self)
     }
@@ -48,6 +51,27 @@ impl Lanes for Scalar {
     fn load_f32(self, from: &[u8; 4 * LANES]) -> Self::V {
         let (quads, _) = from.as_chunks::<4>();
         std::array::from_fn(|i| f32::from_le_bytes(quads[i]))
+    }
+
+    #[inline(always)]
+    fn load_f16_each(self, from: [[u8; 2]; LANES]) -> Self::V {
+        from.map(|pair| f16::from_le_bytes(pair).to_f32_const())
+    }
+
+    #[inline(always)]
+    fn unsigned(self, bytes: [u8; 64]) -> [Self::V; 4] {
+        let (quarters, _) = bytes.as_chunks::<LANES>();
+        std::array::from_fn(|q| quarters[q].map(f32::from))
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] * b[i])
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] - b[i])
     }
 
     #[inline(always)]

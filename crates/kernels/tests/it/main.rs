@@ -4,6 +4,7 @@
 
 mod activation;
 mod attention;
+mod blocks;
 mod contract_attention;
 mod feed_forward;
 mod kv;
@@ -12,5 +13,6 @@ mod math;
 mod matmul;
 mod norm;
 mod ops;
+mod quantised;
 mod rotary;
 mod twin;

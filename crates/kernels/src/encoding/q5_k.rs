@@ -1,0 +1,39 @@
+//! Q5_K: Q4_K with a fifth bit. `d f16 | dmin f16 | scales[12] | qh[32] | qs[128]`.
+//!
+//! Bit k of `qh[i]` is the fifth bit of number i of sub-block k.
+
+use super::blocks::{Blocks, part};
+use super::q4_k::{factors_of_six_bits, nibbles_in_pairs};
+use crate::lanes::{Bytes, Lanes};
+
+/// See the module.
+#[derive(Clone, Copy)]
+pub(crate) struct Q5K;
+
+impl Blocks for Q5K {
+    const SUB: usize = 32;
+    const BIAS: u8 = 0;
+    const WIDE: bool = false;
+    const MINIMA: bool = true;
+
+    type Round = [[u8; 176]; 2];
+
+    #[inline(always)]
+    fn codes<L: Bytes>(lanes: L, round: &Self::Round, half: usize) -> [[L::B; 2]; 2] {
+        let block = &round[half];
+        let mut codes = nibbles_in_pairs(lanes, part(block, 48));
+        for register in 0..2 {
+            let bits = lanes.quarters([part(block, 16 + 16 * register); 4]);
+            // Quarter q has sub-blocks 2 q and 2 q + 1.
+            let bits = lanes.right_each(bits, [0, 2, 4, 6], 3);
+            codes[0][register] = lanes.or(codes[0][register], lanes.left::<4>(bits, 16));
+            codes[1][register] = lanes.or(codes[1][register], lanes.left::<3>(bits, 16));
+        }
+        codes
+    }
+
+    #[inline(always)]
+    fn factors<L: Lanes>(lanes: L, round: &Self::Round) -> [L::V; 2] {
+        factors_of_six_bits(lanes, [part(&round[0], 0), part(&round[1], 0)])
+    }
+}
