@@ -31,6 +31,12 @@ pub enum KernelError {
         /// The name given.
         name: String,
     },
+    /// The name is no arithmetic.
+    #[error("unknown arithmetic '{name}': expected f32, int16 or int8")]
+    UnknownArithmetic {
+        /// The name given.
+        name: String,
+    },
     /// The system did not start the worker threads.
     #[error("cannot start {threads} compute threads: {cause}")]
     Threads {

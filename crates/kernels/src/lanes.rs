@@ -6,13 +6,15 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod bytes;
+mod products;
 mod scalar;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use avx512::Avx512;
+pub(crate) use avx512::{Avx512, Vnni};
 pub(crate) use bytes::Bytes;
+pub(crate) use products::{IntegerKernel, Products};
 pub(crate) use scalar::Scalar;
 
 /// Lanes of a dot product. Part of the contract: another number gives other bits.
@@ -27,6 +29,11 @@ impl Line {
     /// Sixteen zeros.
     pub(crate) const ZERO: Line = Line([0.0; LANES]);
 }
+
+/// Sixteen integers in a cache line of their own.
+#[repr(C, align(64))]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Integers(pub(crate) [i32; LANES]);
 
 /// One implementation of the lanes. A value of it proves that the CPU has the instructions.
 pub(crate) trait Lanes: Bytes {

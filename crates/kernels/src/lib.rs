@@ -20,6 +20,7 @@
 //! ```
 
 mod activation;
+mod arithmetic;
 mod attention;
 mod ceiling;
 mod compute;
@@ -36,12 +37,14 @@ mod matmul;
 mod matrix;
 mod norm;
 pub mod ops;
+mod quantised;
 mod rotary;
 mod split;
 mod tile;
 mod weighted;
 
 pub use activation::Activation;
+pub use arithmetic::Arithmetic;
 pub use attention::{AttentionSpec, attention};
 pub use ceiling::multiply_add_peak;
 pub use compute::Compute;

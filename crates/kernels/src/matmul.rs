@@ -2,9 +2,10 @@
 
 use crate::encoding::{Encoding, Quantised, dispatch};
 use crate::lanes::{Kernel, Lanes};
+use crate::quantised;
 use crate::split::{Block, blocks};
 use crate::tile::Vectors;
-use crate::{Compute, MatrixView};
+use crate::{Arithmetic, Compute, MatrixView};
 use std::ops::RangeInclusive;
 
 /// The most bytes of weights that a thread takes at a time, and the least: few enough that threads
@@ -28,6 +29,9 @@ pub fn matmul(
     out: &mut [f32],
 ) {
     let (rows, cols) = (weights.row_count(), weights.cols());
+    if weights.arithmetic() != Arithmetic::F32 {
+        return quantised::multiply(c, weights, x, bias, out);
+    }
     let dtype = weights.element();
     let x = Vectors::new(x, cols, dtype.is_quantised());
     assert_eq!(out.len(), x.tokens() * rows, "matmul writes one number per token and row");

@@ -2,10 +2,10 @@
 
 use crate::encoding::{Encoding, Quantised, STRETCH, dispatch};
 use crate::lanes::{Kernel, LANES, Lanes, Line};
-use crate::{Compute, DType, KernelError};
+use crate::{Arithmetic, Compute, DType, KernelError};
 use std::ops::Range;
 
-/// `rows` x `cols` weights, row after row, at any byte alignment.
+/// `rows` x `cols` weights, row after row, at any byte alignment, and the arithmetic of their products.
 #[derive(Debug, Clone, Copy)]
 pub struct MatrixView<'a> {
     element: DType,
@@ -13,13 +13,14 @@ pub struct MatrixView<'a> {
     cols: usize,
     row_bytes: usize,
     bytes: &'a [u8],
+    arithmetic: Arithmetic,
 }
 
 impl<'a> MatrixView<'a> {
-    /// A matrix over `bytes`, little-endian.
+    /// A matrix over `bytes`, little-endian, with products in f32.
     ///
     /// # Errors
-    /// When `bytes` is not exactly as long as the shape says.
+    /// When `bytes` is not exactly as long as the shape says, or a row is not a whole number of blocks.
     pub fn new(
         element: DType,
         rows: usize,
@@ -30,10 +31,23 @@ impl<'a> MatrixView<'a> {
             element.row_bytes(cols as u64).and_then(|bytes| usize::try_from(bytes).ok());
         match row_bytes {
             Some(row_bytes) if row_bytes.checked_mul(rows) == Some(bytes.len()) => {
-                Ok(MatrixView { element, rows, cols, row_bytes, bytes })
+                let arithmetic = Arithmetic::F32;
+                Ok(MatrixView { element, rows, cols, row_bytes, bytes, arithmetic })
             }
             _ => Err(KernelError::MatrixBytes { element, rows, cols, got: bytes.len() }),
         }
+    }
+
+    /// The same matrix with products in `arithmetic`, where its weights are quantised; others are always multiplied
+    /// in f32.
+    pub fn with_arithmetic(self, arithmetic: Arithmetic) -> MatrixView<'a> {
+        let arithmetic = if self.element.is_quantised() { arithmetic } else { Arithmetic::F32 };
+        MatrixView { arithmetic, ..self }
+    }
+
+    /// The arithmetic of its products.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
     }
 
     /// Encoding of the weights.

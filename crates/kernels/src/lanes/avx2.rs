@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "AVX2 intrinsics: see docs/UNSAFE.md")]
 
 mod bytes;
+mod products;
 
 use super::{Kernel, LANES, Lanes};
 use std::arch::x86_64::*;

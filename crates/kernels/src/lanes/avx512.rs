@@ -2,6 +2,9 @@
 #![expect(unsafe_code, reason = "AVX-512 intrinsics: see docs/UNSAFE.md")]
 
 mod bytes;
+mod products;
+
+pub(crate) use products::Vnni;
 
 use super::{Kernel, LANES, Lanes};
 use std::arch::x86_64::*;

@@ -1,6 +1,7 @@
 //! The lanes in plain Rust: the reference, and what runs on CPUs without a path of their own.
 
 mod bytes;
+mod products;
 
 use super::{Kernel, LANES, Lanes, sum_by_halving};
 use half::{bf16, f16};

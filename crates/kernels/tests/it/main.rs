@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod activation;
+mod arithmetic;
 mod attention;
 mod blocks;
 mod contract_attention;
