@@ -140,8 +140,8 @@ impl<const R: usize, const T: usize> Kernel for Tile<'_, R, T> {
     fn run<L: Lanes>(self, lanes: L) {
         let depth = self.panel[0].len();
         let mut rows = [[].as_slice(); R];
-        for r in 0..R {
-            rows[r] = &self.panel[r][..depth];
+        for (row, panel) in rows.iter_mut().zip(self.panel) {
+            *row = &panel[..depth];
         }
         let mut vectors = [[].as_slice(); T];
         for (t, vector) in vectors.iter_mut().enumerate() {

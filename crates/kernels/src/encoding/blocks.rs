@@ -163,13 +163,11 @@ fn widen_round<L: Lanes, Q: Blocks>(lanes: L, round: &Q::Round, to: &mut [Line])
     lanes.store(minima, &mut factors[1].0);
     let bias = lanes.splat(f32::from(Q::BIAS));
     for half in 0..2 {
-        let codes = Q::codes(lanes, round, half);
-        for group in 0..2 {
-            for register in 0..registers {
-                let quarters = lanes.unsigned(codes[group][register]);
-                for quarter in 0..4 {
+        for (group, codes) in Q::codes(lanes, round, half).into_iter().enumerate() {
+            for (register, codes) in codes.into_iter().take(registers).enumerate() {
+                for (quarter, codes) in lanes.unsigned(codes).into_iter().enumerate() {
                     let lane = 4 * quarter + 2 * half + group;
-                    let code = lanes.sub(quarters[quarter], bias);
+                    let code = lanes.sub(codes, bias);
                     let mut number = lanes.mul(lanes.splat(factors[0].0[lane]), code);
                     if Q::MINIMA {
                         number = lanes.sub(number, lanes.splat(factors[1].0[lane]));

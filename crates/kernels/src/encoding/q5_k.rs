@@ -21,15 +21,15 @@ impl Blocks for Q5K {
     #[inline(always)]
     fn codes<L: Bytes>(lanes: L, round: &Self::Round, half: usize) -> [[L::B; 2]; 2] {
         let block = &round[half];
-        let mut codes = nibbles_in_pairs(lanes, part(block, 48));
-        for register in 0..2 {
+        let [mut even, mut odd] = nibbles_in_pairs(lanes, part(block, 48));
+        for (register, (even, odd)) in even.iter_mut().zip(&mut odd).enumerate() {
             let bits = lanes.quarters([part(block, 16 + 16 * register); 4]);
             // Quarter q has sub-blocks 2 q and 2 q + 1.
             let bits = lanes.right_each(bits, [0, 2, 4, 6], 3);
-            codes[0][register] = lanes.or(codes[0][register], lanes.left::<4>(bits, 16));
-            codes[1][register] = lanes.or(codes[1][register], lanes.left::<3>(bits, 16));
+            *even = lanes.or(*even, lanes.left::<4>(bits, 16));
+            *odd = lanes.or(*odd, lanes.left::<3>(bits, 16));
         }
-        codes
+        [even, odd]
     }
 
     #[inline(always)]

@@ -62,7 +62,8 @@ impl Blocks for Iq4Xs {
         let scales = by_lane(|lane| {
             let (block, index) = (&round[sub_block(32, lane) / 8], sub_block(32, lane) % 8);
             let high = u16::from_le_bytes(*part(block, 2));
-            block[4 + index / 2] >> (4 * (index % 2)) & 15 | (high >> (2 * index) & 3) as u8 * 16
+            let low = block[4 + index / 2] >> (4 * (index % 2)) & 15;
+            low | ((high >> (2 * index) & 3) as u8) << 4
         });
         let [scales, _] = numbers(lanes, &scales, &scales);
         let scales = lanes.sub(scales, lanes.splat(32.0));

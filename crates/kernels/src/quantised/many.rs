@@ -176,20 +176,18 @@ impl<A: Width, const T: usize, const REGISTERS: usize, const WIDE: bool> Integer
         let lanes = products.lanes();
         let Tile { rows, vectors, from, sums } = self;
         for index in 0..rows.depth {
-            let mut groups = [[[products.zero(); 4]; ROWS]; T];
-            for group in 0..4 {
+            let mut groups = [[[products.zero(); ROWS]; T]; 4];
+            for (group, sums) in groups.iter_mut().enumerate() {
                 for register in 0..REGISTERS {
                     let piece = group * REGISTERS + register;
                     let mut codes = [lanes.bytes(&[0; 64]); ROWS];
-                    for r in 0..ROWS {
-                        codes[r] =
-                            lanes.bytes(&rows.panel[r].codes[index * 4 * REGISTERS + piece].0);
+                    for (codes, row) in codes.iter_mut().zip(rows.panel) {
+                        *codes = lanes.bytes(&row.codes[index * 4 * REGISTERS + piece].0);
                     }
                     for t in 0..T {
                         let piece = &vectors[t].pieces[(from + index) * 4 * REGISTERS + piece];
                         for r in 0..ROWS {
-                            let sum = groups[t][r][group];
-                            groups[t][r][group] = A::dot(products, sum, codes[r], piece, WIDE);
+                            sums[t][r] = A::dot(products, sums[t][r], codes[r], piece, WIDE);
                         }
                     }
                 }
@@ -198,7 +196,8 @@ impl<A: Width, const T: usize, const REGISTERS: usize, const WIDE: bool> Integer
                 let scales = lanes.load(&vectors[t].scales[from + index].0);
                 let codes = products.load(&vectors[t].sums[from + index].0);
                 for r in 0..ROWS {
-                    let mut dots = products.gather(groups[t][r]);
+                    let [a, b, c, d] = &groups;
+                    let mut dots = products.gather([a[t][r], b[t][r], c[t][r], d[t][r]]);
                     if let Some(shift) = rows.shift {
                         dots = products.less(dots, codes, shift);
                     }
