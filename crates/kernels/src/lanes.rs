@@ -67,6 +67,13 @@ pub(crate) trait Lanes: Bytes {
     /// Sixteen little-endian binary16 from as many places, widened exactly.
     fn load_f16_each(self, from: [[u8; 2]; LANES]) -> Self::V;
 
+    /// `2^(exponent - 128)`, also where that is below the normal numbers.
+    fn powers(self, exponents: [u8; LANES]) -> Self::V;
+
+    /// Scales and minima of two blocks of Q4_K or Q5_K from the sixteen bytes that each begins with: lanes 4 q + 2 h + g
+    /// take sub-block 2 q + g of block h.
+    fn six_bit_factors(self, blocks: [&[u8; 16]; 2]) -> [Self::V; 2];
+
     /// The bytes of each quarter as numbers 0 to 255.
     fn unsigned(self, bytes: Self::B) -> [Self::V; 4];
 

@@ -59,6 +59,8 @@ fn product<Q: Blocks, A: Width>(
     bias: Option<&[f32]>,
     out: &mut [f32],
 ) {
+    // Codes stand either above what they mean or above a minimum.
+    const { assert!((Q::BIAS == 0) == Q::MINIMA && Q::BIAS.count_ones() <= 1) };
     let rows = weights.row_count();
     let inputs = Inputs::<A>::new(c, x, weights.cols(), Q::SUB);
     let (share, path) = (rows_per_share(c, rows, weights.byte_len()), c.integer_path());
@@ -90,7 +92,12 @@ impl<Q: Blocks, A: Width> IntegerKernel for Share<'_, '_, Q, A> {
             block.tokens[token][row] = dot + bias.map_or(0.0, |bias| bias[row]);
         };
         match inputs.count() {
-            1 => one::dot_each::<P, Q, A>(products, weights, inputs.vector(0), put),
+            1 => one::dot_each::<P, Q, A>(
+                products,
+                weights,
+                inputs.vector(0, 0..inputs.rounds()),
+                put,
+            ),
             _ => many::dot_all::<P, Q, A>(products, weights, inputs, put),
         }
     }

@@ -93,9 +93,11 @@ fn panels<'a, L: Lanes, E: Encoding, const R: usize, const T: usize>(
     let chunks = x.width.div_ceil(LANES);
     let mut sums = vec![[Line::ZERO; R]; tokens.len()];
     let mut weights = [[Line::ZERO; DEPTH]; R];
-    for first in (0..count).step_by(R) {
+    // Rows far apart, each followed by the next one of its stream: see `dot.rs`.
+    let stream = count.div_ceil(R);
+    for index in 0..stream {
         // Past the last row the last one is computed again, and its results dropped.
-        let rows: [&[u8]; R] = std::array::from_fn(|r| row((first + r).min(count - 1)));
+        let rows: [&[u8]; R] = std::array::from_fn(|r| row((r * stream + index).min(count - 1)));
         sums.fill([Line::ZERO; R]);
         for from in (0..chunks).step_by(DEPTH) {
             let depth = DEPTH.min(chunks - from);
@@ -116,8 +118,10 @@ fn panels<'a, L: Lanes, E: Encoding, const R: usize, const T: usize>(
             }
         }
         for (token, sums) in tokens.clone().zip(&sums) {
-            for (r, sum) in sums.iter().enumerate().take(count - first) {
-                put(first + r, token, lanes.sum(lanes.load(&sum.0)));
+            for (r, sum) in sums.iter().enumerate() {
+                if r * stream + index < count {
+                    put(r * stream + index, token, lanes.sum(lanes.load(&sum.0)));
+                }
             }
         }
     }

@@ -9,6 +9,12 @@
 use crate::lanes::{Bytes, Kernel, LANES, Lanes, Line};
 use std::marker::PhantomData;
 
+/// How far ahead of its use a cache line of a row is asked for, in bytes.
+pub(crate) const AHEAD: usize = 1024;
+
+/// A cache line, in bytes.
+pub(crate) const LINE: usize = 64;
+
 /// An encoding in blocks: how sixteen sub-blocks are unpacked.
 ///
 /// A number is `scale * (code - BIAS) - minimum`: a product, then a difference, each rounded.
@@ -48,6 +54,14 @@ pub(crate) const fn sub_block(size: usize, lane: usize) -> usize {
     }
 }
 
+/// The lane that sub-block `index` of a round belongs to: the inverse of [`sub_block`].
+pub(crate) const fn lane_of(size: usize, index: usize) -> usize {
+    match size {
+        16 => 4 * (index % 4) + index / 4,
+        _ => 4 * (index % 8 / 2) + 2 * (index / 8) + index % 2,
+    }
+}
+
 /// Some stored blocks that together have sixteen sub-blocks.
 pub(crate) trait Round: Copy {
     /// Bytes of a round.
@@ -77,9 +91,9 @@ impl<const BYTES: usize, const COUNT: usize> Round for [[u8; BYTES]; COUNT] {
     }
 }
 
-/// `N` bytes of a block from `at` on.
+/// `N` bytes of a block, or numbers of other things, from `at` on.
 #[inline(always)]
-pub(crate) fn part<const N: usize>(block: &[u8], at: usize) -> &[u8; N] {
+pub(crate) fn part<T, const N: usize>(block: &[T], at: usize) -> &[T; N] {
     match block[at..].first_chunk() {
         Some(part) => part,
         None => unreachable!("a field of {N} bytes at {at} of {}", block.len()),
@@ -148,6 +162,10 @@ impl<Q: Blocks> Kernel for Widen<'_, Q> {
                     &tail
                 }
             };
+            let ahead = (&raw const *round).cast::<u8>().wrapping_add(AHEAD);
+            for line in (0..Q::Round::BYTES).step_by(LINE) {
+                lanes.prefetch(ahead.wrapping_add(line));
+            }
             widen_round::<L, Q>(lanes, round, to);
         }
     }
@@ -182,11 +200,19 @@ fn widen_round<L: Lanes, Q: Blocks>(lanes: L, round: &Q::Round, to: &mut [Line])
     }
 }
 
-/// Sixteen small integers as numbers, lane by lane, and as many others.
+/// A byte of each of sixteen sub-blocks of sixteen numbers, lane by lane, in every quarter.
 #[inline(always)]
-pub(crate) fn numbers<L: Lanes>(lanes: L, first: &[u8; LANES], second: &[u8; LANES]) -> [L::V; 2] {
-    let [first, second, _, _] = lanes.unsigned(lanes.quarters([first, second, first, second]));
-    [first, second]
+pub(crate) fn in_lanes<L: Bytes>(lanes: L, by_sub_block: &[u8; LANES]) -> L::B {
+    const ORDER: [u8; 64] = {
+        let mut order = [0; 64];
+        let mut i = 0;
+        while i < 64 {
+            order[i] = sub_block(16, i % LANES) as u8;
+            i += 1;
+        }
+        order
+    };
+    lanes.look_up(by_sub_block, lanes.bytes(&ORDER))
 }
 
 /// What `each` gives for every lane.

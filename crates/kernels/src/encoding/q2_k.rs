@@ -3,7 +3,7 @@
 //! `scales[16] | qs[64] | d f16 | dmin f16`; `d * (s & 15) * q - dmin * (s >> 4)`. Thirty-two bytes of `qs`
 //! hold 128 numbers: bits 0 and 1 the first thirty-two, bits 2 and 3 the next ones.
 
-use super::blocks::{Blocks, by_lane, numbers, part, sub_block};
+use super::blocks::{Blocks, in_lanes, part};
 use crate::lanes::{Bytes, Lanes};
 
 /// See the module.
@@ -25,9 +25,9 @@ impl Blocks for Q2K {
 
     #[inline(always)]
     fn factors<L: Lanes>(lanes: L, [block]: &Self::Round) -> [L::V; 2] {
-        let scales = by_lane(|lane| block[sub_block(16, lane)] & 15);
-        let minima = by_lane(|lane| block[sub_block(16, lane)] >> 4);
-        let [scales, minima] = numbers(lanes, &scales, &minima);
+        let both = in_lanes(lanes, part(block, 0));
+        let [scales, ..] = lanes.unsigned(lanes.right::<0>(both, 15));
+        let [minima, ..] = lanes.unsigned(lanes.right::<4>(both, 15));
         let d = lanes.load_f16_each([*part(block, 80); 16]);
         let dmin = lanes.load_f16_each([*part(block, 82); 16]);
         [lanes.mul(d, scales), lanes.mul(dmin, minima)]

@@ -3,7 +3,7 @@
 //! `hmask[32] | qs[64] | scales[12] | d f16`; `d * (s - 32) * (q - 4)`. The order is that of Q2_K; the third bit of a
 //! number in place i of thirty-two is bit 4 half + shift / 2 of `hmask[i]`.
 
-use super::blocks::{Blocks, by_lane, numbers, part};
+use super::blocks::{Blocks, in_lanes, part};
 use super::q2_k::two_bits;
 use crate::lanes::{Bytes, Lanes};
 
@@ -34,16 +34,21 @@ impl Blocks for Q3K {
 
     #[inline(always)]
     fn factors<L: Lanes>(lanes: L, [block]: &Self::Round) -> [L::V; 2] {
-        let packed: &[u8; 12] = part(block, 96);
-        let scales = by_lane(|lane| {
-            // Lane 4 q + r has sub-block 4 r + q.
-            let (q, r) = (lane / 4, lane % 4);
-            let low = packed[4 * (r % 2) + q] >> (4 * (r / 2)) & 15;
-            low | (packed[8 + q] >> (2 * r) & 3) << 4
-        });
-        let [scales, _] = numbers(lanes, &scales, &scales);
+        let [scales, ..] = lanes.unsigned(in_lanes(lanes, &six_bits(part(block, 96))));
         let scales = lanes.sub(scales, lanes.splat(32.0));
         let d = lanes.load_f16_each([*part(block, 108); 16]);
         [lanes.mul(d, scales), lanes.splat(0.0)]
     }
+}
+
+/// Scale k: its low four bits are the low half of byte k, or the high one of byte k - 8; its high two are
+/// bits 2 (k / 4) and on of byte 8 + k mod 4.
+#[inline(always)]
+fn six_bits(packed: &[u8; 12]) -> [u8; 16] {
+    let low = u64::from_le_bytes(*part(packed, 0));
+    let high = u32::from_le_bytes(*part(packed, 8));
+    let two = |shift: u32| u64::from(high >> shift & 0x0303_0303) << 4;
+    let first = low & 0x0f0f_0f0f_0f0f_0f0f | two(0) | two(2) << 32;
+    let second = low >> 4 & 0x0f0f_0f0f_0f0f_0f0f | two(4) | two(6) << 32;
+    (u128::from(first) | u128::from(second) << 64).to_le_bytes()
 }

@@ -3,7 +3,7 @@
 //! Bit k of `qh[i]` is the fifth bit of number i of sub-block k.
 
 use super::blocks::{Blocks, part};
-use super::q4_k::{factors_of_six_bits, nibbles_in_pairs};
+use super::q4_k::nibbles_in_pairs;
 use crate::lanes::{Bytes, Lanes};
 
 /// See the module.
@@ -34,6 +34,6 @@ impl Blocks for Q5K {
 
     #[inline(always)]
     fn factors<L: Lanes>(lanes: L, round: &Self::Round) -> [L::V; 2] {
-        factors_of_six_bits(lanes, [part(&round[0], 0), part(&round[1], 0)])
+        lanes.six_bit_factors([part(&round[0], 0), part(&round[1], 0)])
     }
 }

@@ -4,7 +4,7 @@
 //! sixty-four are in the low halves of 64 bytes of `ql`, of the others in the high halves; the upper bits of number i are
 //! two bits of `qh[i mod 32]`, from the lowest ones on.
 
-use super::blocks::{Blocks, by_lane, low_and_high, numbers, part, sub_block};
+use super::blocks::{Blocks, in_lanes, low_and_high, part};
 use crate::lanes::{Bytes, Lanes};
 
 /// See the module.
@@ -31,8 +31,8 @@ impl Blocks for Q6K {
     #[inline(always)]
     fn factors<L: Lanes>(lanes: L, [block]: &Self::Round) -> [L::V; 2] {
         // The sign bit flipped is the scale plus 128.
-        let scales = by_lane(|lane| block[192 + sub_block(16, lane)] ^ 0x80);
-        let [scales, _] = numbers(lanes, &scales, &scales);
+        let scales = lanes.flip(in_lanes(lanes, part(block, 192)), 0x80);
+        let [scales, ..] = lanes.unsigned(scales);
         let scales = lanes.sub(scales, lanes.splat(128.0));
         let d = lanes.load_f16_each([*part(block, 208); 16]);
         [lanes.mul(d, scales), lanes.splat(0.0)]

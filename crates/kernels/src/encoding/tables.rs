@@ -3,7 +3,7 @@
 //! IQ4_NL: `d f16 | qs[16]`, `d * T[q]`. IQ4_XS: `d f16 | scales_h u16 | scales_l[4] | qs[128]`, eight sub-blocks,
 //! `d * (s - 32) * T[q]` with s of six bits. MXFP4: `e u8 | qs[16]`, `2^(e - 128) * M[q]`.
 
-use super::blocks::{Blocks, by_lane, halves, low_and_high, nibbles, numbers, part, sub_block};
+use super::blocks::{Blocks, by_lane, halves, low_and_high, nibbles, part, sub_block};
 use crate::lanes::{Bytes, Lanes};
 
 /// T of the module, plus 128.
@@ -59,16 +59,20 @@ impl Blocks for Iq4Xs {
 
     #[inline(always)]
     fn factors<L: Lanes>(lanes: L, round: &Self::Round) -> [L::V; 2] {
-        let scales = by_lane(|lane| {
-            let (block, index) = (&round[sub_block(32, lane) / 8], sub_block(32, lane) % 8);
-            let high = u16::from_le_bytes(*part(block, 2));
-            let low = block[4 + index / 2] >> (4 * (index % 2)) & 15;
-            low | ((high >> (2 * index) & 3) as u8) << 4
-        });
-        let [scales, _] = numbers(lanes, &scales, &scales);
+        let [first, second] = round;
+        let scales = in_turn(six_bits(part(first, 2)), six_bits(part(second, 2)));
+        let [scales, ..] = lanes.unsigned(lanes.quarters([&scales; 4]));
         let scales = lanes.sub(scales, lanes.splat(32.0));
-        let d = by_lane(|lane| *part(&round[sub_block(32, lane) / 8], 0));
-        [lanes.mul(lanes.load_f16_each(d), scales), lanes.splat(0.0)]
+        // Lanes take two sub-blocks of either block in turn.
+        let (first, second) = (*part(first, 0), *part(second, 0));
+        let [first, second] = [first, second].map(u16::from_le_bytes).map(u64::from);
+        let twice = |half: u64| half | half << 16;
+        let four = (twice(first) | twice(second) << 32).to_le_bytes();
+        let mut d = [0; 32];
+        for to in d.as_chunks_mut().0 {
+            *to = four;
+        }
+        [lanes.mul(lanes.load_f16(&d), scales), lanes.splat(0.0)]
     }
 }
 
@@ -87,14 +91,8 @@ impl Blocks for Mxfp4 {
 
     #[inline(always)]
     fn factors<L: Lanes>(lanes: L, round: &Self::Round) -> [L::V; 2] {
-        let scales = by_lane(|lane| {
-            let exponent = u32::from(round[sub_block(32, lane)][0]);
-            // 2^-128 and 2^-127 are below the normal numbers.
-            let below = 0x0020_0000 << exponent.min(1);
-            let bits = if exponent < 2 { below } else { (exponent - 1) << 23 };
-            f32::from_bits(bits)
-        });
-        [lanes.load(&scales), lanes.splat(0.0)]
+        let exponents = by_lane(|lane| round[sub_block(32, lane)][0]);
+        [lanes.powers(exponents), lanes.splat(0.0)]
     }
 }
 
@@ -105,4 +103,29 @@ fn look_up_all<L: Bytes>(lanes: L, table: &[u8; 16], codes: [[L::B; 2]; 2]) -> [
         [lanes.look_up(table, a), lanes.look_up(table, b)],
         [lanes.look_up(table, c), lanes.look_up(table, d)],
     ]
+}
+
+/// The eight scales of a block of IQ4_XS: two bits of each in the first two bytes, four in the others.
+#[inline(always)]
+fn six_bits(packed: &[u8; 6]) -> u64 {
+    let high = u64::from(u16::from_le_bytes(*part(packed, 0)));
+    let high = (high | high << 24) & 0x0000_00ff_0000_00ff;
+    let high = (high | high << 12) & 0x000f_000f_000f_000f;
+    let high = (high | high << 6) & 0x0303_0303_0303_0303;
+    let low = u64::from(u32::from_le_bytes(*part(packed, 2)));
+    let low = (low | low << 16) & 0x0000_ffff_0000_ffff;
+    let low = (low | low << 8) & 0x00ff_00ff_00ff_00ff;
+    let low = (low | low << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    low | high << 4
+}
+
+/// Two bytes of one, two of the other, and so on.
+#[inline(always)]
+fn in_turn(first: u64, second: u64) -> [u8; 16] {
+    let (mut to, first, second) = ([0; 16], first.to_le_bytes(), second.to_le_bytes());
+    for (to, from) in to.as_chunks_mut::<4>().0.iter_mut().zip(0..) {
+        let at = 2 * from;
+        *to = [first[at], first[at + 1], second[at], second[at + 1]];
+    }
+    to
 }

@@ -16,11 +16,31 @@ pub(crate) trait Products: Copy + Send + Sync {
     /// The lanes.
     fn lanes(self) -> Self::L;
 
+    /// Sixty-four times the same byte.
+    fn all(self, byte: u8) -> <Self::L as Bytes>::B {
+        self.lanes().twice(&[byte; 32])
+    }
+
     /// Sixteen zeros.
     fn zero(self) -> Self::I;
 
     /// Sixteen integers from memory.
     fn load(self, from: &[i32; LANES]) -> Self::I;
+
+    /// Sixteen integers to memory.
+    fn store(self, integers: Self::I, to: &mut [i32; LANES]);
+
+    /// The largest magnitude among thirty-two numbers; no number or infinity if one of them is.
+    fn magnitude(self, a: <Self::L as Lanes>::V, b: <Self::L as Lanes>::V) -> f32;
+
+    /// Numbers within 2^31 rounded to integers, half to even.
+    fn round(self, numbers: <Self::L as Lanes>::V) -> Self::I;
+
+    /// Sixteen integers that fit 8 bits, to memory.
+    fn store8(self, integers: Self::I, to: &mut [i8; LANES]);
+
+    /// Sixteen integers that fit 16 bits, to memory: those at even places and those at odd ones.
+    fn store16(self, integers: Self::I, even: &mut [i16; 8], odd: &mut [i16; 8]);
 
     /// Adds to sum i the products of bytes 4 i to 4 i + 3, unsigned, with `x`, whose numbers are within 127;
     /// `wide` where a byte may exceed 128.

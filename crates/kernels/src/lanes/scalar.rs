@@ -60,6 +60,33 @@ impl Lanes for Scalar {
     }
 
     #[inline(always)]
+    fn powers(self, exponents: [u8; LANES]) -> Self::V {
+        exponents.map(|exponent| match exponent {
+            0 | 1 => f32::from_bits(0x0020_0000 << exponent),
+            _ => f32::from_bits((u32::from(exponent) - 1) << 23),
+        })
+    }
+
+    #[inline(always)]
+    fn six_bit_factors(self, blocks: [&[u8; 16]; 2]) -> [Self::V; 2] {
+        let mut factors = [[0.0; LANES]; 2];
+        for lane in 0..LANES {
+            let (block, k) = (blocks[lane / 2 % 2], lane / 4 * 2 + lane % 2);
+            let packed = &block[4..];
+            let [scale, minimum] = if k < 4 {
+                [packed[k] & 63, packed[k + 4] & 63]
+            } else {
+                let (low, high) = (packed[k + 4], [packed[k - 4], packed[k]]);
+                [low & 15 | high[0] >> 6 << 4, low >> 4 | high[1] >> 6 << 4]
+            };
+            let half = |at: usize| f16::from_le_bytes([block[at], block[at + 1]]).to_f32_const();
+            factors[0][lane] = half(0) * f32::from(scale);
+            factors[1][lane] = half(2) * f32::from(minimum);
+        }
+        factors
+    }
+
+    #[inline(always)]
     fn unsigned(self, bytes: [u8; 64]) -> [Self::V; 4] {
         let (quarters, _) = bytes.as_chunks::<LANES>();
         std::array::from_fn(|q| quarters[q].map(f32::from))

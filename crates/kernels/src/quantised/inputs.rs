@@ -2,8 +2,9 @@
 
 use super::width::Width;
 use crate::Compute;
-use crate::encoding::blocks::sub_block;
-use crate::lanes::{IntegerKernel, Integers, LANES, Line, Products};
+use crate::encoding::blocks::{lane_of, part};
+use crate::lanes::{IntegerKernel, Integers, LANES, Lanes, Line, Products};
+use std::ops::Range;
 
 /// Activations that share a scale.
 const BLOCK: usize = 32;
@@ -61,10 +62,16 @@ impl<A: Width> Inputs<A> {
         self.count
     }
 
-    /// Vector `index`.
+    /// Rounds that a vector has.
+    pub(crate) fn rounds(&self) -> usize {
+        self.rounds
+    }
+
+    /// Some rounds of vector `index`.
     #[inline(always)]
-    pub(crate) fn vector(&self, index: usize) -> Vector<'_, A> {
-        let rounds = index * self.rounds..(index + 1) * self.rounds;
+    pub(crate) fn vector(&self, index: usize, rounds: Range<usize>) -> Vector<'_, A> {
+        let before = index * self.rounds;
+        let rounds = before + rounds.start..before + rounds.end;
         let pieces = rounds.start * 4 * self.registers..rounds.end * 4 * self.registers;
         Vector {
             pieces: &self.pieces[pieces],
@@ -87,49 +94,45 @@ impl<A: Width> IntegerKernel for Quantise<'_, A> {
     type Output = ();
 
     #[inline(always)]
-    fn run<P: Products>(self, _: P) {
+    fn run<P: Products>(self, products: P) {
         let Quantise { x, sub, pieces, scales, sums } = self;
         let registers = sub / LANES;
         let rounds = x.chunks(sub * LANES).zip(pieces.chunks_mut(4 * registers));
         for (((x, pieces), scales), sums) in rounds.zip(scales).zip(sums) {
-            let mut codes = [[0; LANES]; 32];
-            let mut block_scales = [0.0; 16];
             for (block, x) in x.as_chunks().0.iter().enumerate() {
-                let to = codes[2 * block..][..2].as_flattened_mut();
-                block_scales[block] = quantise::<A>(x, to);
-            }
-            for lane in 0..LANES {
-                let index = sub_block(sub, lane);
-                scales.0[lane] = block_scales[index * sub / BLOCK];
-                let codes = &codes[index * registers..][..registers];
-                sums.0[lane] = codes.as_flattened().iter().sum();
-                for (register, codes) in codes.iter().enumerate() {
-                    let piece = &mut pieces[lane % 4 * registers + register];
-                    A::put(piece, lane / 4, codes);
+                let (scale, codes) = quantise::<P, A>(products, x);
+                for (half, codes) in codes.into_iter().enumerate() {
+                    let sixteen = 2 * block + half;
+                    let lane = lane_of(sub, sixteen / registers);
+                    let piece = lane % 4 * registers + sixteen % registers;
+                    A::put(products, &mut pieces[piece], lane / 4, codes);
+                    scales.0[lane] = scale;
                 }
             }
+            let mut groups = [products.zero(); 4];
+            for (group, pieces) in groups.iter_mut().zip(pieces.chunks(registers)) {
+                for piece in pieces {
+                    *group = A::dot(products, *group, products.all(1), piece, false);
+                }
+            }
+            products.store(products.gather(groups), &mut sums.0);
         }
     }
 }
 
-/// The codes of one block; gives its scale.
+/// The scale of one block, and its codes.
 #[inline(always)]
-fn quantise<A: Width>(x: &[f32; BLOCK], codes: &mut [i32]) -> f32 {
-    // Magnitudes are ordered as their bits are.
-    let magnitude = |x: &f32| (x.to_bits() & 0x7fff_ffff) as i32;
-    let largest = x.iter().map(magnitude).fold(0, i32::max);
-    let largest = f32::from_bits(largest as u32);
+fn quantise<P: Products, A: Width>(products: P, x: &[f32; BLOCK]) -> (f32, [P::I; 2]) {
+    let lanes = products.lanes();
+    let [first, second] = [part(x, 0), part(x, LANES)];
+    let (first, second) = (lanes.load(first), lanes.load(second));
+    let largest = products.magnitude(first, second);
     if largest < SMALLEST || !largest.is_finite() {
-        codes.fill(0);
         // One number that is none makes the whole product none.
-        return if largest < SMALLEST { 0.0 } else { f32::NAN };
+        return (if largest < SMALLEST { 0.0 } else { f32::NAN }, [products.zero(); 2]);
     }
-    let to_code = A::LARGEST / largest;
-    for (code, x) in codes.iter_mut().zip(x) {
-        // Among numbers near 1.5 * 2^23 the last bit is worth one, so that the sum rounds half to even.
-        const ROUND: f32 = 12_582_912.0;
-        let rounded = (x * to_code + ROUND).to_bits() as i32;
-        *code = rounded.wrapping_sub(ROUND.to_bits() as i32);
-    }
-    largest / A::LARGEST
+    let to_code = lanes.splat(A::LARGEST / largest);
+    let first = products.round(lanes.mul(first, to_code));
+    let second = products.round(lanes.mul(second, to_code));
+    (largest / A::LARGEST, [first, second])
 }

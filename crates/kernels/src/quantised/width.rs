@@ -14,7 +14,7 @@ pub(crate) trait Width: Copy + Send + Sync + 'static {
     const ZERO: Self::Piece;
 
     /// Puts sixteen codes where quarter `quarter` of the weights' bytes meets them.
-    fn put(piece: &mut Self::Piece, quarter: usize, codes: &[i32; 16]);
+    fn put<P: Products>(products: P, piece: &mut Self::Piece, quarter: usize, codes: P::I);
 
     /// Adds the products of a piece with sixty-four unsigned codes of weights, four to a sum.
     fn dot<P: Products>(
@@ -53,10 +53,8 @@ impl Width for Eight {
     const ZERO: Bytewise = Bytewise([0; 64]);
 
     #[inline(always)]
-    fn put(piece: &mut Bytewise, quarter: usize, codes: &[i32; 16]) {
-        for (to, &code) in piece.0[16 * quarter..][..16].iter_mut().zip(codes) {
-            *to = code as i8;
-        }
+    fn put<P: Products>(products: P, piece: &mut Bytewise, quarter: usize, codes: P::I) {
+        products.store8(codes, &mut piece.0.as_chunks_mut().0[quarter]);
     }
 
     #[inline(always)]
@@ -79,12 +77,10 @@ impl Width for Sixteen {
     const ZERO: EvenAndOdd = EvenAndOdd([[0; 32]; 2]);
 
     #[inline(always)]
-    fn put(piece: &mut EvenAndOdd, quarter: usize, codes: &[i32; 16]) {
+    fn put<P: Products>(products: P, piece: &mut EvenAndOdd, quarter: usize, codes: P::I) {
         let [even, odd] = &mut piece.0;
-        for (place, &[first, second]) in codes.as_chunks().0.iter().enumerate() {
-            even[8 * quarter + place] = first as i16;
-            odd[8 * quarter + place] = second as i16;
-        }
+        let even = &mut even.as_chunks_mut().0[quarter];
+        products.store16(codes, even, &mut odd.as_chunks_mut().0[quarter]);
     }
 
     #[inline(always)]

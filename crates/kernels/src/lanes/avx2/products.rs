@@ -39,6 +39,64 @@ impl Products for Avx2 {
     }
 
     #[inline(always)]
+    fn store(self, integers: Self::I, to: &mut [i32; LANES]) {
+        let to = to.as_mut_ptr().cast::<__m256i>();
+        // SAFETY: the array is 64 writable bytes; `self` proves that the CPU has AVX2.
+        unsafe {
+            _mm256_storeu_si256(to, integers[0]);
+            _mm256_storeu_si256(to.add(1), integers[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn magnitude(self, a: [__m256; 2], b: [__m256; 2]) -> f32 {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe {
+            // Magnitudes are ordered as their bits are.
+            let mask = _mm256_set1_epi32(0x7fff_ffff);
+            let mut most = _mm256_setzero_si256();
+            for numbers in [a[0], a[1], b[0], b[1]] {
+                let bits = _mm256_and_si256(_mm256_castps_si256(numbers), mask);
+                most = _mm256_max_epi32(most, bits);
+            }
+            let four =
+                _mm_max_epi32(_mm256_castsi256_si128(most), _mm256_extracti128_si256::<1>(most));
+            let two = _mm_max_epi32(four, _mm_shuffle_epi32::<0b1110>(four));
+            let one = _mm_max_epi32(two, _mm_shuffle_epi32::<0b01>(two));
+            f32::from_bits(_mm_cvtsi128_si32(one) as u32)
+        }
+    }
+
+    #[inline(always)]
+    fn round(self, numbers: [__m256; 2]) -> Self::I {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe { [_mm256_cvtps_epi32(numbers[0]), _mm256_cvtps_epi32(numbers[1])] }
+    }
+
+    #[inline(always)]
+    fn store8(self, integers: Self::I, to: &mut [i8; LANES]) {
+        let words = in_words(self, integers);
+        // SAFETY: the array is 16 writable bytes; `self` proves that the CPU has AVX2.
+        unsafe {
+            let (low, high) = (_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            _mm_storeu_si128(to.as_mut_ptr().cast(), _mm_packs_epi16(low, high));
+        }
+    }
+
+    #[inline(always)]
+    fn store16(self, integers: Self::I, even: &mut [i16; 8], odd: &mut [i16; 8]) {
+        let words = in_words(self, integers);
+        // SAFETY: the arrays are 16 writable bytes each; `self` proves that the CPU has AVX2.
+        unsafe {
+            let apart = _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+            let apart = _mm256_shuffle_epi8(words, _mm256_broadcastsi128_si256(apart));
+            let apart = _mm256_permute4x64_epi64::<0b11_01_10_00>(apart);
+            _mm_storeu_si128(even.as_mut_ptr().cast(), _mm256_castsi256_si128(apart));
+            _mm_storeu_si128(odd.as_mut_ptr().cast(), _mm256_extracti128_si256::<1>(apart));
+        }
+    }
+
+    #[inline(always)]
     fn dot8(self, mut sum: Self::I, codes: Self::I, x: &[i8; 64], wide: bool) -> Self::I {
         let x = x.as_ptr().cast::<__m256i>();
         for half in 0..2 {
@@ -103,6 +161,16 @@ impl Products for Avx2 {
     fn to_f32(self, sums: Self::I) -> [__m256; 2] {
         // SAFETY: `self` proves that the CPU has AVX2.
         unsafe { [_mm256_cvtepi32_ps(sums[0]), _mm256_cvtepi32_ps(sums[1])] }
+    }
+}
+
+/// Sixteen integers that fit 16 bits, in their order.
+#[inline(always)]
+fn in_words(_proof: Avx2, integers: [__m256i; 2]) -> __m256i {
+    // SAFETY: `_proof` proves that the CPU has AVX2.
+    unsafe {
+        let mixed = _mm256_packs_epi32(integers[0], integers[1]);
+        _mm256_permute4x64_epi64::<0b11_01_10_00>(mixed)
     }
 }
 

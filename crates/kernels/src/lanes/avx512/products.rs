@@ -52,6 +52,46 @@ impl Products for Vnni {
     }
 
     #[inline(always)]
+    fn store(self, integers: __m512i, to: &mut [i32; LANES]) {
+        // SAFETY: the array is 64 writable bytes; `self` proves that the CPU has AVX-512F.
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), integers) }
+    }
+
+    #[inline(always)]
+    fn magnitude(self, a: __m512, b: __m512) -> f32 {
+        // SAFETY: `self` proves that the CPU has AVX-512F.
+        unsafe {
+            // Magnitudes are ordered as their bits are.
+            let mask = _mm512_set1_epi32(0x7fff_ffff);
+            let a = _mm512_and_si512(_mm512_castps_si512(a), mask);
+            let b = _mm512_and_si512(_mm512_castps_si512(b), mask);
+            f32::from_bits(_mm512_reduce_max_epi32(_mm512_max_epi32(a, b)) as u32)
+        }
+    }
+
+    #[inline(always)]
+    fn round(self, numbers: __m512) -> __m512i {
+        // SAFETY: `self` proves that the CPU has AVX-512F.
+        unsafe { _mm512_cvtps_epi32(numbers) }
+    }
+
+    #[inline(always)]
+    fn store8(self, integers: __m512i, to: &mut [i8; LANES]) {
+        // SAFETY: the array is 16 writable bytes; `self` proves that the CPU has AVX-512F.
+        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(integers)) }
+    }
+
+    #[inline(always)]
+    fn store16(self, integers: __m512i, even: &mut [i16; 8], odd: &mut [i16; 8]) {
+        // SAFETY: the arrays are 16 writable bytes each; `self` proves that the CPU has AVX-512F.
+        unsafe {
+            let shifted = _mm512_srli_epi64::<32>(integers);
+            _mm_storeu_si128(even.as_mut_ptr().cast(), _mm512_cvtepi64_epi16(integers));
+            _mm_storeu_si128(odd.as_mut_ptr().cast(), _mm512_cvtepi64_epi16(shifted));
+        }
+    }
+
+    #[inline(always)]
     fn dot8(self, sum: __m512i, codes: __m512i, x: &[i8; 64], _wide: bool) -> __m512i {
         // SAFETY: the array is 64 readable bytes; `self` proves that the CPU has AVX-512 VNNI.
         unsafe { _mm512_dpbusd_epi32(sum, codes, _mm512_loadu_si512(x.as_ptr().cast())) }

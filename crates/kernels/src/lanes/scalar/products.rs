@@ -28,6 +28,34 @@ impl Products for Scalar {
     }
 
     #[inline(always)]
+    fn store(self, integers: Self::I, to: &mut [i32; LANES]) {
+        *to = integers;
+    }
+
+    #[inline(always)]
+    fn magnitude(self, a: [f32; LANES], b: [f32; LANES]) -> f32 {
+        // Magnitudes are ordered as their bits are.
+        let bits = a.iter().chain(&b).map(|x| x.to_bits() & 0x7fff_ffff);
+        f32::from_bits(bits.fold(0, u32::max))
+    }
+
+    #[inline(always)]
+    fn round(self, numbers: [f32; LANES]) -> Self::I {
+        numbers.map(|number| number.round_ties_even() as i32)
+    }
+
+    #[inline(always)]
+    fn store8(self, integers: Self::I, to: &mut [i8; LANES]) {
+        *to = integers.map(|integer| integer as i8);
+    }
+
+    #[inline(always)]
+    fn store16(self, integers: Self::I, even: &mut [i16; 8], odd: &mut [i16; 8]) {
+        *even = std::array::from_fn(|i| integers[2 * i] as i16);
+        *odd = std::array::from_fn(|i| integers[2 * i + 1] as i16);
+    }
+
+    #[inline(always)]
     fn dot8(self, mut sum: Self::I, codes: [u8; 64], x: &[i8; 64], _wide: bool) -> Self::I {
         for (i, (&code, &x)) in codes.iter().zip(x).enumerate() {
             sum[i / 4] += i32::from(code) * i32::from(x);
