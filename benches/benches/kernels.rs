@@ -3,6 +3,8 @@
 //! Weights are taken in turn from more memory than any cache holds, so that they come from memory.
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
+#[path = "kernels/quantised.rs"]
+mod quantised;
 #[path = "kernels/read_memory.rs"]
 mod read_memory;
 
@@ -174,5 +176,14 @@ fn attend(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, gemv, feed_forward, gemm, small, attend);
+criterion_group!(
+    benches,
+    gemv,
+    feed_forward,
+    gemm,
+    small,
+    attend,
+    quantised::one_row,
+    quantised::many_rows
+);
 criterion_main!(benches);

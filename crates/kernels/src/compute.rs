@@ -1,6 +1,6 @@
 //! Who computes: an instruction set and a number of threads. Neither changes a bit of any result.
 
-use crate::isa::Path;
+use crate::isa::{IntegerPath, Path};
 use crate::{Isa, KernelError};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +14,7 @@ const WORTH_WAKING: usize = 256 << 10;
 pub struct Compute {
     isa: Isa,
     path: Path,
+    integer_path: IntegerPath,
     threads: usize,
     /// The threads beside the caller's own; `None` when there are none.
     helpers: Option<Arc<ThreadPool>>,
@@ -31,8 +32,9 @@ impl Compute {
         assert!(threads > 0, "at least one thread computes");
         let unavailable = || KernelError::IsaUnavailable { isa, available: Isa::available() };
         let path = Path::detect(isa).ok_or_else(unavailable)?;
+        let integer_path = IntegerPath::detect(isa).ok_or_else(unavailable)?;
         let helpers = if threads > 1 { Some(Arc::new(start(threads - 1)?)) } else { None };
-        Ok(Compute { isa, path, threads, helpers })
+        Ok(Compute { isa, path, integer_path, threads, helpers })
     }
 
     /// The instruction set in use.
@@ -48,6 +50,11 @@ impl Compute {
     /// The instruction set, proven.
     pub(crate) fn path(&self) -> Path {
         self.path
+    }
+
+    /// What multiplies integers, proven.
+    pub(crate) fn integer_path(&self) -> IntegerPath {
+        self.integer_path
     }
 
     /// Gives every item of `work` to `body`, in any order, on all threads; `bytes` is how much memory

@@ -24,17 +24,17 @@ pub(crate) fn dot_each<'a, L: Lanes, E: Element>(
     x: &[f32],
     mut put: impl FnMut(usize, f32),
 ) {
-    let whole = count - count % ROWS;
-    let four = |first: usize| std::array::from_fn(|i| row(first + i));
-    for first in (0..whole).step_by(ROWS) {
+    let stream = count / ROWS;
+    let four = |index: usize| std::array::from_fn(|i| row(i * stream + index));
+    for index in 0..stream {
         // The last group has no next one; asking for its own lines again costs nothing.
-        let next = if first + ROWS < whole { first + ROWS } else { first };
-        let dots = dot::<L, E, ROWS>(lanes, four(first), four(next), x);
+        let next = if index + 1 < stream { index + 1 } else { index };
+        let dots = dot::<L, E, ROWS>(lanes, four(index), four(next), x);
         for (i, dot) in dots.into_iter().enumerate() {
-            put(first + i, dot);
+            put(i * stream + index, dot);
         }
     }
-    for index in whole..count {
+    for index in ROWS * stream..count {
         let [dot] = dot::<L, E, 1>(lanes, [row(index)], [row(index)], x);
         put(index, dot);
     }

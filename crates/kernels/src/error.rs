@@ -17,12 +17,6 @@ pub enum KernelError {
         /// Bytes given.
         got: usize,
     },
-    /// There is no kernel for this data type.
-    #[error("there is no kernel for weights of {element}")]
-    NoKernel {
-        /// Encoding of the weights.
-        element: DType,
-    },
     /// This CPU lacks the instructions that were asked for.
     #[error("this CPU has no {isa}: choose one of {}", names(.available))]
     IsaUnavailable {
@@ -34,6 +28,12 @@ pub enum KernelError {
     /// The name is no instruction set.
     #[error("unknown instruction set '{name}': expected scalar, avx2 or avx512")]
     UnknownIsa {
+        /// The name given.
+        name: String,
+    },
+    /// The name is no arithmetic.
+    #[error("unknown arithmetic '{name}': expected f32, int16 or int8")]
+    UnknownArithmetic {
         /// The name given.
         name: String,
     },

@@ -1,10 +1,9 @@
 //! Which instructions the kernels may use. The choice changes speed and never a bit of the result.
 
 use crate::KernelError;
-use crate::lanes::Scalar;
 #[cfg(target_arch = "x86_64")]
-use crate::lanes::{Avx2, Avx512};
-use crate::lanes::{Kernel, Lanes};
+use crate::lanes::{Avx2, Avx512, Vnni};
+use crate::lanes::{IntegerKernel, Kernel, Lanes, Products, Scalar};
 use std::fmt;
 use std::str::FromStr;
 
@@ -90,6 +89,47 @@ impl Path {
             Path::Avx2(lanes) => lanes.enter(kernel),
             #[cfg(target_arch = "x86_64")]
             Path::Avx512(lanes) => lanes.enter(kernel),
+        }
+    }
+}
+
+/// What multiplies integers: likewise seen. An AVX-512 CPU without the instructions for it uses those of AVX2,
+/// which give the same integers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum IntegerPath {
+    Scalar(Scalar),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Vnni(Vnni),
+}
+
+impl IntegerPath {
+    /// The path for `isa`; `None` when this CPU lacks it.
+    pub(crate) fn detect(isa: Isa) -> Option<IntegerPath> {
+        match isa {
+            Isa::Scalar => Some(IntegerPath::Scalar(Scalar)),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Avx2::detect().map(IntegerPath::Avx2),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => {
+                let vnni = Vnni::detect().map(IntegerPath::Vnni);
+                vnni.or_else(|| IntegerPath::detect(Isa::Avx2))
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2 | Isa::Avx512 => None,
+        }
+    }
+
+    /// Runs `kernel` compiled for these instructions.
+    #[inline]
+    pub(crate) fn run<K: IntegerKernel>(self, kernel: K) -> K::Output {
+        match self {
+            IntegerPath::Scalar(products) => products.enter_products(kernel),
+            #[cfg(target_arch = "x86_64")]
+            IntegerPath::Avx2(products) => products.enter_products(kernel),
+            #[cfg(target_arch = "x86_64")]
+            IntegerPath::Vnni(products) => products.enter_products(kernel),
         }
     }
 }

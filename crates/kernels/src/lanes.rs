@@ -5,12 +5,16 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod bytes;
+mod products;
 mod scalar;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use avx512::Avx512;
+pub(crate) use avx512::{Avx512, Vnni};
+pub(crate) use bytes::Bytes;
+pub(crate) use products::{IntegerKernel, Products};
 pub(crate) use scalar::Scalar;
 
 /// Lanes of a dot product. Part of the contract: another number gives other bits.
@@ -26,8 +30,13 @@ impl Line {
     pub(crate) const ZERO: Line = Line([0.0; LANES]);
 }
 
+/// Sixteen integers in a cache line of their own.
+#[repr(C, align(64))]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Integers(pub(crate) [i32; LANES]);
+
 /// One implementation of the lanes. A value of it proves that the CPU has the instructions.
-pub(crate) trait Lanes: Copy + Send + Sync {
+pub(crate) trait Lanes: Bytes {
     /// Sixteen f32.
     type V: Copy;
 
@@ -54,6 +63,25 @@ pub(crate) trait Lanes: Copy + Send + Sync {
 
     /// Sixteen little-endian binary32.
     fn load_f32(self, from: &[u8; 4 * LANES]) -> Self::V;
+
+    /// Sixteen little-endian binary16 from as many places, widened exactly.
+    fn load_f16_each(self, from: [[u8; 2]; LANES]) -> Self::V;
+
+    /// `2^(exponent - 128)`, also where that is below the normal numbers.
+    fn powers(self, exponents: [u8; LANES]) -> Self::V;
+
+    /// Scales and minima of two blocks of Q4_K or Q5_K from the sixteen bytes that each begins with: lanes 4 q + 2 h + g
+    /// take sub-block 2 q + g of block h.
+    fn six_bit_factors(self, blocks: [&[u8; 16]; 2]) -> [Self::V; 2];
+
+    /// The bytes of each quarter as numbers 0 to 255.
+    fn unsigned(self, bytes: Self::B) -> [Self::V; 4];
+
+    /// `a * b`.
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+
+    /// `a - b`.
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
 
     /// `a * b + c`, rounded once.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;

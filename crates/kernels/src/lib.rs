@@ -20,11 +20,13 @@
 //! ```
 
 mod activation;
+mod arithmetic;
 mod attention;
 mod ceiling;
 mod compute;
 mod dot;
 mod element;
+mod encoding;
 mod error;
 mod feed_forward;
 mod isa;
@@ -35,12 +37,14 @@ mod matmul;
 mod matrix;
 mod norm;
 pub mod ops;
+mod quantised;
 mod rotary;
 mod split;
 mod tile;
 mod weighted;
 
 pub use activation::Activation;
+pub use arithmetic::Arithmetic;
 pub use attention::{AttentionSpec, attention};
 pub use ceiling::multiply_add_peak;
 pub use compute::Compute;

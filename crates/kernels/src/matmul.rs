@@ -1,10 +1,11 @@
 //! The product of a weight matrix with one token's vector or with many.
 
-use crate::element::{Bf16, Element, F16, F32};
+use crate::encoding::{Encoding, Quantised, dispatch};
 use crate::lanes::{Kernel, Lanes};
+use crate::quantised;
 use crate::split::{Block, blocks};
-use crate::tile::{Vectors, dot_all};
-use crate::{Compute, DType, MatrixView};
+use crate::tile::Vectors;
+use crate::{Arithmetic, Compute, MatrixView};
 use std::ops::RangeInclusive;
 
 /// The most bytes of weights that a thread takes at a time, and the least: few enough that threads
@@ -28,14 +29,25 @@ pub fn matmul(
     out: &mut [f32],
 ) {
     let (rows, cols) = (weights.row_count(), weights.cols());
-    let x = Vectors::new(x, cols);
+    if weights.arithmetic() != Arithmetic::F32 {
+        return quantised::multiply(c, weights, x, bias, out);
+    }
+    let dtype = weights.element();
+    let x = Vectors::new(x, cols, dtype.is_quantised());
     assert_eq!(out.len(), x.tokens() * rows, "matmul writes one number per token and row");
     assert!(bias.is_none_or(|bias| bias.len() == rows), "matmul takes one bias per row");
     let share = rows_per_share(c, rows, weights.byte_len());
     // Each further token costs about as much as reading the weights again from a near cache.
     let touched = weights.byte_len() * x.tokens();
     c.share(touched, blocks(out, rows, share), |block| {
-        c.path().run(Product { weights, x: &x, bias, block });
+        let (x, path) = (&x, c.path());
+        dispatch!(
+            dtype,
+            number encoding => path.run(Product { encoding, weights, x, bias, block }),
+            block blocks => {
+                path.run(Product { encoding: Quantised(blocks), weights, x, bias, block })
+            },
+        );
     });
 }
 
@@ -47,34 +59,24 @@ pub(crate) fn rows_per_share(c: &Compute, rows: usize, bytes: usize) -> usize {
 }
 
 /// A block of rows against all tokens.
-struct Product<'a, 'b> {
+struct Product<'a, 'b, E> {
+    #[expect(dead_code, reason = "its type is what counts")]
+    encoding: E,
     weights: MatrixView<'a>,
     x: &'a Vectors<'a>,
     bias: Option<&'a [f32]>,
     block: Block<'b>,
 }
 
-impl Kernel for Product<'_, '_> {
+impl<E: Encoding> Kernel for Product<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        match self.weights.element() {
-            DType::F16 => self.run_on::<L, F16>(lanes),
-            DType::Bf16 => self.run_on::<L, Bf16>(lanes),
-            DType::F32 => self.run_on::<L, F32>(lanes),
-            quantised => unreachable!("{quantised} has no kernel here"),
-        }
-    }
-}
-
-impl Product<'_, '_> {
-    #[inline(always)]
-    fn run_on<L: Lanes, E: Element>(self, lanes: L) {
-        let Product { weights, x, bias, mut block } = self;
+        let Product { weights, x, bias, mut block, .. } = self;
         let (first, rows) = (block.first, block.len());
         let row = |index: usize| weights.row(first + index);
-        dot_all::<L, E>(lanes, rows, row, x, |row, token, dot| {
+        E::dot_all(lanes, rows, row, x, |row, token, dot| {
             let bias = bias.map_or(0.0, |bias| bias[first + row]);
             block.tokens[token][row] = dot + bias;
         });

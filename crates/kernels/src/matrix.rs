@@ -1,11 +1,11 @@
 //! A matrix of stored weights, seen in place: wherever its bytes lie, nothing is copied.
 
-use crate::element::{Bf16, Element, F16, F32};
-use crate::lanes::{Kernel, LANES, Lanes};
-use crate::{Compute, DType, KernelError};
+use crate::encoding::{Encoding, Quantised, STRETCH, dispatch};
+use crate::lanes::{Kernel, LANES, Lanes, Line};
+use crate::{Arithmetic, Compute, DType, KernelError};
 use std::ops::Range;
 
-/// `rows` x `cols` weights, row after row, at any byte alignment.
+/// `rows` x `cols` weights, row after row, at any byte alignment, and the arithmetic of their products.
 #[derive(Debug, Clone, Copy)]
 pub struct MatrixView<'a> {
     element: DType,
@@ -13,13 +13,14 @@ pub struct MatrixView<'a> {
     cols: usize,
     row_bytes: usize,
     bytes: &'a [u8],
+    arithmetic: Arithmetic,
 }
 
 impl<'a> MatrixView<'a> {
-    /// A matrix over `bytes`, little-endian.
+    /// A matrix over `bytes`, little-endian, with products in f32.
     ///
     /// # Errors
-    /// When `bytes` is not exactly as long as the shape says.
+    /// When `bytes` is not exactly as long as the shape says, or a row is not a whole number of blocks.
     pub fn new(
         element: DType,
         rows: usize,
@@ -29,12 +30,24 @@ impl<'a> MatrixView<'a> {
         let row_bytes =
             element.row_bytes(cols as u64).and_then(|bytes| usize::try_from(bytes).ok());
         match row_bytes {
-            _ if element.is_quantised() => Err(KernelError::NoKernel { element }),
             Some(row_bytes) if row_bytes.checked_mul(rows) == Some(bytes.len()) => {
-                Ok(MatrixView { element, rows, cols, row_bytes, bytes })
+                let arithmetic = Arithmetic::F32;
+                Ok(MatrixView { element, rows, cols, row_bytes, bytes, arithmetic })
             }
             _ => Err(KernelError::MatrixBytes { element, rows, cols, got: bytes.len() }),
         }
+    }
+
+    /// The same matrix with products in `arithmetic`, where its weights are quantised; others are always multiplied
+    /// in f32.
+    pub fn with_arithmetic(self, arithmetic: Arithmetic) -> MatrixView<'a> {
+        let arithmetic = if self.element.is_quantised() { arithmetic } else { Arithmetic::F32 };
+        MatrixView { arithmetic, ..self }
+    }
+
+    /// The arithmetic of its products.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
     }
 
     /// Encoding of the weights.
@@ -83,41 +96,36 @@ impl<'a> MatrixView<'a> {
 pub fn embed(c: &Compute, weights: MatrixView<'_>, rows: &[u32], out: &mut [f32]) {
     assert_eq!(out.len(), rows.len() * weights.cols, "embed writes one row per index");
     for (&row, out) in rows.iter().zip(out.chunks_mut(weights.cols.max(1))) {
-        c.path().run(Widen { element: weights.element, row: weights.row(row as usize), out });
+        let (row, path) = (weights.row(row as usize), c.path());
+        dispatch!(
+            weights.element,
+            number encoding => path.run(Widen { encoding, row, out }),
+            block blocks => path.run(Widen { encoding: Quantised(blocks), row, out }),
+        );
     }
 }
 
-/// Widens one row of weights to f32.
-struct Widen<'a> {
-    element: DType,
+/// Widens one row of weights to f32; `out` has as many numbers as the row.
+struct Widen<'a, E> {
+    #[expect(dead_code, reason = "its type is what counts")]
+    encoding: E,
     row: &'a [u8],
     out: &'a mut [f32],
 }
 
-impl Kernel for Widen<'_> {
+impl<E: Encoding> Kernel for Widen<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        match self.element {
-            DType::F16 => widen::<L, F16>(lanes, self.row, self.out),
-            DType::Bf16 => widen::<L, Bf16>(lanes, self.row, self.out),
-            DType::F32 => widen::<L, F32>(lanes, self.row, self.out),
-            quantised => unreachable!("{quantised} has no kernel here"),
+        let mut lines = [Line::ZERO; STRETCH];
+        let stretches = self.out.chunks_mut(STRETCH * LANES);
+        for (out, from) in stretches.zip((0..).step_by(STRETCH)) {
+            let lines = &mut lines[..out.len().div_ceil(LANES)];
+            E::widen(lanes, self.row, from, lines);
+            for (out, line) in out.chunks_mut(LANES).zip(lines) {
+                out.copy_from_slice(&line.0[..out.len()]);
+            }
         }
-    }
-}
-
-/// Writes `row` as f32; `out` has as many numbers as the row.
-#[inline(always)]
-fn widen<L: Lanes, E: Element>(lanes: L, row: &[u8], out: &mut [f32]) {
-    let (out, rest) = out.as_chunks_mut::<LANES>();
-    for (chunk, out) in E::whole(row).iter().zip(out) {
-        lanes.store(E::load(lanes, chunk), out);
-    }
-    if !rest.is_empty() {
-        let mut padded = [0.0; LANES];
-        lanes.store(E::load(lanes, &E::tail(row)), &mut padded);
-        rest.copy_from_slice(&padded[..rest.len()]);
     }
 }

@@ -3,20 +3,21 @@
 //! Every (row, vector) pair keeps the sixteen lanes of its dot product, fed in the same order as
 //! for one vector alone: the bits are those of `dot`.
 
-use crate::dot::dot_each;
-use crate::element::{Element, padded};
-use crate::lanes::{LANES, Lanes, Line};
+use crate::element::padded;
+use crate::encoding::{Encoding, STRETCH};
+use crate::lanes::{Kernel, LANES, Lanes, Line};
 use std::ops::Range;
 
 /// Chunks of a row that are widened at a time, so that a tile's weights stay in the first cache.
-const DEPTH: usize = 32;
+const DEPTH: usize = STRETCH;
 
 /// Vectors that are multiplied with all rows of a share before the next ones are looked at, in bytes: they
 /// and the rows stay in the second cache.
 const GROUP_BYTES: usize = 256 << 10;
 
 /// Vectors to multiply with: `tokens` rows of `width` numbers. Several are copied to lines of memory and
-/// padded with zeros, because each is read once per tile of rows; a single one is read in place.
+/// padded with zeros, because each is read once per tile of rows; a single one is read in place, unless
+/// it is multiplied in tiles, too.
 pub(crate) struct Vectors<'a> {
     plain: &'a [f32],
     lines: Vec<Line>,
@@ -25,13 +26,14 @@ pub(crate) struct Vectors<'a> {
 }
 
 impl<'a> Vectors<'a> {
-    /// The rows of `x`, each `width` numbers.
-    pub(crate) fn new(x: &'a [f32], width: usize) -> Vectors<'a> {
+    /// The rows of `x`, each `width` numbers, for products with weights that are `quantised` or not.
+    pub(crate) fn new(x: &'a [f32], width: usize, quantised: bool) -> Vectors<'a> {
         let tokens = x.len().checked_div(width).unwrap_or(0);
         assert_eq!(x.len(), tokens * width, "vectors of {width} numbers each");
-        let lines = match tokens {
-            0 | 1 => Vec::new(),
-            _ => x.chunks(width).flat_map(|row| row.chunks(LANES).map(padded).map(Line)).collect(),
+        let lines = if tokens > 1 || quantised && tokens > 0 {
+            x.chunks(width).flat_map(|row| row.chunks(LANES).map(padded).map(Line)).collect()
+        } else {
+            Vec::new()
         };
         Vectors { plain: x, lines, width, tokens }
     }
@@ -39,6 +41,11 @@ impl<'a> Vectors<'a> {
     /// How many there are.
     pub(crate) fn tokens(&self) -> usize {
         self.tokens
+    }
+
+    /// The one vector, where it is read in place.
+    pub(crate) fn plain(&self) -> Option<&'a [f32]> {
+        (self.tokens == 1 && self.lines.is_empty()).then_some(self.plain)
     }
 
     /// How many of them stay in the second cache; never so few that widening weights would count.
@@ -54,20 +61,15 @@ impl<'a> Vectors<'a> {
     }
 }
 
-/// The dot products of rows `0..count` with every vector, handed to `put(row, token, dot)`.
-///
-/// `row` gives the bytes of a row; all are as long as the vectors.
+/// The dot products of rows `0..count` with every vector, in tiles: see [`Encoding::dot_all`].
 #[inline(always)]
-pub(crate) fn dot_all<'a, L: Lanes, E: Element>(
+pub(crate) fn dot_panels<'a, L: Lanes, E: Encoding>(
     lanes: L,
     count: usize,
     row: impl Fn(usize) -> &'a [u8],
     x: &Vectors<'_>,
     mut put: impl FnMut(usize, usize, f32),
 ) {
-    if x.tokens == 1 {
-        return dot_each::<L, E>(lanes, count, row, x.plain, |index, dot| put(index, 0, dot));
-    }
     for first in (0..x.tokens).step_by(x.group()) {
         let tokens = first..x.tokens.min(first + x.group());
         if L::MANY_REGISTERS {
@@ -80,7 +82,7 @@ pub(crate) fn dot_all<'a, L: Lanes, E: Element>(
 
 /// Walks panels of `R` rows against some of the vectors, in tiles of `R` x `T`.
 #[inline(always)]
-fn panels<'a, L: Lanes, E: Element, const R: usize, const T: usize>(
+fn panels<'a, L: Lanes, E: Encoding, const R: usize, const T: usize>(
     lanes: L,
     count: usize,
     row: impl Fn(usize) -> &'a [u8],
@@ -91,96 +93,87 @@ fn panels<'a, L: Lanes, E: Element, const R: usize, const T: usize>(
     let chunks = x.width.div_ceil(LANES);
     let mut sums = vec![[Line::ZERO; R]; tokens.len()];
     let mut weights = [[Line::ZERO; DEPTH]; R];
-    for first in (0..count).step_by(R) {
+    // Rows far apart, each followed by the next one of its stream: see `dot.rs`.
+    let stream = count.div_ceil(R);
+    for index in 0..stream {
         // Past the last row the last one is computed again, and its results dropped.
-        let rows = std::array::from_fn(|r| row((first + r).min(count - 1)));
+        let rows: [&[u8]; R] = std::array::from_fn(|r| row((r * stream + index).min(count - 1)));
         sums.fill([Line::ZERO; R]);
         for from in (0..chunks).step_by(DEPTH) {
             let depth = DEPTH.min(chunks - from);
-            widen::<L, E, R>(lanes, rows, from, depth, &mut weights);
+            for (row, weights) in rows.into_iter().zip(&mut weights) {
+                E::widen(lanes, row, from, &mut weights[..depth]);
+            }
             let panel = weights.each_ref().map(|row| &row[..depth]);
             let mut token = tokens.start;
             let mut sums = sums.as_mut_slice();
             while token + T <= tokens.end {
                 let some;
                 (some, sums) = sums.split_at_mut(T);
-                tile::<L, R, T>(lanes, panel, x, token, from, some);
+                lanes.enter(Tile::<R, T> { panel, x, token, from, sums: some });
                 token += T;
             }
             for (token, sums) in (token..tokens.end).zip(sums.chunks_exact_mut(1)) {
-                tile::<L, R, 1>(lanes, panel, x, token, from, sums);
+                lanes.enter(Tile::<R, 1> { panel, x, token, from, sums });
             }
         }
         for (token, sums) in tokens.clone().zip(&sums) {
-            for (r, sum) in sums.iter().enumerate().take(count - first) {
-                put(first + r, token, lanes.sum(lanes.load(&sum.0)));
+            for (r, sum) in sums.iter().enumerate() {
+                if r * stream + index < count {
+                    put(r * stream + index, token, lanes.sum(lanes.load(&sum.0)));
+                }
             }
         }
     }
 }
 
-/// Widens chunks `from..from + depth` of `R` rows.
-#[inline(always)]
-fn widen<L: Lanes, E: Element, const R: usize>(
-    lanes: L,
-    rows: [&[u8]; R],
-    from: usize,
-    depth: usize,
-    weights: &mut [[Line; DEPTH]; R],
-) {
-    for (row, weights) in rows.into_iter().zip(weights) {
-        let whole = &E::whole(row)[from..];
-        let weights = &mut weights[..depth];
-        for (weights, chunk) in weights.iter_mut().zip(whole) {
-            lanes.store(E::load(lanes, chunk), &mut weights.0);
-        }
-        if let Some(last) = weights.get_mut(whole.len()) {
-            lanes.store(E::load(lanes, &E::tail(row)), &mut last.0);
-        }
-    }
-}
-
-/// Adds the products of `R` rows with the `T` vectors from `token` on to their `sums`, from chunk `from` on.
-#[inline(always)]
-fn tile<L: Lanes, const R: usize, const T: usize>(
-    lanes: L,
-    panel: [&[Line]; R],
-    x: &Vectors<'_>,
+/// A panel of `R` rows against the `T` vectors from `token` on: adds their products to `sums`, from chunk `from` on.
+/// A kernel of its own, as it is the same for every encoding.
+struct Tile<'a, const R: usize, const T: usize> {
+    panel: [&'a [Line]; R],
+    x: &'a Vectors<'a>,
     token: usize,
     from: usize,
-    sums: &mut [[Line; R]],
-) {
-    let depth = panel[0].len();
-    let mut rows = [[].as_slice(); R];
-    for r in 0..R {
-        rows[r] = &panel[r][..depth];
-    }
-    let mut vectors = [[].as_slice(); T];
-    for (t, vector) in vectors.iter_mut().enumerate() {
-        *vector = &x.token(token + t)[from..from + depth];
-    }
-    let sums = &mut sums[..T];
-    let mut tile = [[lanes.splat(0.0); R]; T];
-    for t in 0..T {
-        for r in 0..R {
-            tile[t][r] = lanes.load(&sums[t][r].0);
+    sums: &'a mut [[Line; R]],
+}
+
+impl<const R: usize, const T: usize> Kernel for Tile<'_, R, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let depth = self.panel[0].len();
+        let mut rows = [[].as_slice(); R];
+        for (row, panel) in rows.iter_mut().zip(self.panel) {
+            *row = &panel[..depth];
         }
-    }
-    for k in 0..depth {
-        let mut weights = [lanes.splat(0.0); R];
-        for r in 0..R {
-            weights[r] = lanes.load(&rows[r][k].0);
+        let mut vectors = [[].as_slice(); T];
+        for (t, vector) in vectors.iter_mut().enumerate() {
+            *vector = &self.x.token(self.token + t)[self.from..self.from + depth];
         }
+        let sums = &mut self.sums[..T];
+        let mut tile = [[lanes.splat(0.0); R]; T];
         for t in 0..T {
-            let x = lanes.load(&vectors[t][k].0);
             for r in 0..R {
-                tile[t][r] = lanes.mul_add(weights[r], x, tile[t][r]);
+                tile[t][r] = lanes.load(&sums[t][r].0);
             }
         }
-    }
-    for t in 0..T {
-        for r in 0..R {
-            lanes.store(tile[t][r], &mut sums[t][r].0);
+        for k in 0..depth {
+            let mut weights = [lanes.splat(0.0); R];
+            for r in 0..R {
+                weights[r] = lanes.load(&rows[r][k].0);
+            }
+            for t in 0..T {
+                let x = lanes.load(&vectors[t][k].0);
+                for r in 0..R {
+                    tile[t][r] = lanes.mul_add(weights[r], x, tile[t][r]);
+                }
+            }
+        }
+        for t in 0..T {
+            for r in 0..R {
+                lanes.store(tile[t][r], &mut sums[t][r].0);
+            }
         }
     }
 }

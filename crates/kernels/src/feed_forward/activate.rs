@@ -1,11 +1,11 @@
 //! The first half of the feed-forward: what each listed neuron gives for each token.
 
-use crate::element::{Bf16, Element, F16, F32};
+use crate::encoding::{Encoding, Quantised, dispatch};
 use crate::lanes::{Kernel, Lanes};
 use crate::matmul::rows_per_share;
 use crate::split::{Block, blocks};
-use crate::tile::{Vectors, dot_all};
-use crate::{Activation, Compute, DType, RecordLayout};
+use crate::tile::Vectors;
+use crate::{Activation, Compute, RecordLayout};
 
 /// Writes the activation of each listed neuron for each token, in the order of the list.
 ///
@@ -30,7 +30,8 @@ pub fn activate(
     acts: &mut [f32],
 ) {
     let count = records.len();
-    let x = Vectors::new(x, layout.width());
+    let dtype = layout.element();
+    let x = Vectors::new(x, layout.width(), dtype.is_quantised());
     assert_eq!(acts.len(), x.tokens() * count, "activate writes one number per token and record");
     for bias in [gate_bias, up_bias].into_iter().flatten() {
         assert_eq!(bias.len(), count, "activate takes one bias per record");
@@ -39,7 +40,7 @@ pub fn activate(
     let touched = count * (layout.rows() - 1) * layout.row_bytes();
     let share = rows_per_share(c, count, touched);
     c.share(touched * x.tokens(), blocks(acts, count, share), |block| {
-        c.path().run(Neurons {
+        let neurons = Neurons {
             layout,
             activation,
             records: &records[block.first..][..block.len()],
@@ -47,7 +48,13 @@ pub fn activate(
             up_bias: up_bias.map(|bias| &bias[block.first..]),
             x: &x,
             block,
-        });
+        };
+        let path = c.path();
+        dispatch!(
+            dtype,
+            number encoding => path.run(Encoded { encoding, neurons }),
+            block blocks => path.run(Encoded { encoding: Quantised(blocks), neurons }),
+        );
     });
 }
 
@@ -62,30 +69,32 @@ struct Neurons<'a, 'b> {
     block: Block<'b>,
 }
 
-impl Kernel for Neurons<'_, '_> {
+/// Neurons whose rows have this encoding.
+struct Encoded<'a, 'b, E> {
+    #[expect(dead_code, reason = "its type is what counts")]
+    encoding: E,
+    neurons: Neurons<'a, 'b>,
+}
+
+impl<E: Encoding> Kernel for Encoded<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        match self.layout.element() {
-            DType::F16 => self.run_on::<L, F16>(lanes),
-            DType::Bf16 => self.run_on::<L, Bf16>(lanes),
-            DType::F32 => self.run_on::<L, F32>(lanes),
-            quantised => unreachable!("{quantised} has no kernel here"),
-        }
+        self.neurons.run_on::<L, E>(lanes);
     }
 }
 
 impl Neurons<'_, '_> {
     #[inline(always)]
-    fn run_on<L: Lanes, E: Element>(mut self, lanes: L) {
+    fn run_on<L: Lanes, E: Encoding>(mut self, lanes: L) {
         let records = self.records;
         // The row that the activation is applied to: the gate where there is one.
         let first = self.layout.gate().unwrap_or(self.layout.up());
         let first_bias = if self.layout.is_gated() { self.gate_bias } else { self.up_bias };
         let tokens = &mut self.block.tokens;
         let row = |index: usize| &records[index][first.clone()];
-        dot_all::<L, E>(lanes, records.len(), row, self.x, |row, token, dot| {
+        E::dot_all(lanes, records.len(), row, self.x, |row, token, dot| {
             tokens[token][row] = dot + first_bias.map_or(0.0, |bias| bias[row]);
         });
         for token in self.block.tokens.iter_mut() {
@@ -98,14 +107,14 @@ impl Neurons<'_, '_> {
 
     /// Multiplies the activated gates with the up row's product, where any token needs it.
     #[inline(always)]
-    fn multiply_up<L: Lanes, E: Element>(mut self, lanes: L) {
+    fn multiply_up<L: Lanes, E: Encoding>(mut self, lanes: L) {
         let (records, up, up_bias) = (self.records, self.layout.up(), self.up_bias);
         let tokens = &mut self.block.tokens;
         let needed: Vec<usize> = (0..records.len())
             .filter(|&index| tokens.iter().any(|token| token[index] != 0.0))
             .collect();
         let row = |index: usize| &records[needed[index]][up.clone()];
-        dot_all::<L, E>(lanes, needed.len(), row, self.x, |index, token, dot| {
+        E::dot_all(lanes, needed.len(), row, self.x, |index, token, dot| {
             let index = needed[index];
             let gate = &mut tokens[token][index];
             // A zero stays a positive zero, whether or not another token needed the row.

@@ -1,10 +1,11 @@
 //! The second half of the feed-forward: adds each listed neuron's down column, neuron by neuron.
 
-use crate::element::{Bf16, Element, F16, F32};
+use crate::element::Element;
+use crate::encoding::dispatch;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::split::{Block, blocks};
 use crate::weighted::add_each;
-use crate::{Compute, DType, RecordLayout};
+use crate::{Compute, RecordLayout};
 
 /// `out += acts[record] * down[record]` for each token, in the order of the list: one fused
 /// multiply-add per neuron and column, none for an activation of zero.
@@ -13,7 +14,7 @@ use crate::{Compute, DType, RecordLayout};
 /// `records.len()`, `out` tokens x `layout.width()`.
 ///
 /// # Panics
-/// When the sizes do not agree.
+/// When the sizes do not agree, or numbers share scales: a column is cut between any two numbers.
 pub fn accumulate_down(
     c: &Compute,
     layout: &RecordLayout,
@@ -29,39 +30,34 @@ pub fn accumulate_down(
     // One strip per thread: a narrower one would cut the down columns into shorter reads.
     let columns = width.div_ceil(c.threads()).next_multiple_of(4 * LANES);
     c.share(touched, blocks(out, width, columns), |block| {
-        c.path().run(Columns { layout, records, acts, block });
+        let path = c.path();
+        dispatch!(
+            layout.element(),
+            number encoding => path.run(Columns { encoding, layout, records, acts, block }),
+            block _ => panic!("no down columns of {}", layout.element()),
+        );
     });
 }
 
 /// A strip of columns against all tokens.
-struct Columns<'a, 'b> {
+struct Columns<'a, 'b, E> {
+    #[expect(dead_code, reason = "its type is what counts")]
+    encoding: E,
     layout: &'a RecordLayout,
     records: &'a [&'a [u8]],
     acts: &'a [f32],
     block: Block<'b>,
 }
 
-impl Kernel for Columns<'_, '_> {
+/// Records added to every token before the next ones are read: their strips stay in the second cache.
+const PANEL: usize = 64;
+
+impl<E: Element> Kernel for Columns<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        match self.layout.element() {
-            DType::F16 => self.run_on::<L, F16>(lanes),
-            DType::Bf16 => self.run_on::<L, Bf16>(lanes),
-            DType::F32 => self.run_on::<L, F32>(lanes),
-            quantised => unreachable!("{quantised} has no kernel here"),
-        }
-    }
-}
-
-/// Records added to every token before the next ones are read: their strips stay in the second cache.
-const PANEL: usize = 64;
-
-impl Columns<'_, '_> {
-    #[inline(always)]
-    fn run_on<L: Lanes, E: Element>(self, lanes: L) {
-        let Columns { layout, records, acts, mut block } = self;
+        let Columns { layout, records, acts, mut block, .. } = self;
         let element = E::CHUNK_BYTES / LANES;
         let start = layout.down().start + block.first * element;
         let bytes = start..start + block.len() * element;

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod activation;
+mod arithmetic;
 mod attention;
+mod blocks;
 mod contract_attention;
 mod feed_forward;
 mod kv;
@@ -12,5 +14,6 @@ mod math;
 mod matmul;
 mod norm;
 mod ops;
+mod quantised;
 mod rotary;
 mod twin;

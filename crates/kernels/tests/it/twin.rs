@@ -31,6 +31,11 @@ pub(crate) fn numbers(count: usize, seed: u64) -> Vec<f32> {
     std::iter::repeat_with(step).take(count).collect()
 }
 
+/// Any bytes, the same on every run.
+pub(crate) fn bytes(count: usize, seed: u64) -> Vec<u8> {
+    numbers(count, seed).into_iter().map(|number| (number * 8192.0) as i32 as u8).collect()
+}
+
 /// `numbers`, stored as weights.
 pub(crate) fn encode(element: DType, numbers: &[f32]) -> Vec<u8> {
     numbers
