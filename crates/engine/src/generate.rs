@@ -77,11 +77,7 @@ pub fn generate_on(
     let Controls { cancel, live } = controls;
     let setting = engine.setting();
     live.begin(setting.clone(), &request.prompt);
-    let mut ends =
-        if request.ignore_end { Vec::new() } else { engine.architecture().end_of_text.clone() };
-    if let Some(codec) = codec {
-        ends.extend(request.stop.iter().filter_map(|stop| codec.special_token(stop)));
-    }
+    let ends = ends(engine, codec, request);
     let mut sampler = Sampler::new(request.sampling);
     let mut text = Text::new(codec, request);
     let mut tokens = Vec::new();
@@ -133,6 +129,16 @@ pub fn generate_on(
     let mut stats = setting.stats(&phases);
     stats.forecast = engine.forecast_report(&stats);
     Ok(Generated { text: text.shown, tokens, prompt_tokens: request.prompt.clone(), finish, stats })
+}
+
+/// Tokens that end the text.
+fn ends(engine: &Engine, codec: Option<&TextCodec>, request: &Request) -> Vec<u32> {
+    let of_model = engine.architecture().end_of_text.iter().copied();
+    let special = |stop: &String| codec.and_then(|codec| codec.special_token(stop));
+    of_model
+        .filter(|_| !request.ignore_end)
+        .chain(request.stop.iter().filter_map(special))
+        .collect()
 }
 
 /// `None` when the end was asked for.

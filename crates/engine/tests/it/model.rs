@@ -113,7 +113,7 @@ pub(crate) fn request(max_tokens: usize) -> Request {
         prompt: tokens(12, 3),
         max_tokens,
         sampling: Sampling::greedy(),
-        stop: None,
+        stop: Vec::new(),
         ignore_end: true,
     }
 }

@@ -42,7 +42,7 @@ fn run(engine: &mut Engine) -> Result<Vec<u32>, EngineError> {
         prompt: vec![57, 301, 18, 344, 129, 301, 76],
         max_tokens: 4,
         sampling: Sampling::greedy(),
-        stop: None,
+        stop: Vec::new(),
         ignore_end: true,
     };
     let listen = &mut |_: flint_engine::Event<'_>| ControlFlow::Continue(());
