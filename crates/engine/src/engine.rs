@@ -18,7 +18,7 @@ use crate::{
 use flint_dram_cache::CacheConfig;
 use flint_flash_io::{Options, PathReport, Reader};
 use flint_geometry::NeuronSet;
-use flint_kernels::{Compute, Isa, PagedKv};
+use flint_kernels::{Arithmetic, Compute, Isa, PagedKv};
 use flint_model::{Architecture, Decoder};
 use flint_predictor::Predictor;
 use rand_chacha::ChaCha8Rng;
@@ -100,6 +100,10 @@ impl Prepared {
             (None, Some(_)) => Mode::Sparse,
             (None, None) => Mode::Exact,
         };
+        let quantised = || files.bytes_by_dtype().iter().any(|(dtype, _)| dtype.is_quantised());
+        if options.arithmetic != Arithmetic::F32 && !quantised() {
+            return Err(EngineError::NothingQuantised { asked: options.arithmetic });
+        }
         let threads = options.threads.unwrap_or_else(available_threads);
         let compute = Compute::new(options.isa.unwrap_or_else(Isa::best), threads)?;
         let predictor = predictor.filter(|_| mode == Mode::Sparse);

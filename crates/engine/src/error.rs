@@ -5,7 +5,7 @@ use flint_bundle::BundleError;
 use flint_dram_cache::CacheError;
 use flint_flash_io::ReadError;
 use flint_iobuf::MapError;
-use flint_kernels::KernelError;
+use flint_kernels::{Arithmetic, KernelError};
 use flint_model::ModelError;
 use flint_predictor::PredictorError;
 use std::io;
@@ -242,6 +242,12 @@ pub enum EngineError {
     UnknownOrder {
         /// The layer.
         layer: usize,
+    },
+    /// An arithmetic for quantised weights, and a model that has none.
+    #[error("--arithmetic {asked} is for quantised weights, and this model has none: leave it out")]
+    NothingQuantised {
+        /// The arithmetic.
+        asked: Arithmetic,
     },
     /// Sparse mode for a bundle without predictors.
     #[error("the bundle has no predictors, so it has no sparse mode: leave out --mode sparse")]

@@ -1,10 +1,10 @@
-//! What a caller may choose about a run. None of it changes the output but `mode`, `sparsity` and `kv`.
+//! What a caller may choose about a run. None of it changes the output but `mode`, `sparsity`, `kv` and `arithmetic`.
 
 use crate::devices::{Devices, SystemFiles};
 use crate::memory::MemoryBudget;
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::BackendChoice;
-use flint_kernels::{Isa, KvElement, PagedKv};
+use flint_kernels::{Arithmetic, Isa, KvElement, PagedKv};
 use std::sync::Arc;
 
 /// Choices of a run.
@@ -29,6 +29,8 @@ pub struct RunOptions {
     /// Sequences whose keys and values have room for a whole context each. There may be more sequences: pages go to
     /// whoever needs them.
     pub sequences: usize,
+    /// How quantised weights are multiplied: part of what the model answers. Without effect where none are quantised.
+    pub arithmetic: Arithmetic,
     /// Which way reads take.
     pub io: BackendChoice,
     /// Raises the alignment of reads, in bytes, for devices that want more than they say.
@@ -76,6 +78,7 @@ impl Default for RunOptions {
             sparsity: None,
             policy: PolicyKind::default(),
             kv: KvElement::F32,
+            arithmetic: Arithmetic::F32,
             kv_page: PagedKv::PAGE_TOKENS,
             sequences: 1,
             io: BackendChoice::Auto,

@@ -87,6 +87,8 @@ pub(crate) struct Phase {
 pub struct Stats {
     /// What the model is used from: `bundle` or `checkpoint`.
     pub source: &'static str,
+    /// How quantised weights are multiplied: `f32`, `int16` or `int8`; `f32` for weights that are floats.
+    pub arithmetic: &'static str,
     /// Whether every read is compared with a checksum.
     pub reads_checked: bool,
     /// `exact` or `sparse`.

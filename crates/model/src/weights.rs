@@ -3,7 +3,7 @@
 use crate::{Architecture, ModelError, Role};
 use candle_core::Tensor;
 use flint_geometry::DType;
-use flint_kernels::{Compute, MatrixView, embed, ops};
+use flint_kernels::{Arithmetic, Compute, MatrixView, embed, ops};
 use std::collections::HashMap;
 use std::ops::Deref;
 
@@ -38,6 +38,7 @@ pub trait Weights {
 #[derive(Debug)]
 pub struct InMemoryWeights<B> {
     compute: Compute,
+    arithmetic: Arithmetic,
     matrices: HashMap<Role, Matrix<B>>,
     vectors: HashMap<Role, Vec<f32>>,
 }
@@ -53,7 +54,17 @@ struct Matrix<B> {
 impl<B: Deref<Target = [u8]>> InMemoryWeights<B> {
     /// No weights yet.
     pub fn new(compute: Compute) -> InMemoryWeights<B> {
-        InMemoryWeights { compute, matrices: HashMap::new(), vectors: HashMap::new() }
+        InMemoryWeights {
+            compute,
+            arithmetic: Arithmetic::F32,
+            matrices: HashMap::new(),
+            vectors: HashMap::new(),
+        }
+    }
+
+    /// The same with products of quantised matrices in `arithmetic`.
+    pub fn with_arithmetic(self, arithmetic: Arithmetic) -> InMemoryWeights<B> {
+        InMemoryWeights { arithmetic, ..self }
     }
 
     /// Adds one tensor; `bytes` may be longer than the tensor.
@@ -146,7 +157,7 @@ impl<B: Deref<Target = [u8]>> Weights for InMemoryWeights<B> {
         input: &Tensor,
     ) -> Result<Tensor, ModelError> {
         let bias = bias.map(|role| self.vector(role)).transpose()?;
-        let view = self.matrix(matrix)?.view(matrix)?;
+        let view = self.matrix(matrix)?.view(matrix)?.with_arithmetic(self.arithmetic);
         Ok(ops::linear(input, &self.compute, view, bias)?)
     }
 

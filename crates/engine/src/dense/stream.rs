@@ -11,7 +11,7 @@ use crate::{CancelToken, EngineError};
 use candle_core::Tensor;
 use flint_flash_io::{Counters, Reader};
 use flint_iobuf::Pool;
-use flint_kernels::{Compute, MatrixView, matmul, ops};
+use flint_kernels::{Arithmetic, Compute, MatrixView, matmul, ops};
 use flint_model::Role;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -22,6 +22,7 @@ pub(crate) struct MatrixStream {
     matrices: HashMap<Role, StreamedMatrix>,
     read: ReadAhead,
     verify: bool,
+    arithmetic: Arithmetic,
     part: Vec<f32>,
     /// Checksums of the parts of a block, one per thread.
     parts: Vec<u32>,
@@ -64,6 +65,7 @@ impl MatrixStream {
             matrices,
             read,
             verify,
+            arithmetic: Arithmetic::F32,
             part: Vec::new(),
             parts: Vec::new(),
             cancel: CancelToken::default(),
@@ -72,6 +74,11 @@ impl MatrixStream {
 
     pub(super) fn begin_pass(&mut self, cancel: &CancelToken) {
         self.cancel = cancel.clone();
+    }
+
+    /// The same with products of quantised matrices in `arithmetic`.
+    pub(crate) fn with_arithmetic(self, arithmetic: Arithmetic) -> MatrixStream {
+        MatrixStream { arithmetic, ..self }
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -116,6 +123,7 @@ impl MatrixStream {
             }
             let element = matrix.tensor.dtype;
             let view = MatrixView::new(element, count, matrix.columns, loaded.bytes())?;
+            let view = view.with_arithmetic(self.arithmetic);
             let bias = bias.map(|bias| &bias[first..first + count]);
             self.part.resize(tokens * count, 0.0);
             matmul(&self.compute, view, x, bias, &mut self.part);

@@ -51,6 +51,7 @@ impl Setting {
         };
         let base = Stats {
             source: files.kind().name(),
+            arithmetic: options.arithmetic.name(),
             reads_checked: options.verify_reads && files.tensors.checked(),
             mode: plan.mode.name(),
             sparsity: chosen.map(|chosen| chosen.sparsity),

@@ -10,7 +10,7 @@ use flint_engine::{
     TextCodec,
 };
 use flint_flash_io::BackendChoice;
-use flint_kernels::{Isa, KvElement};
+use flint_kernels::{Arithmetic, Isa, KvElement};
 use flint_model::Architecture;
 use std::fs;
 use std::num::NonZeroU32;
@@ -48,6 +48,9 @@ pub(super) struct RunArgs {
     /// How keys and values are kept: f32 or f16
     #[arg(long, default_value = "f32", value_parser = kv_element)]
     kv: KvElement,
+    /// How quantised weights are multiplied: f32 (exactly as the file defines them), int16 or int8 (activations rounded)
+    #[arg(long, value_name = "f32|int16|int8", default_value_t = Arithmetic::F32)]
+    arithmetic: Arithmetic,
     /// Which way reads take: auto, uring or threads
     #[arg(long, default_value = "auto", value_parser = backend)]
     io: BackendChoice,
@@ -103,6 +106,7 @@ impl RunArgs {
             sparsity: self.sparsity,
             policy,
             kv: self.kv,
+            arithmetic: self.arithmetic,
             io: self.io,
             io_alignment: self.io_alignment,
             verify_reads: !self.no_verify_reads,

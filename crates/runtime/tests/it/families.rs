@@ -1,6 +1,7 @@
 //! Checkpoints of every family, converted and run, against reference logits.
 
 mod active;
+mod gguf;
 mod grid;
 
 use crate::model::{greedy, load, options};

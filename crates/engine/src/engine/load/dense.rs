@@ -19,7 +19,7 @@ pub(super) fn load(
     loaded: &mut Loaded<'_>,
 ) -> Result<DenseWeights, EngineError> {
     let tensors = &files.tensors;
-    let mut held = InMemoryWeights::new(compute.clone());
+    let mut held = InMemoryWeights::new(compute.clone()).with_arithmetic(options.arithmetic);
     let mut tables = HashMap::new();
     let specs = match files.records() {
         Some(_) => files.architecture.dense_tensors(),
@@ -41,7 +41,10 @@ pub(super) fn load(
     let mut streams = Vec::new();
     for stream in [&plan.body, &plan.head].into_iter().filter(|plan| !plan.matrices.is_empty()) {
         let (compute, verify) = (compute.clone(), options.verify_reads);
-        streams.push(MatrixStream::new(tensors, stream, compute, reader()?, verify)?);
+        streams.push(
+            MatrixStream::new(tensors, stream, compute, reader()?, verify)?
+                .with_arithmetic(options.arithmetic),
+        );
     }
     let mut rows = None;
     if !tables.is_empty() {

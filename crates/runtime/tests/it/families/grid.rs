@@ -14,8 +14,8 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 /// Tokens that are fed together, and after them one by one.
-const PROMPT: usize = 9;
-const MORE: usize = 2;
+pub(super) const PROMPT: usize = 9;
+pub(super) const MORE: usize = 2;
 
 /// Budgets as parts of the way from the floor to everything in memory.
 const BUDGETS: [f64; 4] = [0.0, 0.1, 0.5, 1.1];
@@ -23,7 +23,7 @@ const BUDGETS: [f64; 4] = [0.0, 0.1, 0.5, 1.1];
 /// Shares of neurons that models without exact zeros leave out.
 const SPARSITIES: [f32; 2] = [0.3, 0.7];
 
-type Bits = Vec<Vec<u32>>;
+pub(super) type Bits = Vec<Vec<u32>>;
 
 fn bits(rows: &[Vec<f32>]) -> Bits {
     rows.iter().map(|row| row.iter().map(|logit| logit.to_bits()).collect()).collect()
@@ -82,10 +82,16 @@ fn ends(bundle: &Path, options: RunOptions, predictor: &Predicted) -> [f64; 2] {
 }
 
 /// Makes the caller's predictor for a run, where it has one.
-type Predicted = dyn Fn(&Path) -> Option<Box<dyn Predictor>>;
+pub(super) type Predicted = dyn Fn(&Path) -> Option<Box<dyn Predictor>>;
 
 /// Runs the grid with `base`, which has room for everything; every run gives `expected`.
-fn run(bundle: &Path, ids: &[u32], base: &RunOptions, predictor: &Predicted, expected: &Bits) {
+pub(super) fn run(
+    bundle: &Path,
+    ids: &[u32],
+    base: &RunOptions,
+    predictor: &Predicted,
+    expected: &Bits,
+) {
     // Threads and policies have buffers and tables of their own; nothing else moves the floor.
     let policies = [PolicyKind::FREQUENCY, PolicyKind::OPEN_WINDOW];
     let ends = [1, 2].map(|threads| {
@@ -99,8 +105,8 @@ fn run(bundle: &Path, ids: &[u32], base: &RunOptions, predictor: &Predicted, exp
         let policy = usize::from(options.policy != PolicyKind::FREQUENCY);
         let [floor, all] = ends[options.threads.unwrap() - 1][policy];
         let memory = MemoryBudget::Percent(floor + (all - floor) * part);
-        let (mode, sparsity) = (base.mode, base.sparsity);
-        let options = RunOptions { mode, sparsity, memory, ..options };
+        let (mode, sparsity, arithmetic) = (base.mode, base.sparsity, base.arithmetic);
+        let options = RunOptions { mode, sparsity, arithmetic, memory, ..options };
         let mut engine = load(bundle, &options, ids.len(), predictor(bundle));
         assert_eq!(&logits(&mut engine, ids), expected, "{part} of the way: {options:?}");
         match engine.plan().all_resident {
@@ -113,7 +119,7 @@ fn run(bundle: &Path, ids: &[u32], base: &RunOptions, predictor: &Predicted, exp
 }
 
 /// What a run with one thread, scalar code, single tokens and all in memory gives.
-fn plain(bundle: &Path, ids: &[u32], base: &RunOptions) -> Bits {
+pub(super) fn plain(bundle: &Path, ids: &[u32], base: &RunOptions) -> Bits {
     let (threads, isa) = (Some(1), Some(Isa::Scalar));
     let options = RunOptions { threads, isa, chunk: 1, ..base.clone() };
     logits(&mut load(bundle, &options, ids.len(), None), ids)

@@ -1,0 +1,65 @@
+//! GGUF files of every family and data type, used as they lie there: reference logits, greedy tokens, and the same bits
+//! however they are run.
+
+use super::grid::{MORE, PROMPT, plain, run};
+use super::model_meets;
+use crate::model::options;
+use flint_engine::{Mode, RunOptions};
+use flint_fixtures::{OracleReference, gguf};
+use flint_kernels::Arithmetic;
+use std::path::PathBuf;
+
+/// The file of a model, or the first part of one that is split.
+fn file(name: &str) -> PathBuf {
+    let whole = gguf(name).join("model.gguf");
+    if whole.exists() { whole } else { gguf(name).join("model-00001-of-00003.gguf") }
+}
+
+fn holds(name: &str) {
+    let reference = OracleReference::read(&gguf(name)).unwrap();
+    let model = file(name);
+    model_meets(&model, &reference);
+    let ids = &reference.prompts.last().unwrap().ids[..PROMPT + MORE];
+    let quantised = flint_engine::ModelFiles::open(&model)
+        .unwrap()
+        .bytes_by_dtype()
+        .iter()
+        .any(|(dtype, _)| dtype.is_quantised());
+    let all = if quantised { &Arithmetic::ALL[..] } else { &[Arithmetic::F32] };
+    for &arithmetic in all {
+        let exact = RunOptions { mode: Some(Mode::Exact), arithmetic, ..options(2000.0) };
+        let expected = plain(&model, ids, &exact);
+        run(&model, ids, &exact, &|_| None, &expected);
+    }
+}
+
+macro_rules! files {
+    ($($test:ident: $name:literal,)*) => {
+        $(#[test]
+        fn $test() {
+            holds($name);
+        })*
+    };
+}
+
+files! {
+    bf16: "llama-bf16",
+    q8_0_in_three_parts: "llama-split3-q8_0",
+    q4_0: "llama-q4_0",
+    q4_1: "llama-q4_1",
+    q5_0: "llama-q5_0",
+    q5_1: "llama-q5_1",
+    q2_k: "llama-q2_k",
+    q3_k_m: "llama-q3_k_m",
+    q4_k_m: "llama-q4_k_m",
+    q5_k_m: "llama-q5_k_m",
+    q6_k: "llama-q6_k",
+    iq4_nl: "llama-iq4_nl",
+    iq4_xs: "llama-iq4_xs",
+    falcon: "falcon-f16",
+    mistral: "mistral-f16",
+    phi2: "phi2-f16",
+    phi3: "phi3-f16",
+    qwen2: "qwen2-f16",
+    qwen3: "qwen3-f16",
+}
