@@ -1,10 +1,11 @@
-//! Bit-identical CPU kernels over f16, bf16 and f32 weights with f32 activations and accumulation.
+//! Bit-identical CPU kernels over f16, bf16, f32 and quantised weights with f32 accumulation.
 //!
 //! Weights stay where they lie ([`MatrixView`], record payloads). The kernels are functions over
 //! slices; [`ops`] wraps them for candle. All of them keep one contract: a dot product runs in
 //! sixteen virtual lanes with fused multiply-add and one fixed reduction tree, and threads split
 //! outputs, never sums. So the bits of a result depend on neither the instruction set nor the
-//! number of threads nor how many tokens are computed at once. (Inputs with NaN or infinity give
+//! number of threads nor how many tokens are computed at once. Quantised weights are multiplied in the
+//! [`Arithmetic`] that their matrix names, f32 unless told otherwise. (Inputs with NaN or infinity give
 //! some result, without that promise.)
 //!
 //! ```

@@ -10,10 +10,10 @@ use crate::lanes::{Bytes, Kernel, LANES, Lanes, Line};
 use std::marker::PhantomData;
 
 /// How far ahead of its use a cache line of a row is asked for, in bytes.
-pub(crate) const AHEAD: usize = 1024;
+const AHEAD: usize = 1024;
 
 /// A cache line, in bytes.
-pub(crate) const LINE: usize = 64;
+const LINE: usize = 64;
 
 /// An encoding in blocks: how sixteen sub-blocks are unpacked.
 ///

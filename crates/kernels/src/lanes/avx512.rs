@@ -97,10 +97,12 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn powers(self, exponents: [u8; LANES]) -> __m512 {
-        // SAFETY: the array is 16 readable bytes; `self` proves that the CPU has AVX-512F.
+        // Integers, not the array in memory: bytes that were just stored one by one are slow to load together.
+        let exponents = u128::from_le_bytes(exponents);
+        // SAFETY: `self` proves that the CPU has AVX-512F.
         unsafe {
             let one = _mm512_set1_epi32(1);
-            let exponents = _mm_loadu_si128(exponents.as_ptr().cast());
+            let exponents = _mm_set_epi64x((exponents >> 64) as i64, exponents as i64);
             let exponents = _mm512_cvtepu8_epi32(exponents);
             let normal = _mm512_slli_epi32::<23>(_mm512_sub_epi32(exponents, one));
             let below = _mm512_sllv_epi32(_mm512_set1_epi32(0x0020_0000), exponents);

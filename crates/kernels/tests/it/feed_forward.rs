@@ -1,5 +1,6 @@
 //! The sparse feed-forward: against its definition, in the order of the contract, on every path.
 
+use crate::blocks::{self, QUANTISED, stored};
 use crate::twin::{ELEMENTS, assert_close, bits, contract_dot, decode, encode, every, numbers};
 use crate::twin::{dot, scalar};
 use flint_kernels::{Activation, Compute, DType, RecordLayout, accumulate_down, activate};
@@ -192,6 +193,30 @@ fn a_zero_gate_hides_whatever_up_is() {
         activate(c, &layout, Activation::Relu, &[&record], None, None, &x, &mut acts);
         assert_eq!(acts[0].to_bits(), 0);
         assert!(acts[1].is_nan());
+    }
+}
+
+#[test]
+fn rows_of_quantised_records_have_the_bits_of_f32() {
+    for dtype in QUANTISED {
+        for (gated, tokens) in [(false, 1), (true, 3)] {
+            let packed = layout(dtype, 256, gated);
+            let plain = layout(DType::F32, 256, gated);
+            let stored: Vec<Vec<u8>> =
+                (0..7).map(|record| stored(dtype, packed.rows() * 256, record)).collect();
+            let widen = |record: &Vec<u8>| encode(DType::F32, &blocks::decode(dtype, record));
+            let widened: Vec<Vec<u8>> = stored.iter().map(widen).collect();
+            let x = numbers(tokens * 256, 3);
+            for c in every() {
+                let run = |layout: &RecordLayout, records: &[Vec<u8>]| {
+                    let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+                    let mut acts = vec![f32::NAN; tokens * records.len()];
+                    activate(c, layout, Activation::Silu, &records, None, None, &x, &mut acts);
+                    acts
+                };
+                assert_eq!(bits(&run(&packed, &stored)), bits(&run(&plain, &widened)), "{dtype}");
+            }
+        }
     }
 }
 
