@@ -154,7 +154,14 @@ fn small(criterion: &mut Criterion) {
 /// One token's attention over 2048 positions of 32 heads of 128.
 fn attend(criterion: &mut Criterion) {
     const POSITIONS: usize = 2048;
-    let spec = AttentionSpec { heads: 32, kv_heads: 32, head_dim: 128, scale: 0.09, window: None };
+    let spec = AttentionSpec {
+        heads: 32,
+        kv_heads: 32,
+        head_dim: 128,
+        scale: 0.09,
+        softcap: None,
+        window: None,
+    };
     let width = spec.heads * spec.head_dim;
     let shape = KvShape { layers: 1, kv_heads: 32, head_dim: 128, element: KvElement::F32 };
     let kv = numbers(POSITIONS * width);

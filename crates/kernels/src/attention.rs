@@ -20,6 +20,8 @@ pub struct AttentionSpec {
     pub head_dim: usize,
     /// What scores are multiplied with: usually one over the square root of the head size.
     pub scale: f32,
+    /// Scores are pressed into this range on both sides of zero, by tanh, where it is given.
+    pub softcap: Option<f32>,
     /// Length of the sliding window, the row's own position counted; `None`: a row sees all before it.
     pub window: Option<usize>,
 }
@@ -128,6 +130,9 @@ impl Head<'_, '_> {
                     here[index] = dot * spec.scale;
                 });
                 rest = after;
+            }
+            if let Some(cap) = spec.softcap {
+                math::soft_cap(&mut scores, cap);
             }
             softmax(&mut scores);
             out.fill(0.0);

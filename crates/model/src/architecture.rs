@@ -28,6 +28,9 @@ pub struct Architecture {
     pub norm: NormKind,
     /// Whether blocks are normed before or after.
     pub norm_place: NormPlace,
+    /// Whether norms multiply by one more than their stored weights (Gemma).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub norm_plus_one: bool,
     /// How a layer adds its two blocks.
     pub residual: Residual,
     /// Whether a norm follows the last layer.
@@ -51,6 +54,9 @@ pub struct Embedding {
     pub width: usize,
     /// Positions that are learned and added, where the family has them.
     pub learned_positions: Option<LearnedPositions>,
+    /// Rows of the table are multiplied by this.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub scale: f32,
 }
 
 /// A table of learned position vectors, as wide as the hidden state.
@@ -86,6 +92,8 @@ pub enum NormPlace {
     Before,
     /// On the sum after each block (OPT-350m).
     After,
+    /// On the input of each block, and on what it gives before that is added (Gemma 2).
+    Around,
 }
 
 /// How a layer adds its attention and feed-forward.
@@ -119,6 +127,15 @@ pub struct Attention {
     pub head_dim: usize,
     /// Rotary positions, where the family has them.
     pub rotary: Option<RotaryPositions>,
+    /// Rotary positions of the layers with a window, where they have their own (Gemma 3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_rotary: Option<RotaryPositions>,
+    /// What scores are multiplied with; one over the square root of the head size when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f32>,
+    /// Scores are pressed into this range by tanh, where it is given (Gemma 2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub softcap: Option<f32>,
     /// Norm on each query and key head, where the family has one.
     pub head_norm: Option<HeadNorm>,
     /// How many positions back a row of a layer sees, itself included; all when absent.
@@ -174,6 +191,17 @@ pub struct Head {
     pub bias: bool,
     /// Logits are multiplied by this.
     pub scale: f32,
+    /// Logits are pressed into this range by tanh, where it is given (Gemma 2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub softcap: Option<f32>,
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+fn is_one(value: &f32) -> bool {
+    *value == 1.0
 }
 
 impl Architecture {

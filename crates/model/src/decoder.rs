@@ -7,7 +7,7 @@ mod attention;
 use crate::architecture::{Architecture, NormKind, NormPlace, Residual};
 use crate::{Affine, Batch, FeedForward, LayerPart, ModelError, Role, Weights};
 use candle_core::Tensor;
-use flint_kernels::{Compute, KvStore, Rotary, ops};
+use flint_kernels::{Compute, KvStore, Rotary, math, ops};
 
 /// The computation of a model; weights, neurons, keys and values belong to the caller.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub struct Decoder {
     architecture: Architecture,
     compute: Compute,
     rotary: Option<Rotary>,
+    /// Of layers with a window, where they have their own.
+    local_rotary: Option<Rotary>,
 }
 
 /// What one forward pass over a batch works with.
@@ -32,8 +34,10 @@ pub struct Pass<'a> {
 impl Decoder {
     /// A decoder for `architecture`, computing with `compute`.
     pub fn new(architecture: Architecture, compute: Compute) -> Decoder {
-        let rotary = attention::rotary(&architecture);
-        Decoder { architecture, compute, rotary }
+        let attention = &architecture.attention;
+        let [rotary, local_rotary] = [&attention.rotary, &attention.local_rotary]
+            .map(|positions| attention::rotary(attention.head_dim, positions.as_ref()));
+        Decoder { architecture, compute, rotary, local_rotary }
     }
 
     /// What is being decoded.
@@ -54,6 +58,9 @@ impl Decoder {
         let mut hidden = weights.embed(Role::TokenEmbedding, &tokens)?;
         if embedding.width != self.architecture.hidden {
             hidden = weights.linear(Role::ProjectIn, None, &hidden)?;
+        }
+        if embedding.scale != 1.0 {
+            hidden = (hidden * f64::from(embedding.scale))?;
         }
         if let Some(learned) = &embedding.learned_positions {
             let positions = batch.rows().iter().map(|row| (row.position + learned.offset) as u32);
@@ -95,9 +102,14 @@ impl Decoder {
         layer: usize,
         hidden: Tensor,
     ) -> Result<Tensor, ModelError> {
-        let before = self.architecture.norm_place == NormPlace::Before;
+        let (before, around) = match self.architecture.norm_place {
+            NormPlace::Before => (true, false),
+            NormPlace::After => (false, false),
+            NormPlace::Around => (true, true),
+        };
         let attention_norm = |x| Role::Layer(layer, LayerPart::AttentionNorm(x));
         let feed_forward_norm = |x| Role::Layer(layer, LayerPart::FeedForwardNorm(x));
+        let output_norm = |part: fn(Affine) -> LayerPart| move |x| Role::Layer(layer, part(x));
 
         if before && pass.feed_forward.wants_prefetch(hidden.dim(0)?) {
             let approximate = self.norm(pass.weights, feed_forward_norm, &hidden)?;
@@ -107,7 +119,11 @@ impl Decoder {
             true => self.norm(pass.weights, attention_norm, &hidden)?,
             false => hidden.clone(),
         };
-        let mut hidden = self.add(hidden, &self.attend(pass, layer, &input)?)?;
+        let mut sum = self.attend(pass, layer, &input)?;
+        if around {
+            sum = self.norm(pass.weights, output_norm(LayerPart::AttentionOutputNorm), &sum)?;
+        }
+        let mut hidden = self.add(hidden, &sum)?;
         if !before {
             hidden = self.norm(pass.weights, attention_norm, &hidden)?;
         }
@@ -116,7 +132,11 @@ impl Decoder {
             false => hidden.clone(),
         };
         pass.feed_forward.begin(layer, &input)?;
-        let mut hidden = self.add(hidden, &self.feed_forward(pass, layer, &input)?)?;
+        let mut sum = self.feed_forward(pass, layer, &input)?;
+        if around {
+            sum = self.norm(pass.weights, output_norm(LayerPart::FeedForwardOutputNorm), &sum)?;
+        }
+        let mut hidden = self.add(hidden, &sum)?;
         if !before {
             hidden = self.norm(pass.weights, feed_forward_norm, &hidden)?;
         }
@@ -189,10 +209,14 @@ impl Decoder {
         }
         let bias = architecture.head.bias.then_some(Role::HeadBias);
         let logits = weights.linear(architecture.head_matrix(), bias, &hidden)?;
-        if architecture.head.scale == 1.0 {
-            return Ok(logits);
-        }
-        Ok((logits * f64::from(architecture.head.scale))?)
+        let logits = match architecture.head.scale {
+            1.0 => logits,
+            scale => (logits * f64::from(scale))?,
+        };
+        let Some(cap) = architecture.head.softcap else { return Ok(logits) };
+        let mut capped = ops::with_slice(&logits, <[f32]>::to_vec)?;
+        math::soft_cap(&mut capped, cap);
+        Ok(ops::from_vec(capped, logits.dims())?)
     }
 
     fn norm(
@@ -224,6 +248,10 @@ impl Decoder {
             }
             NormKind::Rms { epsilon } => {
                 let weight = weights.vector(role(Affine::Weight))?;
+                if self.architecture.norm_plus_one {
+                    let weight: Vec<f32> = weight.iter().map(|weight| 1.0 + weight).collect();
+                    return Ok(ops::rms_norm(x, compute, &weight, epsilon)?);
+                }
                 Ok(ops::rms_norm(x, compute, weight, epsilon)?)
             }
         }

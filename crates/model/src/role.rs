@@ -1,6 +1,6 @@
 //! Canonical names of dense tensors: what a tensor is for, whatever its family calls it.
 
-use crate::{Architecture, NormKind, Residual};
+use crate::{Architecture, NormKind, NormPlace, Residual};
 use std::fmt;
 
 /// What a dense tensor is for. Its `Display` is the name under which a bundle stores it.
@@ -31,6 +31,10 @@ pub enum LayerPart {
     AttentionNorm(Affine),
     /// The norm of the feed-forward block.
     FeedForwardNorm(Affine),
+    /// The norm of what the attention block gives, where there is one.
+    AttentionOutputNorm(Affine),
+    /// The norm of what the feed-forward gives, where there is one.
+    FeedForwardOutputNorm(Affine),
     /// heads x head size rows.
     Query(Affine),
     /// KV heads x head size rows.
@@ -68,6 +72,8 @@ impl LayerPart {
         match self {
             LayerPart::AttentionNorm(affine)
             | LayerPart::FeedForwardNorm(affine)
+            | LayerPart::AttentionOutputNorm(affine)
+            | LayerPart::FeedForwardOutputNorm(affine)
             | LayerPart::Query(affine)
             | LayerPart::Key(affine)
             | LayerPart::Value(affine)
@@ -111,6 +117,10 @@ impl fmt::Display for LayerPart {
         match self {
             LayerPart::AttentionNorm(affine) => write!(f, "attention_norm.{affine}"),
             LayerPart::FeedForwardNorm(affine) => write!(f, "feed_forward_norm.{affine}"),
+            LayerPart::AttentionOutputNorm(affine) => write!(f, "attention_output_norm.{affine}"),
+            LayerPart::FeedForwardOutputNorm(affine) => {
+                write!(f, "feed_forward_output_norm.{affine}")
+            }
             LayerPart::Query(affine) => write!(f, "query.{affine}"),
             LayerPart::Key(affine) => write!(f, "key.{affine}"),
             LayerPart::Value(affine) => write!(f, "value.{affine}"),
@@ -201,11 +211,17 @@ impl List {
             self.norm(norm.kind, a.attention.head_dim, |x| part(LayerPart::KeyNorm(x)));
         }
         self.linear(a.hidden, query, biases.out, |x| part(LayerPart::Output(x)));
+        if a.norm_place == NormPlace::Around {
+            self.norm(a.norm, a.hidden, |x| part(LayerPart::AttentionOutputNorm(x)));
+        }
         if a.residual != Residual::ParallelOneNorm {
             self.norm(a.norm, a.hidden, |x| part(LayerPart::FeedForwardNorm(x)));
         }
         if with_feed_forward {
             self.feed_forward(a, layer);
+        }
+        if a.norm_place == NormPlace::Around {
+            self.norm(a.norm, a.hidden, |x| part(LayerPart::FeedForwardOutputNorm(x)));
         }
         if a.feed_forward.biases.out {
             self.add(part(LayerPart::DownBias), &[a.hidden]);

@@ -122,7 +122,7 @@ impl Case {
 
 fn spec(kv_heads: usize, ratio: usize, head_dim: usize, window: Option<usize>) -> AttentionSpec {
     let scale = 1.0 / (head_dim as f32).sqrt();
-    AttentionSpec { heads: kv_heads * ratio, kv_heads, head_dim, scale, window }
+    AttentionSpec { heads: kv_heads * ratio, kv_heads, head_dim, scale, softcap: None, window }
 }
 
 proptest! {

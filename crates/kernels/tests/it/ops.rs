@@ -41,7 +41,14 @@ fn norms_normalise() {
 
 #[test]
 fn rotary_turns_and_attention_attends() {
-    let spec = AttentionSpec { heads: 2, kv_heads: 1, head_dim: 4, scale: 0.5, window: None };
+    let spec = AttentionSpec {
+        heads: 2,
+        kv_heads: 1,
+        head_dim: 4,
+        scale: 0.5,
+        softcap: None,
+        window: None,
+    };
     let shape = KvShape { layers: 1, kv_heads: 1, head_dim: 4, element: KvElement::F32 };
     let mut store = PagedKv::new(shape, 16, 1);
     let rows = place(store.sequence(), 0..2);

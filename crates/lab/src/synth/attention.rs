@@ -63,6 +63,7 @@ impl Block<'_> {
             kv_heads,
             head_dim,
             scale: 1.0 / (head_dim as f32).sqrt(),
+            softcap: None,
             window: self.architecture.window(self.layer),
         };
         let mut mixed = vec![0.0; query.len()];

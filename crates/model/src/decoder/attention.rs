@@ -1,7 +1,7 @@
 //! The attention block: project, rotate, remember, attend, project back.
 
 use super::{Decoder, Pass};
-use crate::{Affine, Architecture, LayerPart, ModelError, Role};
+use crate::{Affine, LayerPart, ModelError, Role, RotaryPositions};
 use candle_core::Tensor;
 use flint_kernels::{AttentionSpec, Rotary, ops};
 
@@ -34,7 +34,8 @@ impl Decoder {
             heads: attention.heads,
             kv_heads: attention.kv_heads,
             head_dim: attention.head_dim,
-            scale: 1.0 / (attention.head_dim as f32).sqrt(),
+            scale: attention.scale.unwrap_or(1.0 / (attention.head_dim as f32).sqrt()),
+            softcap: attention.softcap,
             window: self.architecture.window(layer),
         };
         let mixed = ops::attention(&query, &self.compute, &spec, pass.kv, layer, rows)?;
@@ -58,7 +59,9 @@ impl Decoder {
             heads =
                 self.norm_rows(by_head.kind, pass.weights, role, &each)?.reshape((rows, width))?;
         }
-        match &self.rotary {
+        let local =
+            self.local_rotary.as_ref().filter(|_| self.architecture.window(layer).is_some());
+        match local.or(self.rotary.as_ref()) {
             Some(rotary) => {
                 let count = width / attention.head_dim;
                 Ok(ops::rotary(&heads, rotary, count, pass.batch.places())?)
@@ -79,10 +82,9 @@ fn project(
     pass.weights.linear(Role::Layer(layer, part(Affine::Weight)), bias, input)
 }
 
-/// The rotation that an architecture asks for.
-pub(super) fn rotary(architecture: &Architecture) -> Option<Rotary> {
-    let head_dim = architecture.attention.head_dim;
-    let positions = architecture.attention.rotary.as_ref()?;
+/// The rotation of heads of `head_dim` numbers that `positions` ask for.
+pub(super) fn rotary(head_dim: usize, positions: Option<&RotaryPositions>) -> Option<Rotary> {
+    let positions = positions?;
     let rotary = Rotary::new(head_dim, positions.dims, positions.theta, positions.scale);
     Some(rotary.with_pairs(positions.pairs).with_factors(&positions.factors))
 }

@@ -65,9 +65,10 @@ pub(super) fn base(
         hidden,
         layers: config.layers()?,
         context: config.size_or("max_position_embeddings", context)?,
-        embedding: Embedding { width: hidden, learned_positions: None },
+        embedding: Embedding { width: hidden, learned_positions: None, scale: 1.0 },
         norm: NormKind::Rms { epsilon: config.epsilon_or("rms_norm_eps", DEFAULT_EPSILON)? },
         norm_place: NormPlace::Before,
+        norm_plus_one: false,
         residual: Residual::Serial,
         final_norm: true,
         attention: Attention {
@@ -75,6 +76,9 @@ pub(super) fn base(
             kv_heads,
             head_dim,
             rotary: Some(config.rotary(head_dim, RopeDefaults::default())?),
+            local_rotary: None,
+            scale: None,
+            softcap: None,
             head_norm: None,
             window: PerLayer::Same(None),
             biases,
@@ -85,7 +89,12 @@ pub(super) fn base(
             activation: config.activation_or("hidden_act", Activation::Silu)?,
             biases,
         },
-        head: Head { tied: config.flag_or("tie_word_embeddings", false)?, bias: false, scale: 1.0 },
+        head: Head {
+            tied: config.flag_or("tie_word_embeddings", false)?,
+            bias: false,
+            scale: 1.0,
+            softcap: None,
+        },
         begin_of_text: None,
         end_of_text: config.tokens_or("eos_token_id", &[])?,
     })
@@ -117,6 +126,9 @@ fn in_layer(part: LayerPart) -> String {
     let module = match part {
         LayerPart::Gate(_) | LayerPart::Up(_) | LayerPart::Down => {
             unreachable!("`neurons` says where the feed-forward lies")
+        }
+        LayerPart::AttentionOutputNorm(_) | LayerPart::FeedForwardOutputNorm(_) => {
+            unreachable!("the family norms nothing behind its blocks")
         }
         LayerPart::AttentionNorm(_) => "input_layernorm",
         LayerPart::FeedForwardNorm(_) => "post_attention_layernorm",

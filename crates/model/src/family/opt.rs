@@ -39,9 +39,11 @@ impl Describe for Opt {
                     offset: POSITION_OFFSET,
                     rows: context + POSITION_OFFSET,
                 }),
+                scale: 1.0,
             },
             norm: NormKind::Layer { epsilon: NORM_EPSILON, affine },
             norm_place: if before { NormPlace::Before } else { NormPlace::After },
+            norm_plus_one: false,
             residual: Residual::Serial,
             final_norm: before && !config.flag_or("_remove_final_layer_norm", false)?,
             attention: Attention {
@@ -49,6 +51,9 @@ impl Describe for Opt {
                 kv_heads,
                 head_dim,
                 rotary: None,
+                local_rotary: None,
+                scale: None,
+                softcap: None,
                 head_norm: None,
                 window: PerLayer::Same(None),
                 biases,
@@ -63,6 +68,7 @@ impl Describe for Opt {
                 tied: config.flag_or("tie_word_embeddings", true)?,
                 bias: false,
                 scale: 1.0,
+                softcap: None,
             },
             begin_of_text: config.token("bos_token_id")?.or(Some(DEFAULT_SPECIAL)),
             end_of_text: config.tokens_or("eos_token_id", &[DEFAULT_SPECIAL])?,
@@ -110,6 +116,9 @@ fn in_layer(part: LayerPart) -> String {
     match part {
         LayerPart::Gate(_) | LayerPart::Up(_) | LayerPart::Down => {
             unreachable!("`neurons` says where the feed-forward lies")
+        }
+        LayerPart::AttentionOutputNorm(_) | LayerPart::FeedForwardOutputNorm(_) => {
+            unreachable!("the family norms nothing behind its blocks")
         }
         LayerPart::AttentionNorm(affine) => format!("self_attn_layer_norm.{affine}"),
         LayerPart::FeedForwardNorm(affine) => format!("final_layer_norm.{affine}"),

@@ -32,9 +32,10 @@ impl Describe for Persimmon {
             hidden,
             layers: config.layers()?,
             context: config.size_or("max_position_embeddings", DEFAULT_CONTEXT)?,
-            embedding: Embedding { width: hidden, learned_positions: None },
+            embedding: Embedding { width: hidden, learned_positions: None, scale: 1.0 },
             norm,
             norm_place: NormPlace::Before,
+            norm_plus_one: false,
             residual: Residual::Serial,
             final_norm: true,
             attention: Attention {
@@ -42,6 +43,9 @@ impl Describe for Persimmon {
                 kv_heads,
                 head_dim,
                 rotary: Some(config.rotary(head_dim, ROPE)?),
+                local_rotary: None,
+                scale: None,
+                softcap: None,
                 head_norm: config.flag_or("qk_layernorm", true)?.then_some(HeadNorm { kind: norm }),
                 window: PerLayer::Same(None),
                 biases,
@@ -56,6 +60,7 @@ impl Describe for Persimmon {
                 tied: config.flag_or("tie_word_embeddings", false)?,
                 bias: false,
                 scale: 1.0,
+                softcap: None,
             },
             begin_of_text: config.token("bos_token_id")?.or(Some(DEFAULT_BEGIN)),
             end_of_text: config.tokens_or("eos_token_id", &[DEFAULT_END])?,
@@ -97,6 +102,9 @@ fn in_layer(part: LayerPart) -> String {
     let module = match part {
         LayerPart::Gate(_) | LayerPart::Up(_) | LayerPart::Down => {
             unreachable!("`neurons` says where the feed-forward lies")
+        }
+        LayerPart::AttentionOutputNorm(_) | LayerPart::FeedForwardOutputNorm(_) => {
+            unreachable!("the family norms nothing behind its blocks")
         }
         LayerPart::AttentionNorm(_) => "input_layernorm",
         LayerPart::FeedForwardNorm(_) => "post_attention_layernorm",

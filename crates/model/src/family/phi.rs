@@ -30,12 +30,16 @@ impl Describe for Phi {
             hidden,
             layers: config.layers()?,
             context: config.size_or("max_position_embeddings", DEFAULT_CONTEXT)?,
-            embedding: Embedding { width: hidden, learned_positions: None },
+            embedding: Embedding { width: hidden, learned_positions: None, scale: 1.0 },
             norm,
             norm_place: NormPlace::Before,
+            norm_plus_one: false,
             residual: Residual::ParallelOneNorm,
             final_norm: true,
             attention: Attention {
+                local_rotary: None,
+                scale: None,
+                softcap: None,
                 heads,
                 kv_heads,
                 head_dim,
@@ -56,6 +60,7 @@ impl Describe for Phi {
                 tied: config.flag_or("tie_word_embeddings", false)?,
                 bias: true,
                 scale: 1.0,
+                softcap: None,
             },
             begin_of_text: None,
             end_of_text: config.tokens_or("eos_token_id", &[DEFAULT_END])?,
@@ -95,6 +100,9 @@ fn in_layer(part: LayerPart) -> String {
     let module = match part {
         LayerPart::Gate(_) | LayerPart::Up(_) | LayerPart::Down => {
             unreachable!("`neurons` says where the feed-forward lies")
+        }
+        LayerPart::AttentionOutputNorm(_) | LayerPart::FeedForwardOutputNorm(_) => {
+            unreachable!("the family norms nothing behind its blocks")
         }
         // One norm serves both blocks.
         LayerPart::AttentionNorm(_) | LayerPart::FeedForwardNorm(_) => "input_layernorm",

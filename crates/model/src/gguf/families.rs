@@ -19,27 +19,55 @@ struct Family {
     gated: bool,
     activation: Activation,
     parallel: bool,
+    /// Norms around blocks, scaled embeddings, windows in some layers.
+    gemma: bool,
 }
 
 impl Family {
     const fn llama(name: &'static str, pairs: RotaryPairs) -> Family {
         let activation = Activation::Silu;
-        Family { name, pairs, layer_norm: false, gated: true, activation, parallel: false }
+        Family {
+            name,
+            pairs,
+            layer_norm: false,
+            gated: true,
+            activation,
+            parallel: false,
+            gemma: false,
+        }
+    }
+
+    const fn gemma(name: &'static str) -> Family {
+        Family {
+            activation: Activation::GeluTanh,
+            gemma: true,
+            ..Family::llama(name, RotaryPairs::Halves)
+        }
     }
 
     const fn parallel(name: &'static str, activation: Activation) -> Family {
         let pairs = RotaryPairs::Halves;
-        Family { name, pairs, layer_norm: true, gated: false, activation, parallel: true }
+        Family {
+            name,
+            pairs,
+            layer_norm: true,
+            gated: false,
+            activation,
+            parallel: true,
+            gemma: false,
+        }
     }
 }
 
-static FAMILIES: [Family; 6] = [
+static FAMILIES: [Family; 8] = [
     Family::llama("llama", RotaryPairs::Neighbours),
     Family::llama("qwen2", RotaryPairs::Halves),
     Family::llama("qwen3", RotaryPairs::Halves),
     Family::llama("phi3", RotaryPairs::Halves),
     Family::parallel("phi2", Activation::GeluTanh),
     Family::parallel("falcon", Activation::Gelu),
+    Family::gemma("gemma2"),
+    Family::gemma("gemma3"),
 ];
 
 /// Names of the supported architectures.
@@ -78,9 +106,14 @@ impl Family {
             hidden,
             layers,
             context: size("context_length")?,
-            embedding: Embedding { width: hidden, learned_positions: None },
+            embedding: Embedding {
+                width: hidden,
+                learned_positions: None,
+                scale: self.embedding_scale(hidden),
+            },
             norm: self.norm(metadata)?,
-            norm_place: NormPlace::Before,
+            norm_place: if self.gemma { NormPlace::Around } else { NormPlace::Before },
+            norm_plus_one: false,
             residual: match (self.parallel, two_norms) {
                 (true, true) => Residual::ParallelTwoNorms,
                 (true, false) => Residual::ParallelOneNorm,
@@ -94,7 +127,12 @@ impl Family {
                 activation: self.activation,
                 biases: Biases { into: up_bias, out: has("blk.0.ffn_down.bias") },
             },
-            head: Head { tied: !has("output.weight"), bias: has("output.bias"), scale: 1.0 },
+            head: Head {
+                tied: !has("output.weight"),
+                bias: has("output.bias"),
+                scale: 1.0,
+                softcap: self.softcap(metadata, "final_logit_softcapping", 30.0)?,
+            },
             begin_of_text: None,
             end_of_text: Vec::new(),
         })
@@ -140,8 +178,11 @@ impl Family {
             kv_heads,
             head_dim,
             rotary: Some(self.rotary(metadata, head_dim)?),
+            local_rotary: self.local_rotary(metadata, head_dim)?,
+            scale: self.scale(hidden, heads, head_dim, layers),
+            softcap: self.softcap(metadata, "attn_logit_softcapping", 50.0)?,
             head_norm: has("blk.0.attn_q_norm.weight").then_some(HeadNorm { kind: norm }),
-            window: PerLayer::Same(None),
+            window: self.windows(metadata, layers)?,
             biases: Biases {
                 into: has("blk.0.attn_q.bias") || has("blk.0.attn_qkv.bias"),
                 out: has("blk.0.attn_output.bias"),
@@ -177,6 +218,67 @@ impl Family {
             pairs: self.pairs,
             factors,
         })
+    }
+}
+
+/// What Gemma files leave to whoever reads them.
+impl Family {
+    fn embedding_scale(&self, hidden: usize) -> f32 {
+        if self.gemma { (hidden as f32).sqrt() } else { 1.0 }
+    }
+
+    /// A limit of Gemma 2, by its default where the file does not say.
+    fn softcap(
+        &self,
+        metadata: &dyn Metadata,
+        key: &str,
+        default: f64,
+    ) -> Result<Option<f32>, ModelError> {
+        if self.name != "gemma2" {
+            return Ok(None);
+        }
+        Ok(Some(metadata.real(key)?.unwrap_or(default) as f32))
+    }
+
+    /// Gemma 2 has windows in every other layer, Gemma 3 in five of six; other families' windows are in no file.
+    fn windows(
+        &self,
+        metadata: &dyn Metadata,
+        layers: usize,
+    ) -> Result<PerLayer<Option<usize>>, ModelError> {
+        let period = match self.name {
+            "gemma2" => 2,
+            "gemma3" => 6,
+            _ => return Ok(PerLayer::Same(None)),
+        };
+        let window = required(metadata, "attention.sliding_window")?;
+        let of_layer = |layer: usize| (layer % period < period - 1).then_some(window);
+        Ok(PerLayer::of((0..layers).map(of_layer).collect()))
+    }
+
+    /// Gemma 3 rotates layers with a window by the angles of its first version.
+    fn local_rotary(
+        &self,
+        metadata: &dyn Metadata,
+        head_dim: usize,
+    ) -> Result<Option<RotaryPositions>, ModelError> {
+        if self.name != "gemma3" {
+            return Ok(None);
+        }
+        let theta = metadata.real("rope.freq_base_swa")?.unwrap_or(10_000.0);
+        let global = self.rotary(metadata, head_dim)?;
+        Ok(Some(RotaryPositions { theta, scale: RotaryScaling::None, ..global }))
+    }
+
+    /// The 27 B models scale by the width of a head in the hidden state, which is not that of their heads.
+    fn scale(&self, hidden: usize, heads: usize, head_dim: usize, layers: usize) -> Option<f32> {
+        let large = match self.name {
+            "gemma2" => layers == 46,
+            "gemma3" => layers == 62,
+            _ => false,
+        };
+        let width = if large { hidden / heads.max(1) } else { head_dim };
+        self.gemma.then(|| 1.0 / (width as f32).sqrt())
     }
 }
 

@@ -35,6 +35,8 @@ fn in_layer(
         LayerPart::FeedForwardNorm(_) if two_norms => "attn_norm",
         LayerPart::AttentionNorm(_) => "attn_norm",
         LayerPart::FeedForwardNorm(_) => "ffn_norm",
+        LayerPart::AttentionOutputNorm(_) => "post_attention_norm",
+        LayerPart::FeedForwardOutputNorm(_) => "post_ffw_norm",
         LayerPart::Query(_) => "attn_q",
         LayerPart::Key(_) => "attn_k",
         LayerPart::Value(_) => "attn_v",

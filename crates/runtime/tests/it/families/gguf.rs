@@ -57,6 +57,8 @@ files! {
     iq4_nl: "llama-iq4_nl",
     iq4_xs: "llama-iq4_xs",
     falcon: "falcon-f16",
+    gemma2: "gemma2-f16",
+    gemma3: "gemma3-f16",
     mistral: "mistral-f16",
     phi2: "phi2-f16",
     phi3: "phi3-f16",
