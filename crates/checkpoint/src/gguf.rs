@@ -16,11 +16,13 @@ mod general;
 mod header;
 mod lookalike;
 mod metadata;
+mod pick;
 mod shards;
 mod tensor;
 mod tensor_type;
 mod tokenizer;
 mod value;
+mod write;
 
 pub use error::{
     Counted, GgufError, HeaderFault, KeyFault, SplitFault, TensorFault, TokenizerFault,

@@ -3,19 +3,20 @@
 mod header;
 pub(crate) mod index;
 pub(crate) mod json;
-mod picked;
 pub(crate) mod safetensors;
 mod text;
 pub(crate) mod torch;
 
-pub use picked::{Picked, Rows};
 pub use text::LARGEST_TOKENIZER;
 
 use crate::CheckpointError;
+use crate::picked::{self, Picked, Rows};
+use flint_geometry::DType;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Most tensors of a checkpoint: dense models have a few thousand.
 const MOST_TENSORS: usize = 1 << 16;
@@ -33,7 +34,7 @@ pub struct Checkpoint {
 #[derive(Debug)]
 struct Shard {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     header_crc: u32,
 }
 
@@ -89,7 +90,7 @@ impl Checkpoint {
                 return Err(CheckpointError::BadFile { path, problem });
             }
         }
-        self.shards.push(Shard { path, file, header_crc: header.crc });
+        self.shards.push(Shard { path, file: Arc::new(file), header_crc: header.crc });
         Ok(())
     }
 
@@ -149,10 +150,33 @@ impl Checkpoint {
             dir: self.dir.clone(),
             name: names.join("' or '"),
         })?;
-        Picked::new(&self.shards[stored.shard], stored, rows, dims)
+        let shard = &self.shards[stored.shard];
+        let stored = picked::Stored {
+            file: Arc::clone(&shard.file),
+            path: &shard.path,
+            shard: stored.shard,
+            name: &stored.name,
+            dims: stored.dims.clone(),
+            element: element(shard, stored)?,
+            offset: stored.offset,
+        };
+        Picked::new(stored, rows, dims)
     }
 }
 
 fn read_error(path: &Path, cause: io::Error) -> CheckpointError {
     CheckpointError::Read { path: path.to_owned(), cause }
+}
+
+fn element(shard: &Shard, stored: &Stored) -> Result<DType, CheckpointError> {
+    match stored.kind.as_str() {
+        "F16" => Ok(DType::F16),
+        "BF16" => Ok(DType::Bf16),
+        "F32" => Ok(DType::F32),
+        other => Err(CheckpointError::UnsupportedType {
+            path: shard.path.clone(),
+            name: stored.name.clone(),
+            got: other.to_owned(),
+        }),
+    }
 }

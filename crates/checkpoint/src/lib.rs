@@ -8,9 +8,11 @@ mod finite;
 pub mod gguf;
 mod huggingface;
 pub mod parsers;
+mod picked;
 mod tokenizer;
 
 pub use error::CheckpointError;
 pub use finite::numbers;
-pub use huggingface::{Checkpoint, LARGEST_TOKENIZER, Picked, Rows};
+pub use huggingface::{Checkpoint, LARGEST_TOKENIZER};
+pub use picked::{Picked, Rows};
 pub use tokenizer::{guarded, panics_are_errors, read_tokenizer, tokenizer_json};

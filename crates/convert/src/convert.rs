@@ -3,6 +3,7 @@
 mod dense;
 mod error;
 mod neurons;
+mod origin;
 mod recode;
 mod space;
 mod target;
@@ -10,26 +11,16 @@ mod target;
 pub use error::ConvertError;
 
 use flint_bundle::{Bundle, BundleWriter, Overwrite, Source};
-use flint_checkpoint::{Checkpoint, Picked, Rows, tokenizer_json};
-use flint_engine::{CancelToken, describe_checkpoint};
+use flint_engine::CancelToken;
 use flint_geometry::DType;
-use flint_model::{Architecture, Family};
+use flint_model::Architecture;
+use origin::Origin;
 use std::path::{Path, PathBuf};
-
-/// Text files of a checkpoint that a bundle keeps as they are.
-const TEXTS: [&str; 6] = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "vocab.json",
-    "merges.txt",
-];
 
 /// What to convert, and how.
 #[derive(Debug, Clone)]
 pub struct ConvertOptions {
-    /// Directory of the checkpoint.
+    /// Directory of the checkpoint, or a GGUF file.
     pub checkpoint: PathBuf,
     /// Directory of the bundle.
     pub out: PathBuf,
@@ -90,10 +81,9 @@ pub fn convert_until(
     cancel: &CancelToken,
     listen: &mut dyn FnMut(ConvertEvent),
 ) -> Result<Bundle, ConvertError> {
-    let checkpoint = Checkpoint::open(&options.checkpoint)?;
-    let (family, architecture) = describe_checkpoint(&checkpoint)?;
+    let (origin, architecture) = Origin::open(&options.checkpoint)?;
     target::check(options)?;
-    let plan = Conversion::plan(checkpoint, family, architecture, options.element)?;
+    let plan = Conversion::plan(origin, architecture, options.element)?;
     let shape = plan.architecture.shape(plan.element)?;
     let disk_bytes = BundleWriter::disk_needed(&shape, plan.dense_bytes);
     let free_bytes = space::free_bytes(&options.out);
@@ -107,7 +97,7 @@ pub fn convert_until(
     let source = Source {
         family: plan.architecture.family.clone(),
         converter: concat!("flint ", env!("CARGO_PKG_VERSION")).to_owned(),
-        fingerprint: plan.checkpoint.fingerprint(),
+        fingerprint: plan.origin.fingerprint(),
     };
     let description = plan.architecture.to_json();
     let mut writer = BundleWriter::create(&options.out, overwrite, shape, source, description)?;
@@ -120,26 +110,25 @@ pub fn convert_until(
     Ok(writer.commit_verified(verified)?)
 }
 
-/// What the model of a checkpoint is, without converting it.
+/// What the model at `path` is, without converting it.
 ///
 /// # Errors
-/// When the directory is no checkpoint that can be converted.
-pub fn architecture(checkpoint: &Path) -> Result<Architecture, ConvertError> {
-    Ok(describe_checkpoint(&Checkpoint::open(checkpoint)?)?.1)
+/// When it is no model that can be converted.
+pub fn architecture(path: &Path) -> Result<Architecture, ConvertError> {
+    Ok(Origin::open(path)?.1)
 }
 
-/// A checkpoint whose every tensor was found and checked, before anything is written.
+/// A model whose every tensor was found and checked, before anything is written.
 struct Conversion {
-    checkpoint: Checkpoint,
-    family: &'static dyn Family,
+    origin: Origin,
     architecture: Architecture,
     /// What the caller asked for.
     asked: Option<DType>,
     /// How neurons will be stored.
     element: DType,
     dense_bytes: u64,
-    /// The text of `tokenizer.json`, where there is a tokenizer.
-    tokenizer: Option<Vec<u8>>,
+    /// Texts that the bundle keeps, by name.
+    texts: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// Hears after each piece that was written, and may end the work.
@@ -147,25 +136,19 @@ type Written<'a> = &'a mut dyn FnMut(&BundleWriter) -> Result<(), ConvertError>;
 
 impl Conversion {
     fn plan(
-        checkpoint: Checkpoint,
-        family: &'static dyn Family,
+        origin: Origin,
         architecture: Architecture,
         asked: Option<DType>,
     ) -> Result<Conversion, ConvertError> {
-        let element = neurons::check(&checkpoint, family, &architecture, asked)?;
-        let dense_bytes = dense::check(&checkpoint, family, &architecture, asked)?;
-        let tokenizer = tokenizer_json(&checkpoint, architecture.begin_of_text)?;
-        Ok(Conversion { checkpoint, family, architecture, asked, element, dense_bytes, tokenizer })
+        let element = neurons::check(&origin, &architecture, asked)?;
+        let dense_bytes = dense::check(&origin, &architecture, asked)?;
+        let texts = origin.texts(&architecture)?;
+        Ok(Conversion { origin, architecture, asked, element, dense_bytes, texts })
     }
 
     fn write(&self, writer: &mut BundleWriter, written: Written<'_>) -> Result<(), ConvertError> {
-        for name in TEXTS {
-            if let Some(bytes) = self.checkpoint.text(name)? {
-                writer.text(name, &bytes)?;
-            }
-        }
-        if let Some(tokenizer) = &self.tokenizer {
-            writer.text("tokenizer.json", tokenizer)?;
+        for (name, bytes) in &self.texts {
+            writer.text(name, bytes)?;
         }
         dense::write(self, writer, written)?;
         for layer in 0..self.architecture.layers {
@@ -173,15 +156,4 @@ impl Conversion {
         }
         Ok(())
     }
-}
-
-/// The rows that `source` picks, checked to be a tensor of `dims`.
-fn pick<'a>(
-    checkpoint: &'a Checkpoint,
-    source: &flint_model::Source,
-    dims: &[usize],
-) -> Result<Picked<'a>, ConvertError> {
-    let rows = source.rows.as_ref();
-    let rows = rows.map(|rows| Rows { of: rows.of, ranges: rows.ranges.clone() });
-    Ok(checkpoint.pick(&source.names, rows.as_ref(), dims)?)
 }

@@ -70,7 +70,7 @@ pub use memory::{
     Allowance, BadBudget, MemoryBudget, ProcessMemory, allowance, process_memory,
     storage_bytes_read,
 };
-pub use model_files::{ModelFiles, describe_checkpoint};
+pub use model_files::{GGUF_TOKENIZER, ModelFiles, describe_checkpoint, describe_gguf_file};
 pub use options::{Ablation, Guessing, Mode, RunOptions};
 pub use perplexity::{Perplexity, perplexity};
 pub use plan::{

@@ -16,6 +16,9 @@ const MANIFEST: &str = "manifest.bin";
 /// Name under which a bundle keeps its tokenizer.
 const TOKENIZER: &str = "tokenizer.json";
 
+/// Name under which a bundle keeps the tokenizer of the GGUF file that it was made from: a file without tensors.
+pub const GGUF_TOKENIZER: &str = "tokenizer.gguf";
+
 /// A tokenizer that is not in a bundle.
 #[derive(Debug)]
 enum OwnTokenizer {
@@ -143,7 +146,8 @@ impl ModelFiles {
                 OwnTokenizer::Gguf(tokenizer) => TextCodec::of_gguf(tokenizer).map(Some),
             };
         };
-        let Some(text) = bundle.texts().iter().find(|text| text.name == TOKENIZER) else {
+        let stored = |name: &str| bundle.texts().iter().find(|text| text.name == name);
+        let Some(text) = stored(TOKENIZER).or_else(|| stored(GGUF_TOKENIZER)) else {
             return Ok(None);
         };
         let size = text.extent.len();
@@ -151,7 +155,12 @@ impl ModelFiles {
             let cause = format!("it has {size} bytes, at most {LARGEST_TOKENIZER} are read");
             return Err(EngineError::BadTokenizer { cause });
         }
-        TextCodec::parse(&bundle.read_text(TOKENIZER)?).map(Some)
+        let bytes = bundle.read_text(&text.name)?;
+        if text.name == TOKENIZER {
+            return TextCodec::parse(&bytes).map(Some);
+        }
+        let file = GgufFile::from_reader(&self.path.join(GGUF_TOKENIZER), &bytes[..], size)?;
+        TextCodec::of_gguf(&GgufTokenizer::new(file.metadata())?).map(Some)
     }
 
     /// Checks that every token is in the vocabulary.
@@ -206,19 +215,28 @@ fn open_checkpoint(path: &Path) -> Result<ModelFiles, EngineError> {
 
 fn open_gguf(path: &Path) -> Result<ModelFiles, EngineError> {
     let file = GgufFile::open(path)?;
-    let mut architecture = describe_gguf(&GgufMetadata(&file))?;
-    // A file without a tokenizer is run with token ids.
-    let tokenizer = match file.metadata().value("tokenizer.ggml.tokens") {
-        None => OwnTokenizer::None,
-        Some(_) => {
-            let tokenizer = GgufTokenizer::new(file.metadata())?;
-            architecture.begin_of_text = tokenizer.begin().filter(|_| tokenizer.adds_begin());
-            architecture.end_of_text = tokenizer.ends().to_vec();
-            OwnTokenizer::Gguf(Box::new(tokenizer))
-        }
-    };
+    let (architecture, tokenizer) = describe_gguf_file(&file)?;
+    let tokenizer =
+        tokenizer.map_or(OwnTokenizer::None, |found| OwnTokenizer::Gguf(Box::new(found)));
     let tensors = Tensors::of_gguf(&file, &architecture)?;
     Ok(ModelFiles { path: path.to_owned(), architecture, tensors, bundle: None, tokenizer })
+}
+
+/// What a GGUF file says of its model, and its tokenizer: a file without one is run with token ids.
+///
+/// # Errors
+/// When a value is absent or wrong, or asks for something that is not supported.
+pub fn describe_gguf_file(
+    file: &GgufFile,
+) -> Result<(Architecture, Option<GgufTokenizer>), EngineError> {
+    let mut architecture = describe_gguf(&GgufMetadata(file))?;
+    if file.metadata().value("tokenizer.ggml.tokens").is_none() {
+        return Ok((architecture, None));
+    }
+    let tokenizer = GgufTokenizer::new(file.metadata())?;
+    architecture.begin_of_text = tokenizer.begin().filter(|_| tokenizer.adds_begin());
+    architecture.end_of_text = tokenizer.ends().to_vec();
+    Ok((architecture, Some(tokenizer)))
 }
 
 /// What the texts of a checkpoint say of its model.

@@ -56,6 +56,24 @@ impl Kind {
         })
     }
 
+    /// The format's number of it.
+    fn id(self) -> u32 {
+        match self {
+            Kind::U8 => 0,
+            Kind::I8 => 1,
+            Kind::U16 => 2,
+            Kind::I16 => 3,
+            Kind::U32 => 4,
+            Kind::I32 => 5,
+            Kind::F32 => 6,
+            Kind::Bool => 7,
+            Kind::String => 8,
+            Kind::U64 => 10,
+            Kind::I64 => 11,
+            Kind::F64 => 12,
+        }
+    }
+
     /// Its name, as gguf-py writes it.
     pub fn name(self) -> &'static str {
         match self {
@@ -134,6 +152,20 @@ impl Value {
             check_flags(cursor, &bytes)?;
         }
         Ok(Value { kind, held: Held::One(bytes) })
+    }
+
+    /// Appends the value with its type, as a file has it.
+    pub(super) fn write(&self, into: &mut Vec<u8>) {
+        match &self.held {
+            Held::One(bytes) => {
+                into.extend(self.kind.id().to_le_bytes());
+                if self.kind == Kind::String {
+                    into.extend((bytes.len() as u64).to_le_bytes());
+                }
+                into.extend(bytes);
+            }
+            Held::Array(array) => array.write(into),
+        }
     }
 
     /// The single value; `None` for an array.
@@ -216,6 +248,22 @@ impl Array {
             })?);
         }
         Ok(Array { kind, bytes, ends })
+    }
+
+    fn write(&self, into: &mut Vec<u8>) {
+        into.extend(ARRAY.to_le_bytes());
+        into.extend(self.kind.id().to_le_bytes());
+        into.extend((self.len() as u64).to_le_bytes());
+        if self.kind != Kind::String {
+            into.extend(&self.bytes);
+            return;
+        }
+        for item in self.iter() {
+            if let Item::Text(text) = item {
+                into.extend((text.len() as u64).to_le_bytes());
+                into.extend(text);
+            }
+        }
     }
 
     /// The type of its elements.

@@ -180,3 +180,18 @@ fn a_vocabulary_of_a_million_tokens_takes_a_moment() {
     // Far more than it takes, far less than if each looked from the beginning.
     assert!(started.elapsed().as_secs() < 20);
 }
+
+#[test]
+fn metadata_that_is_written_is_read_again() {
+    for name in ["llama-q4_0", "falcon-f16", "gemma3-f16"] {
+        let path = flint_fixtures::gguf(name).join("model.gguf");
+        let file = GgufFile::open(&path).unwrap();
+        let bytes = file.metadata().to_bytes(|_| true);
+        let again = GgufFile::from_reader(&path, &bytes[..], bytes.len() as u64).unwrap();
+        assert_eq!(again.metadata(), file.metadata());
+        let part = file.metadata().to_bytes(|key| key.starts_with("general."));
+        let part = GgufFile::from_reader(&path, &part[..], part.len() as u64).unwrap();
+        assert!(part.metadata().iter().all(|(key, _)| key.starts_with("general.")));
+        assert!(part.metadata().iter().count() > 0);
+    }
+}

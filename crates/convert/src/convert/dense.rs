@@ -1,28 +1,40 @@
 //! The dense tensors: copied in pieces, so that no tensor need fit in memory.
 
 use super::recode::recode;
-use super::{Checkpoint, Conversion, ConvertError, Written, pick};
+use super::{Conversion, ConvertError, Origin, Written};
 use flint_bundle::BundleWriter;
+use flint_checkpoint::Picked;
 use flint_geometry::DType;
-use flint_model::{Architecture, Family};
+use flint_model::{Architecture, TensorSpec};
 
 /// Bytes that are read at a time.
 const PIECE: usize = 8 << 20;
 
 /// Checks that every dense tensor is there; returns their bytes as they will be stored.
 pub(super) fn check(
-    checkpoint: &Checkpoint,
-    family: &dyn Family,
+    origin: &Origin,
     architecture: &Architecture,
     asked: Option<DType>,
 ) -> Result<u64, ConvertError> {
     let mut bytes = 0;
     for spec in architecture.dense_tensors() {
-        let picked = pick(checkpoint, &family.dense(architecture, spec.role), &spec.dims)?;
+        let picked = origin.pick(architecture, spec.role, &spec.dims)?;
         let numbers = spec.dims.iter().map(|&dim| dim as u64).product();
-        bytes += asked.unwrap_or(picked.element()).row_bytes(numbers).unwrap_or(u64::MAX);
+        let dtype = stored(origin, &spec, &picked, asked);
+        if dtype.is_quantised() {
+            let name = picked.name().to_owned();
+            return Err(ConvertError::Quantised { name, dtype });
+        }
+        bytes += dtype.row_bytes(numbers).unwrap_or(u64::MAX);
     }
     Ok(bytes)
+}
+
+/// The data type that a tensor is stored in. GGUF files keep vectors in f32 beside matrices of fewer bits, and so do
+/// the bundles made from them.
+fn stored(origin: &Origin, spec: &TensorSpec, picked: &Picked<'_>, asked: Option<DType>) -> DType {
+    let is_kept = matches!(origin, Origin::Gguf(_)) && spec.dims.len() == 1;
+    asked.filter(|_| !is_kept).unwrap_or(picked.element())
 }
 
 /// Writes every dense tensor.
@@ -31,11 +43,11 @@ pub(super) fn write(
     writer: &mut BundleWriter,
     written: Written<'_>,
 ) -> Result<(), ConvertError> {
-    let Conversion { checkpoint, family, architecture, .. } = conversion;
+    let Conversion { origin, architecture, .. } = conversion;
     let (mut raw, mut coded) = (Vec::new(), Vec::new());
     for spec in architecture.dense_tensors() {
-        let picked = pick(checkpoint, &family.dense(architecture, spec.role), &spec.dims)?;
-        let element = conversion.asked.unwrap_or(picked.element());
+        let picked = origin.pick(architecture, spec.role, &spec.dims)?;
+        let element = stored(origin, &spec, &picked, conversion.asked);
         let dims: Vec<u64> = spec.dims.iter().map(|&dim| dim as u64).collect();
         writer.begin_tensor(&spec.role.to_string(), element, &dims)?;
         let step = (PIECE / picked.row_bytes().max(1)).max(1);

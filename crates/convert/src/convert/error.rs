@@ -25,6 +25,25 @@ pub enum ConvertError {
         /// The type asked for.
         element: DType,
     },
+    /// Weights are quantised, and bundles hold numbers.
+    #[error("{name} is stored in {dtype}, and a bundle holds numbers: give --dtype f16 or f32")]
+    Quantised {
+        /// What is stored so.
+        name: String,
+        /// The data type.
+        dtype: DType,
+    },
+    /// A dequantised weight is infinite or no number at all.
+    #[error("tensor '{name}' holds {value}: a damaged file, download it again")]
+    NotFinite {
+        /// Name of the tensor.
+        name: String,
+        /// What it is.
+        value: f32,
+    },
+    /// The CPU cannot compute.
+    #[error(transparent)]
+    Kernel(#[from] flint_kernels::KernelError),
     /// The bundle would be written into the checkpoint.
     #[error("{} is the checkpoint itself: give --out another directory", path.display())]
     IntoCheckpoint {

@@ -1,11 +1,11 @@
 //! The neurons of a layer: rows of up (and gate) beside columns of down.
 
 use super::recode::recode;
-use super::{Checkpoint, Conversion, ConvertError, Picked, Written, pick};
+use super::{Conversion, ConvertError, Origin, Written};
 use flint_bundle::BundleWriter;
-use flint_checkpoint::numbers;
+use flint_checkpoint::{Picked, numbers};
 use flint_geometry::DType;
-use flint_model::{Architecture, Family, Source};
+use flint_model::{Affine, Architecture, LayerPart, ModelError, Role};
 use std::ops::Range;
 
 /// Neurons that are put together at a time: enough for whole cache lines of the down projection, few
@@ -23,22 +23,22 @@ struct Layer<'a> {
 
 impl<'a> Layer<'a> {
     fn find(
-        checkpoint: &'a Checkpoint,
-        family: &dyn Family,
+        origin: &'a Origin,
         architecture: &Architecture,
         layer: usize,
     ) -> Result<Layer<'a>, ConvertError> {
-        let (neurons, hidden) = (architecture.most_neurons(), architecture.hidden);
-        let sources = family.neurons(architecture, layer);
-        let optional = |source: Option<&Source>, dims: &[usize]| {
-            source.map(|source| pick(checkpoint, source, dims)).transpose()
+        let find = |part| origin.neurons(architecture, layer, part);
+        let required = |part| {
+            let missing =
+                || ModelError::MissingTensor { tensor: Role::Layer(layer, part).to_string() };
+            find(part)?.ok_or_else(|| ConvertError::from(missing()))
         };
         Ok(Layer {
-            gate: optional(sources.gate.as_ref(), &[neurons, hidden])?,
-            up: pick(checkpoint, &sources.up, &[neurons, hidden])?,
-            down: pick(checkpoint, &sources.down, &[hidden, neurons])?,
-            gate_bias: optional(sources.gate_bias.as_ref(), &[neurons])?,
-            up_bias: optional(sources.up_bias.as_ref(), &[neurons])?,
+            gate: find(LayerPart::Gate(Affine::Weight))?,
+            up: required(LayerPart::Up(Affine::Weight))?,
+            down: required(LayerPart::Down)?,
+            gate_bias: find(LayerPart::Gate(Affine::Bias))?,
+            up_bias: find(LayerPart::Up(Affine::Bias))?,
         })
     }
 }
@@ -46,21 +46,28 @@ impl<'a> Layer<'a> {
 /// Checks that every projection is there; returns how neurons will be stored: as asked, else as in the
 /// checkpoint, else (where projections differ) wide enough for all.
 pub(super) fn check(
-    checkpoint: &Checkpoint,
-    family: &dyn Family,
+    origin: &Origin,
     architecture: &Architecture,
     asked: Option<DType>,
 ) -> Result<DType, ConvertError> {
     let mut elements = Vec::new();
     for layer in 0..architecture.layers {
-        let layer = Layer::find(checkpoint, family, architecture, layer)?;
+        let layer = Layer::find(origin, architecture, layer)?;
         elements.extend(layer.gate.iter().chain([&layer.up, &layer.down]).map(Picked::element));
     }
     elements.dedup();
-    Ok(asked.unwrap_or(match elements[..] {
+    let kept = match elements[..] {
         [one] => one,
         _ => DType::F32,
-    }))
+    };
+    match (asked, elements.iter().find(|dtype| dtype.is_quantised())) {
+        (Some(asked), _) => Ok(asked),
+        (None, Some(&dtype)) => {
+            let name = "feed-forward".to_owned();
+            Err(ConvertError::Quantised { name, dtype })
+        }
+        (None, None) => Ok(kept),
+    }
 }
 
 /// Writes the records of one layer. Holds that layer's down projection, which is read by rows and stored
@@ -71,9 +78,9 @@ pub(super) fn write_layer(
     writer: &mut BundleWriter,
     written: Written<'_>,
 ) -> Result<(), ConvertError> {
-    let Conversion { checkpoint, family, architecture, element, .. } = conversion;
+    let Conversion { origin, architecture, element, .. } = conversion;
     let neurons = architecture.most_neurons();
-    let layer = Layer::find(checkpoint, *family, architecture, layer)?;
+    let layer = Layer::find(origin, architecture, layer)?;
     let gate_bias = layer.gate_bias.as_ref().map(read_bias).transpose()?;
     let up_bias = layer.up_bias.as_ref().map(read_bias).transpose()?;
     let down = read_rows(&layer.down, 0..architecture.hidden, *element)?;

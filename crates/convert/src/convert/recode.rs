@@ -3,6 +3,7 @@
 use super::ConvertError;
 use flint_checkpoint::numbers;
 use flint_geometry::DType;
+use flint_kernels::{Compute, Isa, MatrixView, embed};
 use half::{bf16, f16};
 
 /// Encodes `from` (numbers of type `source`) as `target` at the end of `into`.
@@ -27,7 +28,14 @@ pub(super) fn recode(
         }
         Ok(())
     };
-    for value in numbers(source, from) {
+    let widened = match source.is_quantised() {
+        true => dequantised(source, from)?,
+        false => numbers(source, from).collect(),
+    };
+    for value in widened {
+        if source.is_quantised() && !value.is_finite() {
+            return Err(ConvertError::NotFinite { name: name.to_owned(), value });
+        }
         match target {
             DType::F16 => {
                 let coded = f16::from_f32(value);
@@ -44,6 +52,15 @@ pub(super) fn recode(
         }
     }
     Ok(())
+}
+
+/// The numbers of some whole rows of blocks, exactly as their format defines them.
+fn dequantised(source: DType, from: &[u8]) -> Result<Vec<f32>, ConvertError> {
+    let count = from.len() / source.block_bytes() * source.block_len();
+    let mut numbers = vec![0.0; count];
+    let rows = MatrixView::new(source, 1, count, from)?;
+    embed(&Compute::new(Isa::best(), 1)?, rows, &[0], &mut numbers);
+    Ok(numbers)
 }
 
 #[cfg(test)]

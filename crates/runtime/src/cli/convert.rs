@@ -21,16 +21,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Public-domain stories: what predictors learn from when no other text is given.
 const DEFAULT_TEXT: &str = include_str!("../../../../fixtures/tiny-opt/calibration.txt");
 
-/// Turns a HuggingFace checkpoint into a bundle.
+/// Turns a HuggingFace checkpoint or a GGUF file into a bundle.
 #[derive(Debug, Args)]
 pub struct ConvertArgs {
-    /// Directory of the checkpoint, as downloaded
-    #[arg(value_name = "HF_DIR", required_unless_present = "predictors_only")]
+    /// Directory of the checkpoint, or a GGUF file, as downloaded
+    #[arg(value_name = "HF_DIR|FILE.gguf", required_unless_present = "predictors_only")]
     checkpoint: Option<PathBuf>,
     /// Directory of the bundle
     #[arg(long, value_name = "DIR.flint")]
     out: PathBuf,
-    /// Encoding to store: keep, f16, bf16 or f32
+    /// Encoding to store: keep, f16, bf16 or f32; quantised files need one of the latter
     #[arg(long, value_name = "TYPE", default_value = "keep", value_parser = dtype)]
     dtype: Dtype,
     /// Replace a bundle that exists; it stays whole until the new one is

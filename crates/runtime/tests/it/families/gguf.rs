@@ -4,10 +4,12 @@
 use super::grid::{MORE, PROMPT, plain, run};
 use super::model_meets;
 use crate::model::options;
-use flint_engine::{Mode, RunOptions};
+use flint_convert::{ConvertOptions, convert};
+use flint_engine::{Mode, ModelFiles, RunOptions};
 use flint_fixtures::{OracleReference, gguf};
+use flint_geometry::DType;
 use flint_kernels::Arithmetic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The file of a model, or the first part of one that is split.
 fn file(name: &str) -> PathBuf {
@@ -20,7 +22,7 @@ fn holds(name: &str) {
     let model = file(name);
     model_meets(&model, &reference);
     let ids = &reference.prompts.last().unwrap().ids[..PROMPT + MORE];
-    let quantised = flint_engine::ModelFiles::open(&model)
+    let quantised = ModelFiles::open(&model)
         .unwrap()
         .bytes_by_dtype()
         .iter()
@@ -31,6 +33,43 @@ fn holds(name: &str) {
         let expected = plain(&model, ids, &exact);
         run(&model, ids, &exact, &|_| None, &expected);
     }
+}
+
+/// A float bundle from a file: the same logits within the tolerance, the same text.
+#[test]
+fn bundles_made_from_files_meet_their_references() {
+    for name in ["llama-q4_k_m", "llama-split3-q8_0", "phi3-f16", "gemma3-f16", "falcon-f16"] {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("model.flint");
+        let made = ConvertOptions {
+            checkpoint: file(name),
+            out: out.clone(),
+            element: Some(DType::F32),
+            force: false,
+        };
+        convert(&made, &mut |_| {}).unwrap();
+        model_meets(&out, &OracleReference::read(&gguf(name)).unwrap());
+        let text = "A dog, a cat.";
+        let ids = |path: &Path| {
+            let codec = ModelFiles::open(path).unwrap().codec().unwrap().unwrap();
+            codec.encode(text, true).unwrap()
+        };
+        assert_eq!(ids(&out), ids(&file(name)), "{name}");
+    }
+}
+
+#[test]
+fn a_bundle_of_quantised_weights_is_refused_with_the_option_to_give() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = ConvertOptions {
+        checkpoint: file("llama-q4_k_m"),
+        out: dir.path().join("model.flint"),
+        element: None,
+        force: false,
+    };
+    let error = convert(&made, &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("--dtype f16"), "{error}");
+    assert!(!made.out.exists());
 }
 
 macro_rules! files {

@@ -1,10 +1,13 @@
 //! Some rows of a stored tensor, as one tensor: fused projections are taken apart by their rows.
 
-use super::{CheckpointError, Shard, Stored, read_error};
+use crate::CheckpointError;
 use crate::finite::not_finite;
 use flint_geometry::{DType, Extent};
+use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
 
 /// Which rows of a stored tensor to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,25 +18,36 @@ pub struct Rows {
     pub ranges: Vec<Range<usize>>,
 }
 
-/// Rows of a tensor of a checkpoint, one range after the other. A vector is one row.
+/// A whole tensor in one of the files of a model. The header of the file was checked: all of it is there.
+#[derive(Debug)]
+pub(crate) struct Stored<'a> {
+    pub(crate) file: Arc<File>,
+    pub(crate) path: &'a Path,
+    /// Which of the model's files it is in.
+    pub(crate) shard: usize,
+    pub(crate) name: &'a str,
+    /// Sizes, outermost first.
+    pub(crate) dims: Vec<usize>,
+    pub(crate) element: DType,
+    /// Where its first byte lies in the file.
+    pub(crate) offset: u64,
+}
+
+/// Rows of a stored tensor, one range after the other. A vector is one row.
 #[derive(Debug)]
 pub struct Picked<'a> {
-    shard: &'a Shard,
-    stored: &'a Stored,
-    element: DType,
+    stored: Stored<'a>,
     row_bytes: usize,
     ranges: Vec<Range<usize>>,
 }
 
 impl<'a> Picked<'a> {
     /// Picks `rows` (all when `None`) and checks that they make a tensor of `dims`.
-    pub(super) fn new(
-        shard: &'a Shard,
-        stored: &'a Stored,
+    pub(crate) fn new(
+        stored: Stored<'a>,
         rows: Option<&Rows>,
         dims: &[usize],
     ) -> Result<Picked<'a>, CheckpointError> {
-        let element = element(shard, stored)?;
         // The whole tensor, of which `dims` may be a part.
         let mut whole = dims.to_vec();
         if let (Some(rows), Some(first)) = (rows, whole.first_mut()) {
@@ -41,10 +55,10 @@ impl<'a> Picked<'a> {
         }
         if stored.dims != whole {
             return Err(CheckpointError::Misshapen {
-                path: shard.path.clone(),
-                name: stored.name.clone(),
+                path: stored.path.to_owned(),
+                name: stored.name.to_owned(),
                 expected: whole,
-                got: stored.dims.clone(),
+                got: stored.dims,
             });
         }
         // Rows of a vector are its numbers when some are picked, else it is one row.
@@ -59,18 +73,18 @@ impl<'a> Picked<'a> {
             None => vec![Range { start: 0, end: all }],
         };
         // The header was checked: the whole tensor lies in its file, so its rows fit in memory sizes.
-        let row_bytes = element.row_bytes(columns as u64).unwrap_or(0) as usize;
-        Ok(Picked { shard, stored, element, row_bytes, ranges })
+        let row_bytes = stored.element.row_bytes(columns as u64).unwrap_or(0) as usize;
+        Ok(Picked { stored, row_bytes, ranges })
     }
 
     /// Name of the stored tensor.
     pub fn name(&self) -> &str {
-        &self.stored.name
+        self.stored.name
     }
 
     /// How it is encoded.
     pub fn element(&self) -> DType {
-        self.element
+        self.stored.element
     }
 
     /// Sizes of the whole stored tensor, outermost first.
@@ -78,7 +92,7 @@ impl<'a> Picked<'a> {
         &self.stored.dims
     }
 
-    /// Which of [`Checkpoint::files`](crate::Checkpoint::files) it lies in, and the bytes of each range of rows there.
+    /// Which of the model's files it lies in, and the bytes of each range of rows there.
     pub fn extents(&self) -> (usize, Vec<Extent>) {
         let each = self.row_bytes as u64;
         let extent = |rows: &Range<usize>| {
@@ -113,8 +127,11 @@ impl<'a> Picked<'a> {
                 let start = into.len();
                 into.resize(start + (to - from) * self.row_bytes, 0);
                 let offset = self.stored.offset + (first * self.row_bytes) as u64;
-                let read = self.shard.file.read_exact_at(&mut into[start..], offset);
-                read.map_err(|cause| read_error(&self.shard.path, cause))?;
+                let read = self.stored.file.read_exact_at(&mut into[start..], offset);
+                read.map_err(|cause| {
+                    let path = self.stored.path.to_owned();
+                    CheckpointError::Read { path, cause }
+                })?;
                 self.check_finite(first, &into[start..])?;
             }
             before += range.len();
@@ -125,26 +142,18 @@ impl<'a> Picked<'a> {
     /// Refuses infinite numbers and those that are none, in rows from `first` on: each would spoil every result
     /// that it takes part in.
     fn check_finite(&self, first: usize, bytes: &[u8]) -> Result<(), CheckpointError> {
-        let Some((at, value)) = not_finite(self.element, bytes) else { return Ok(()) };
-        let columns = self.row_bytes / self.element.block_bytes();
+        let element = self.stored.element;
+        // What a quantised number is, is known once it is dequantised.
+        if element.is_quantised() {
+            return Ok(());
+        }
+        let Some((at, value)) = not_finite(element, bytes) else { return Ok(()) };
+        let columns = self.row_bytes / element.block_bytes();
         Err(CheckpointError::NotFinite {
-            path: self.shard.path.clone(),
-            name: self.stored.name.clone(),
+            path: self.stored.path.to_owned(),
+            name: self.stored.name.to_owned(),
             index: (first * columns + at) as u64,
             value,
         })
-    }
-}
-
-fn element(shard: &Shard, stored: &Stored) -> Result<DType, CheckpointError> {
-    match stored.kind.as_str() {
-        "F16" => Ok(DType::F16),
-        "BF16" => Ok(DType::Bf16),
-        "F32" => Ok(DType::F32),
-        other => Err(CheckpointError::UnsupportedType {
-            path: shard.path.clone(),
-            name: stored.name.clone(),
-            got: other.to_owned(),
-        }),
     }
 }
