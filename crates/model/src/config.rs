@@ -63,13 +63,35 @@ impl Config {
         config
     }
 
+    /// The same settings, where `key` is `value` unless they say otherwise.
+    pub(crate) fn with_default(&self, key: &str, value: Value) -> Config {
+        let mut config = self.clone();
+        if self.value(key).is_none() {
+            config.settings.insert(key.to_owned(), value);
+        }
+        config
+    }
+
+    /// The same settings but for `key`.
+    pub(crate) fn without(&self, key: &str) -> Config {
+        let mut config = self.clone();
+        config.settings.remove(key);
+        config
+    }
+
+    /// These settings as the section `key` of others.
+    pub(crate) fn under(self, key: &str) -> Config {
+        let settings = Map::from_iter([(key.to_owned(), Value::Object(self.settings))]);
+        Config { settings, file: self.file, section: String::new() }
+    }
+
     /// Whether `key` is there, even as null.
     pub(crate) fn mentions(&self, key: &str) -> bool {
         self.settings.contains_key(key)
     }
 
     /// The section under `key`; an empty one counts as absent.
-    fn section(&self, key: &str) -> Result<Option<Config>, ModelError> {
+    pub(crate) fn section(&self, key: &str) -> Result<Option<Config>, ModelError> {
         match self.value(key) {
             None => Ok(None),
             Some(Value::Object(settings)) if settings.is_empty() => Ok(None),

@@ -1,11 +1,13 @@
 //! The families this version runs. Adding one is one file here and one line in `FAMILIES`.
 
 mod falcon;
+mod gemma;
 mod llama;
 mod mistral;
 mod opt;
 mod persimmon;
 mod phi;
+mod phi3;
 mod qwen2;
 mod qwen3;
 
@@ -59,29 +61,28 @@ impl dyn Describe {
     }
 }
 
-static FAMILIES: [&dyn Describe; 8] = [
+static FAMILIES: [&dyn Describe; 11] = [
     &opt::Opt,
     &falcon::Falcon,
     &persimmon::Persimmon,
     &phi::Phi,
+    &phi3::Phi3,
     &llama::Llama,
     &mistral::Mistral,
     &qwen2::Qwen2,
     &qwen3::Qwen3,
+    &gemma::Gemma2,
+    &gemma::Gemma3,
 ];
 
 /// Model types that people will try, and what each still needs.
-const BEYOND: [(&str, &str); 7] = [
+const BEYOND: [(&str, &str); 6] = [
     ("mixtral", "mixture of experts"),
     ("qwen2_moe", "mixture of experts"),
     ("qwen3_moe", "mixture of experts"),
     ("olmoe", "mixture of experts and a norm over whole queries and keys"),
-    (
-        "gemma2",
-        "four norms per layer, soft-capped scores and logits, and windows on some layers only",
-    ),
     ("gpt_oss", "mixture of experts, attention sinks, YaRN, and windows on some layers only"),
-    ("gemma3_text", "four norms per layer and windows on some layers only"),
+    ("gemma3", "images; its text model alone (gemma3_text) is"),
 ];
 
 /// Names of the supported model types.

@@ -278,7 +278,7 @@ impl Family {
             _ => false,
         };
         let width = if large { hidden / heads.max(1) } else { head_dim };
-        self.gemma.then(|| 1.0 / (width as f32).sqrt())
+        self.gemma.then(|| (1.0 / (width as f64).sqrt()) as f32)
     }
 }
 

@@ -54,6 +54,25 @@ fn absent_settings_have_the_default_of_their_family() {
     assert_eq!(phi.feed_forward.activation, Activation::GeluTanh);
     assert!(phi.head.bias && phi.attention.head_norm.is_none());
 
+    let gemma = read("gemma2", json!({}));
+    assert_eq!((gemma.attention.head_dim, gemma.attention.scale), (256, Some(1.0 / 16.0)));
+    assert_eq!((gemma.attention.softcap, gemma.head.softcap), (Some(50.0), Some(30.0)));
+    assert!(gemma.head.tied && gemma.norm_plus_one && gemma.embedding.scale == 8.0);
+    assert_eq!(gemma.attention.window, PerLayer::of(vec![Some(4096), None]));
+    let uncapped = json!({ "attn_logit_softcapping": null, "final_logit_softcapping": null });
+    assert_eq!(read("gemma2", uncapped).attention.softcap, None);
+
+    let gemma = read("gemma3_text", json!({ "num_hidden_layers": 6 }));
+    let windows = [[Some(4096)].repeat(5), vec![None]].concat();
+    assert_eq!(gemma.attention.window, PerLayer::of(windows));
+    let theta = |rotary: Option<flint_model::RotaryPositions>| rotary.unwrap().theta;
+    assert_eq!(theta(gemma.attention.rotary), 1_000_000.0);
+    assert_eq!(theta(gemma.attention.local_rotary), 10_000.0);
+    assert_eq!((gemma.attention.softcap, gemma.head.softcap), (None, None));
+
+    let phi = read("phi3", json!({}));
+    assert_eq!((phi.norm, phi.attention.window), (NormKind::Rms { epsilon: 1e-5 }, None.into()));
+
     let context = |kind| read(kind, json!({ "max_position_embeddings": null })).context;
     let kinds = ["llama", "falcon", "phi", "persimmon", "mistral", "qwen2", "qwen3"];
     assert_eq!(kinds.map(context), [2048, 2048, 2048, 16384, 131_072, 32_768, 32_768]);

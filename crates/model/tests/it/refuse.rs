@@ -153,7 +153,7 @@ fn an_unknown_model_type_is_told_what_is_supported() {
         ("mixtral", "mixture of experts"),
         ("qwen3_moe", "mixture of experts"),
         ("olmoe", "mixture of experts"),
-        ("gemma2", "soft-capped"),
+        ("gemma3", "images"),
         ("gpt_oss", "attention sinks"),
     ] {
         let said = said_of(kind);

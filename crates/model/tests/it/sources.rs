@@ -8,9 +8,21 @@ use std::collections::HashSet;
 
 #[test]
 fn every_tensor_of_a_family_has_a_name_of_its_own() {
-    let biased = json!({ "attention_bias": true, "mlp_bias": true, "bias": true,
-        "tie_word_embeddings": false, "qk_layernorm": true });
-    for kind in ["opt", "falcon", "persimmon", "phi", "llama", "mistral", "qwen2", "qwen3"] {
+    for kind in [
+        "opt",
+        "falcon",
+        "persimmon",
+        "phi",
+        "llama",
+        "mistral",
+        "qwen2",
+        "qwen3",
+        "phi3",
+        "gemma2",
+        "gemma3_text",
+    ] {
+        let biased = json!({ "attention_bias": !kind.starts_with("gemma"), "mlp_bias": true, "bias": true,
+            "tie_word_embeddings": false, "qk_layernorm": true });
         let (family, architecture) =
             describe(config(kind, &biased).to_string().as_bytes()).unwrap();
         let mut taken = HashSet::new();
@@ -29,7 +41,7 @@ fn every_tensor_of_a_family_has_a_name_of_its_own() {
             assert_eq!(neurons.gate.is_some(), architecture.feed_forward.gated);
             let more = [neurons.gate, neurons.gate_bias, neurons.up_bias];
             for source in more.into_iter().flatten().chain([neurons.up, neurons.down]) {
-                take(&source.names, Vec::new());
+                take(&source.names, source.rows.map(|rows| rows.ranges).unwrap_or_default());
             }
         }
     }

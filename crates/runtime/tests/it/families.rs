@@ -3,6 +3,7 @@
 mod active;
 mod gguf;
 mod grid;
+mod same_weights;
 
 use crate::model::{greedy, load, options};
 use flint_convert::{ConvertOptions, convert};
@@ -146,4 +147,9 @@ fn qwen2_meets_the_reference() {
 #[test]
 fn qwen3_meets_the_reference() {
     meets_the_reference("qwen3");
+}
+
+#[test]
+fn gemma_2_meets_the_reference() {
+    meets_the_reference("gemma-2");
 }

@@ -12,7 +12,7 @@ use flint_kernels::Arithmetic;
 use std::path::{Path, PathBuf};
 
 /// The file of a model, or the first part of one that is split.
-fn file(name: &str) -> PathBuf {
+pub(super) fn file(name: &str) -> PathBuf {
     let whole = gguf(name).join("model.gguf");
     if whole.exists() { whole } else { gguf(name).join("model-00001-of-00003.gguf") }
 }

@@ -202,4 +202,5 @@ families! {
     mistral: "mistral",
     qwen2: "qwen2",
     qwen3: "qwen3",
+    gemma_2: "gemma-2",
 }
