@@ -44,7 +44,11 @@ const fn lab(name: &'static str, about: &'static str) -> Chore {
 }
 
 /// All of them, by name. Another one is a line here.
-pub const CHORES: [Chore; 12] = [
+pub const CHORES: [Chore; 13] = [
+    lab(
+        "arithmetic",
+        "Measure what each arithmetic of quantised weights costs in quality and time",
+    ),
     lab(
         "compare",
         "Run Flint and a peer in equal memory, interleaved, and compare speed, reads and memory",

@@ -8,6 +8,7 @@ use crate::dense::DenseWeights;
 use crate::feed_forward::Neurons;
 use crate::forecast::measure_disk;
 use crate::memory::warnings;
+use crate::options::DEFAULT_ARITHMETIC;
 use crate::plan::{BlockLayout, Costs, DenseCosts, KvPages, Plan, Widths, context};
 use crate::predictors::{self, bundled_predictor, stored_predictor_bytes};
 use crate::stats::{Effort, Setting, Stats};
@@ -101,9 +102,11 @@ impl Prepared {
             (None, None) => Mode::Exact,
         };
         let quantised = || files.bytes_by_dtype().iter().any(|(dtype, _)| dtype.is_quantised());
-        if options.arithmetic != Arithmetic::F32 && !quantised() {
-            return Err(EngineError::NothingQuantised { asked: options.arithmetic });
-        }
+        let arithmetic = match (options.arithmetic, quantised()) {
+            (None | Some(Arithmetic::F32), false) => Arithmetic::F32,
+            (Some(asked), false) => return Err(EngineError::NothingQuantised { asked }),
+            (asked, true) => asked.unwrap_or(DEFAULT_ARITHMETIC),
+        };
         let threads = options.threads.unwrap_or_else(available_threads);
         let compute = Compute::new(options.isa.unwrap_or_else(Isa::best), threads)?;
         let predictor = predictor.filter(|_| mode == Mode::Sparse);
@@ -111,6 +114,7 @@ impl Prepared {
         let record = files.read_bytes();
         let choices = Choices::of(&options, disk.as_ref(), record);
         let options = RunOptions {
+            arithmetic: Some(arithmetic),
             depth: Some(choices.depth),
             max_gap: Some(choices.max_gap_bytes),
             ..options

@@ -71,7 +71,7 @@ pub use memory::{
     storage_bytes_read,
 };
 pub use model_files::{GGUF_TOKENIZER, ModelFiles, describe_checkpoint, describe_gguf_file};
-pub use options::{Ablation, Guessing, Mode, RunOptions};
+pub use options::{Ablation, DEFAULT_ARITHMETIC, Guessing, Mode, RunOptions};
 pub use perplexity::{Perplexity, perplexity};
 pub use plan::{
     Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, NeuronPlan, Plan,

@@ -7,6 +7,10 @@ use flint_flash_io::BackendChoice;
 use flint_kernels::{Arithmetic, Isa, KvElement, PagedKv};
 use std::sync::Arc;
 
+/// The arithmetic of runs that name none and have quantised weights: the fastest one that changes no recorded greedy
+/// token of two published models (docs/results/arithmetic.md).
+pub const DEFAULT_ARITHMETIC: Arithmetic = Arithmetic::Int16;
+
 /// Choices of a run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
@@ -29,8 +33,9 @@ pub struct RunOptions {
     /// Sequences whose keys and values have room for a whole context each. There may be more sequences: pages go to
     /// whoever needs them.
     pub sequences: usize,
-    /// How quantised weights are multiplied: part of what the model answers. Without effect where none are quantised.
-    pub arithmetic: Arithmetic,
+    /// How quantised weights are multiplied: part of what the model answers. By default [`DEFAULT_ARITHMETIC`] where any
+    /// are quantised.
+    pub arithmetic: Option<Arithmetic>,
     /// Which way reads take.
     pub io: BackendChoice,
     /// Raises the alignment of reads, in bytes, for devices that want more than they say.
@@ -78,7 +83,7 @@ impl Default for RunOptions {
             sparsity: None,
             policy: PolicyKind::default(),
             kv: KvElement::F32,
-            arithmetic: Arithmetic::F32,
+            arithmetic: None,
             kv_page: PagedKv::PAGE_TOKENS,
             sequences: 1,
             io: BackendChoice::Auto,

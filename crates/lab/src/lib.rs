@@ -1,6 +1,7 @@
 //! What Flint is measured with, apart from the command line, so that tests can run it: synthetic models, tables and
 //! comparisons.
 
+pub mod arithmetic;
 pub mod compare;
 pub mod fio;
 pub mod fuzz_seeds;

@@ -18,6 +18,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Measure what each arithmetic of quantised weights costs in quality and time, beside f32.
+    Arithmetic(flint_lab::arithmetic::ArithmeticArgs),
     /// Run Flint and a peer in equal memory, interleaved, and compare speed, reads and memory.
     Compare(Box<flint_lab::compare::CompareArgs>),
     /// Compare reading with fio's io_uring engine, in paired slices.
@@ -69,7 +71,12 @@ fn main() -> ExitCode {
 fn warn_unless_optimised(task: &Task) {
     let timed = matches!(
         task,
-        Task::Compare(_) | Task::Fio(_) | Task::Paper(_) | Task::SynthRun(_) | Task::TrainLayer(_)
+        Task::Arithmetic(_)
+            | Task::Compare(_)
+            | Task::Fio(_)
+            | Task::Paper(_)
+            | Task::SynthRun(_)
+            | Task::TrainLayer(_)
     );
     if timed && cfg!(debug_assertions) {
         eprintln!("xtask: this build is slow: for times use cargo run --release -p xtask -- TASK");
@@ -79,6 +86,9 @@ fn warn_unless_optimised(task: &Task) {
 fn run(task: Task) -> anyhow::Result<ExitCode> {
     warn_unless_optimised(&task);
     let done = match task {
+        Task::Arithmetic(args) => {
+            flint_lab::arithmetic::arithmetic(&args).map(|table| print!("{table}"))
+        }
         Task::Compare(args) => compare(&args),
         Task::Fio(args) => flint_lab::fio::fio(&args).map(|lines| println!("{lines}")),
         Task::FuzzSeeds { target, corpus } => flint_lab::fuzz_seeds::write(&target, &corpus),

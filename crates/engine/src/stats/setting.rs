@@ -51,7 +51,7 @@ impl Setting {
         };
         let base = Stats {
             source: files.kind().name(),
-            arithmetic: options.arithmetic.name(),
+            arithmetic: options.arithmetic.unwrap_or_default().name(),
             reads_checked: options.verify_reads && files.tensors.checked(),
             mode: plan.mode.name(),
             sparsity: chosen.map(|chosen| chosen.sparsity),

@@ -49,8 +49,9 @@ pub(super) struct RunArgs {
     #[arg(long, default_value = "f32", value_parser = kv_element)]
     kv: KvElement,
     /// How quantised weights are multiplied: f32 (exactly as the file defines them), int16 or int8 (activations rounded)
-    #[arg(long, value_name = "f32|int16|int8", default_value_t = Arithmetic::F32)]
-    arithmetic: Arithmetic,
+    /// [default: int16 where weights are quantised]
+    #[arg(long, value_name = "f32|int16|int8")]
+    arithmetic: Option<Arithmetic>,
     /// Which way reads take: auto, uring or threads
     #[arg(long, default_value = "auto", value_parser = backend)]
     io: BackendChoice,

@@ -6,7 +6,9 @@ use flint_engine::{
 };
 use flint_fixtures::tiny_opt_bundle;
 use flint_geometry::DType;
-use flint_kernels::{Compute, Isa, KvElement, KvShape, KvStore, MatrixView, PagedKv, embed, ops};
+use flint_kernels::{
+    Arithmetic, Compute, Isa, KvElement, KvShape, KvStore, MatrixView, PagedKv, embed, ops,
+};
 use flint_model::{
     Batch, Decoder, InMemoryFeedForward, InMemoryWeights, MemoryGroup, Pass, Role, TensorSpec,
 };
@@ -32,6 +34,8 @@ pub(crate) fn options(percent: f64) -> RunOptions {
         memory: MemoryBudget::Percent(percent),
         threads: Some(2),
         isa: Some(Isa::best()),
+        // References were computed from dequantised weights.
+        arithmetic: Some(Arithmetic::F32),
         ..RunOptions::default()
     }
 }

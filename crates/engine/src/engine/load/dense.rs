@@ -19,7 +19,8 @@ pub(super) fn load(
     loaded: &mut Loaded<'_>,
 ) -> Result<DenseWeights, EngineError> {
     let tensors = &files.tensors;
-    let mut held = InMemoryWeights::new(compute.clone()).with_arithmetic(options.arithmetic);
+    let mut held = InMemoryWeights::new(compute.clone())
+        .with_arithmetic(options.arithmetic.unwrap_or_default());
     let mut tables = HashMap::new();
     let specs = match files.records() {
         Some(_) => files.architecture.dense_tensors(),
@@ -43,7 +44,7 @@ pub(super) fn load(
         let (compute, verify) = (compute.clone(), options.verify_reads);
         streams.push(
             MatrixStream::new(tensors, stream, compute, reader()?, verify)?
-                .with_arithmetic(options.arithmetic),
+                .with_arithmetic(options.arithmetic.unwrap_or_default()),
         );
     }
     let mut rows = None;

@@ -29,7 +29,8 @@ fn holds(name: &str) {
         .any(|(dtype, _)| dtype.is_quantised());
     let all = if quantised { &Arithmetic::ALL[..] } else { &[Arithmetic::F32] };
     for &arithmetic in all {
-        let exact = RunOptions { mode: Some(Mode::Exact), arithmetic, ..options(2000.0) };
+        let exact =
+            RunOptions { mode: Some(Mode::Exact), arithmetic: Some(arithmetic), ..options(2000.0) };
         let expected = plain(&model, ids, &exact);
         run(&model, ids, &exact, &|_| None, &expected);
     }
