@@ -1,7 +1,7 @@
 //! What can be wrong with a checkpoint.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a checkpoint cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -48,20 +48,20 @@ pub enum CheckpointError {
         /// Its names, joined by "or".
         name: String,
     },
-    /// A tensor has other sizes than the configuration says.
-    #[error("tensor '{name}' in {} has shape {got:?}, config.json says {expected:?}", path.display())]
+    /// A tensor has other sizes than the model's description says.
+    #[error("tensor '{name}' in {} has shape {got:?}, {} says {expected:?}", path.display(), describer(path))]
     Misshapen {
         /// The file.
         path: PathBuf,
         /// Name of the tensor.
         name: String,
-        /// Sizes by the configuration.
+        /// Sizes by that.
         expected: Vec<usize>,
         /// Sizes found.
         got: Vec<usize>,
     },
     /// A tensor is stored in a type that is not supported.
-    #[error("tensor '{name}' in {} is stored as {got}: supported are F16, BF16 and F32", path.display())]
+    #[error("tensor '{name}' in {} is stored as {got}: supported are {}", path.display(), supported(path))]
     UnsupportedType {
         /// The file.
         path: PathBuf,
@@ -94,5 +94,24 @@ fn advice(cause: &io::Error) -> &'static str {
         // EMFILE and ENFILE.
         Some(24 | 23) => ": raise the limit on open files (ulimit -n)",
         _ => "",
+    }
+}
+
+fn is_gguf(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gguf")
+}
+
+/// What says which sizes the tensors of a file have.
+fn describer(path: &Path) -> &'static str {
+    if is_gguf(path) { "its metadata" } else { "config.json" }
+}
+
+/// Types that can be computed with, by the kind of file.
+fn supported(path: &Path) -> &'static str {
+    match is_gguf(path) {
+        true => {
+            "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ4_NL, IQ4_XS and MXFP4"
+        }
+        false => "F16, BF16 and F32",
     }
 }

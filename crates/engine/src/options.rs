@@ -7,8 +7,8 @@ use flint_flash_io::BackendChoice;
 use flint_kernels::{Arithmetic, Isa, KvElement, PagedKv};
 use std::sync::Arc;
 
-/// The arithmetic of runs that name none and have quantised weights: the fastest one that changes no recorded greedy
-/// token of two published models (docs/results/arithmetic.md).
+/// The arithmetic of runs that name none and have quantised weights: it changed no next token of two published models
+/// (docs/results/arithmetic.md).
 pub const DEFAULT_ARITHMETIC: Arithmetic = Arithmetic::Int16;
 
 /// Choices of a run.

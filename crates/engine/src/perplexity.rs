@@ -73,8 +73,8 @@ pub fn perplexity(
     Ok(found(loss, count))
 }
 
-/// -log softmax(logits)[target], in f64: a report, not part of any output.
-fn negative_log_likelihood(logits: &[f32], target: u32) -> f64 {
+/// `-log softmax(logits)[target]`, in f64: a report, not part of any output.
+pub fn negative_log_likelihood(logits: &[f32], target: u32) -> f64 {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|&logit| f64::from(logit - top).exp()).sum();
     sum.ln() - f64::from(logits[target as usize] - top)

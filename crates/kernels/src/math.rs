@@ -89,6 +89,7 @@ fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
 fn power_of_two(n: i32) -> f32 {
     f32::from_bits((n.wrapping_add(127) as u32) << 23)
 }
+
 /// Presses each number into `-cap..cap`: `cap * tanh(x / cap)`.
 #[inline(always)]
 pub fn soft_cap(values: &mut [f32], cap: f32) {

@@ -1,7 +1,11 @@
 //! What each arithmetic of quantised weights costs: perplexity, next tokens that change, distance of logits, time.
 
 use crate::Refused;
-use flint_engine::{CancelToken, Engine, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions};
+use anyhow::Context;
+use flint_engine::{
+    CancelToken, Engine, EngineError, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions,
+    Sampler, Sampling, negative_log_likelihood,
+};
 use flint_kernels::Arithmetic;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -45,9 +49,14 @@ struct Found {
 /// # Errors
 /// When the model cannot be run, has nothing quantised, or the text is too short.
 pub fn arithmetic(args: &ArithmeticArgs) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(&args.file)?;
+    if args.window < 2 || args.tokens < 2 || args.decode == 0 {
+        let line = "a window and the text have at least 2 tokens, and one is decoded";
+        return Err(Refused(line.to_owned()).into());
+    }
+    let text = std::fs::read_to_string(&args.file)
+        .with_context(|| format!("cannot read {}", args.file.display()))?;
     let files = ModelFiles::open(&args.model)?;
-    let codec = files.codec()?.ok_or(flint_engine::EngineError::NoTokenizer)?;
+    let codec = files.codec()?.ok_or(EngineError::NoTokenizer)?;
     let mut tokens = codec.encode(&text, false)?;
     if tokens.len() < args.tokens {
         let line = format!("the text has {} tokens, not {}", tokens.len(), args.tokens);
@@ -74,7 +83,7 @@ pub fn arithmetic(args: &ArithmeticArgs) -> anyhow::Result<String> {
             found.rms,
             found.most,
             rate(tokens.len(), found.prefill),
-            rate(args.decode, found.decode)
+            rate(args.decode.min(tokens.len()), found.decode)
         );
         first.get_or_insert(found);
     }
@@ -92,15 +101,19 @@ fn measure(
     let begin = engine.architecture().begin_of_text;
     let is_first = reference.is_empty();
     let (mut loss, mut best, mut squares, mut most) = (0.0, Vec::new(), 0.0, 0.0f32);
+    let mut sampler = Sampler::new(Sampling::greedy());
     let start = Instant::now();
     for window in tokens.chunks(args.window) {
         let whole: Vec<u32> = begin.into_iter().chain(window.iter().copied()).collect();
+        if whole.len() < 2 {
+            continue;
+        }
         let (input, targets) = (&whole[..whole.len() - 1], &whole[1..]);
         let mut targets = targets.iter();
         let mut row = |logits: &[f32]| {
             let Some(&target) = targets.next() else { return };
             loss += negative_log_likelihood(logits, target);
-            best.push(largest(logits));
+            best.push(sampler.choose(logits, 0));
             if is_first {
                 reference.push(logits.to_vec());
                 return;
@@ -116,7 +129,7 @@ fn measure(
         engine.end(sequence);
     }
     let prefill = start.elapsed();
-    let decode = decode(&mut engine, tokens, args.decode)?;
+    let decode = decode(&mut engine, &tokens[..args.decode.min(tokens.len())])?;
     let rms = (squares / best.len() as f64).sqrt();
     Ok(Found { loss, best, rms, most, prefill, decode })
 }
@@ -134,29 +147,15 @@ fn load(model: &Path, arithmetic: Arithmetic, args: &ArithmeticArgs) -> anyhow::
     Ok(prepared.load(&mut |_, _| {})?)
 }
 
-/// How long the first `count` tokens take one by one.
-fn decode(engine: &mut Engine, tokens: &[u32], count: usize) -> anyhow::Result<Duration> {
+/// How long the tokens take one by one.
+fn decode(engine: &mut Engine, tokens: &[u32]) -> anyhow::Result<Duration> {
     let cancel = CancelToken::default();
     let mut sequence = engine.begin();
     let start = Instant::now();
-    for &token in &tokens[..count.min(tokens.len())] {
+    for &token in tokens {
         engine.feed(&mut sequence, &[token], &cancel, &mut |_| {})?;
     }
     let taken = start.elapsed();
     engine.end(sequence);
     Ok(taken)
-}
-
-fn largest(logits: &[f32]) -> u32 {
-    let best = logits.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (id, &logit)| {
-        if logit > best.1 { (id, logit) } else { best }
-    });
-    best.0 as u32
-}
-
-/// -log softmax(logits)[target].
-fn negative_log_likelihood(logits: &[f32], target: u32) -> f64 {
-    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - top).exp()).sum();
-    sum.ln() - f64::from(logits[target as usize] - top)
 }

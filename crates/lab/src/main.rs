@@ -18,7 +18,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Measure what each arithmetic of quantised weights costs in quality and time, beside f32.
+    /// Measure what each arithmetic of quantised weights costs in quality and time.
     Arithmetic(flint_lab::arithmetic::ArithmeticArgs),
     /// Run Flint and a peer in equal memory, interleaved, and compare speed, reads and memory.
     Compare(Box<flint_lab::compare::CompareArgs>),

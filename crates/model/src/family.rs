@@ -82,7 +82,7 @@ const BEYOND: [(&str, &str); 6] = [
     ("qwen3_moe", "mixture of experts"),
     ("olmoe", "mixture of experts and a norm over whole queries and keys"),
     ("gpt_oss", "mixture of experts, attention sinks, YaRN, and windows on some layers only"),
-    ("gemma3", "images; its text model alone (gemma3_text) is"),
+    ("gemma3", "images (its text model alone, gemma3_text, needs none)"),
 ];
 
 /// Names of the supported model types.

@@ -7,39 +7,38 @@ use std::fs::File;
 use std::sync::Arc;
 
 impl GgufFile {
-    /// Rows of the first tensor that has one of `names`, checked to be a tensor of `dims` (outermost first); all rows
-    /// when `rows` is `None`. Quantised tensors are read as they are stored.
+    /// Rows of the tensor `name`, checked to be a tensor of `dims` (outermost first); all rows when `rows` is `None`.
+    /// Quantised tensors are read as they are stored.
     ///
     /// # Errors
     /// When there is no such tensor, it has other sizes or a data type that is only known by name, or its file cannot
     /// be opened.
     pub fn pick(
         &self,
-        names: &[String],
+        name: &str,
         rows: Option<&Rows>,
         dims: &[usize],
     ) -> Result<Picked<'_>, CheckpointError> {
-        let tensor = names.iter().find_map(|name| self.find(name));
-        let first = self.shards()[0].path();
-        let tensor = tensor.ok_or_else(|| CheckpointError::MissingTensor {
-            dir: first.to_owned(),
-            name: names.join("' or '"),
-        })?;
+        let missing = || CheckpointError::MissingTensor {
+            dir: self.shards()[0].path().to_owned(),
+            name: name.to_owned(),
+        };
+        let tensor = self.find(name).ok_or_else(missing)?;
         let path = self.shards()[tensor.shard()].path();
-        let element = self.dtype(tensor).map_err(|_| CheckpointError::UnsupportedType {
+        let unsupported = |_| CheckpointError::UnsupportedType {
             path: path.to_owned(),
-            name: tensor.name().to_owned(),
+            name: name.to_owned(),
             got: tensor.kind().to_string(),
-        })?;
+        };
+        let element = self.dtype(tensor).map_err(unsupported)?;
         let file = File::open(path)
             .map_err(|cause| CheckpointError::Read { path: path.to_owned(), cause })?;
-        let dims_stored = tensor.dims().iter().rev().map(|&dim| dim as usize).collect();
         let stored = Stored {
             file: Arc::new(file),
             path,
             shard: tensor.shard(),
             name: tensor.name(),
-            dims: dims_stored,
+            dims: tensor.dims().iter().rev().map(|&dim| dim as usize).collect(),
             element,
             offset: tensor.extent().offset(),
         };

@@ -2,7 +2,7 @@
 
 use super::ConvertError;
 use flint_checkpoint::gguf::GgufFile;
-use flint_checkpoint::{Checkpoint, CheckpointError, Picked, Rows, tokenizer_json};
+use flint_checkpoint::{Checkpoint, Picked, Rows, tokenizer_json};
 use flint_engine::{GGUF_TOKENIZER, describe_checkpoint, describe_gguf_file};
 use flint_model::{Affine, Architecture, Family, LayerPart, ModelError, Role, gguf_source};
 use std::path::Path;
@@ -55,13 +55,15 @@ impl Origin {
         let source = source.ok_or_else(missing)?;
         let rows = source.rows.as_ref();
         let rows = rows.map(|rows| Rows { of: rows.of, ranges: rows.ranges.clone() });
-        let picked: Result<Picked<'_>, CheckpointError> = match self {
+        Ok(match self {
             Origin::Checkpoint { checkpoint, .. } => {
-                checkpoint.pick(&source.names, rows.as_ref(), dims)
+                checkpoint.pick(&source.names, rows.as_ref(), dims)?
             }
-            Origin::Gguf(file) => file.pick(&source.names, rows.as_ref(), dims),
-        };
-        Ok(picked?)
+            Origin::Gguf(file) => {
+                let name = source.names.first().ok_or_else(missing)?;
+                file.pick(name, rows.as_ref(), dims)?
+            }
+        })
     }
 
     /// The tensor of a layer's feed-forward, where the model has such a one.

@@ -28,9 +28,9 @@ pub(super) fn recode(
         }
         Ok(())
     };
-    let widened = match source.is_quantised() {
-        true => dequantised(source, from)?,
-        false => numbers(source, from).collect(),
+    let widened: Box<dyn Iterator<Item = f32>> = match source.is_quantised() {
+        true => Box::new(dequantised(source, from)?.into_iter()),
+        false => numbers(source, from),
     };
     for value in widened {
         if source.is_quantised() && !value.is_finite() {

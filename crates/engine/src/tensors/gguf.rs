@@ -2,10 +2,11 @@
 
 use super::{SourceKind, StoredTensor, Tensors};
 use crate::EngineError;
+use flint_checkpoint::Rows;
 use flint_checkpoint::gguf::{FromValue, GgufFile, Shard, Tensor};
 use flint_flash_io::FileId;
-use flint_geometry::{DType, Extent};
-use flint_model::{Architecture, Metadata, ModelError, Rows, gguf_source};
+use flint_geometry::DType;
+use flint_model::{Architecture, Metadata, ModelError, gguf_source};
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -24,13 +25,16 @@ impl Tensors {
             let missing = || ModelError::MissingTensor { tensor: spec.role.to_string() };
             let exists = |name: &str| file.find(name).is_some();
             let source = gguf_source(architecture, spec.role, &exists).ok_or_else(missing)?;
-            let tensor = file.tensor(source.names.first().ok_or_else(missing)?)?;
+            let name = source.names.first().ok_or_else(missing)?;
+            let rows = source.rows.map(|rows| Rows { of: rows.of, ranges: rows.ranges });
+            let picked = file.pick(name, rows.as_ref(), &spec.dims)?;
+            let (shard, runs) = picked.extents();
             let stored = StoredTensor {
-                name: tensor.name().to_owned(),
-                dtype: file.dtype(tensor)?,
+                name: picked.name().to_owned(),
+                dtype: picked.element(),
                 dims: spec.dims.iter().map(|&dim| dim as u64).collect(),
-                file: FileId(tensor.shard() as u32),
-                runs: runs(tensor, source.rows.as_ref(), &spec.dims)?,
+                file: FileId(shard as u32),
+                runs,
                 crc: None,
             };
             tensors.insert(spec.role, stored);
@@ -40,26 +44,6 @@ impl Tensors {
         tensors.check(architecture, true)?;
         Ok(tensors)
     }
-}
-
-/// The bytes of the rows that make a tensor of `dims`.
-fn runs(tensor: &Tensor, rows: Option<&Rows>, dims: &[usize]) -> Result<Vec<Extent>, EngineError> {
-    let mut whole = dims.to_vec();
-    if let (Some(rows), Some(first)) = (rows, whole.first_mut()) {
-        *first = rows.of;
-    }
-    let got = sizes(tensor);
-    if got != whole {
-        let (tensor, expected) = (tensor.name().to_owned(), whole);
-        return Err(ModelError::Misshapen { tensor, expected, got }.into());
-    }
-    let Some(rows) = rows else { return Ok(vec![tensor.extent()]) };
-    let each = tensor.extent().len() / rows.of.max(1) as u64;
-    let run = |range: &std::ops::Range<usize>| {
-        let offset = tensor.extent().offset() + range.start as u64 * each;
-        Extent::new(offset, range.len() as u64 * each)
-    };
-    Ok(rows.ranges.iter().filter_map(run).collect())
 }
 
 /// Sizes of a tensor, rows first.

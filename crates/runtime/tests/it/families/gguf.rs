@@ -5,7 +5,7 @@ use super::grid::{MORE, PROMPT, plain, run};
 use super::model_meets;
 use crate::model::options;
 use flint_convert::{ConvertOptions, convert};
-use flint_engine::{Mode, ModelFiles, RunOptions};
+use flint_engine::{DEFAULT_ARITHMETIC, Mode, ModelFiles, RunOptions};
 use flint_fixtures::{OracleReference, gguf};
 use flint_geometry::DType;
 use flint_kernels::Arithmetic;
@@ -71,6 +71,19 @@ fn a_bundle_of_quantised_weights_is_refused_with_the_option_to_give() {
     let error = convert(&made, &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("--dtype f16"), "{error}");
     assert!(!made.out.exists());
+}
+
+#[test]
+fn quantised_weights_are_multiplied_in_int16_unless_another_arithmetic_is_named() {
+    let bits = |name: &str, arithmetic| {
+        let ids = &OracleReference::read(&gguf(name)).unwrap().prompts[0].ids;
+        let ids = &ids.repeat(PROMPT + MORE)[..PROMPT + MORE];
+        plain(&file(name), ids, &RunOptions { arithmetic, ..options(2000.0) })
+    };
+    let named = |name, arithmetic| bits(name, Some(arithmetic));
+    assert!(bits("llama-q4_0", None) == named("llama-q4_0", DEFAULT_ARITHMETIC));
+    assert!(bits("llama-q4_0", None) != named("llama-q4_0", Arithmetic::F32));
+    assert!(bits("qwen2-f16", None) == named("qwen2-f16", Arithmetic::F32));
 }
 
 macro_rules! files {

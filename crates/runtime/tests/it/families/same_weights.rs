@@ -55,7 +55,7 @@ fn write(dir: &Path, name: &str, config: &Value) -> bool {
     let (mut tensors, mut exact) = (Vec::new(), true);
     for tensor in file.tensors() {
         let dims: Vec<usize> = tensor.dims().iter().rev().map(|&dim| dim as usize).collect();
-        let picked = file.pick(&[tensor.name().to_owned()], None, &dims).unwrap();
+        let picked = file.pick(tensor.name(), None, &dims).unwrap();
         let mut bytes = Vec::new();
         picked.read(0..picked.rows(), &mut bytes).unwrap();
         // Checkpoints of Gemma hold what is added to one.
