@@ -22,6 +22,20 @@ pub enum RotaryScaling {
         /// Context the model was first trained on, in tokens.
         original_context: usize,
     },
+    /// YaRN (Peng et al., 2023): slow angles divided by `factor`, fast ones kept, those between blended by their place
+    /// among the pairs.
+    Yarn {
+        /// The divisor of the slow angles.
+        factor: f64,
+        /// Angles turning more often than this in the original context are fast.
+        fast: f64,
+        /// Angles turning less often than this in the original context are slow.
+        slow: f64,
+        /// Context the model was first trained on, in tokens.
+        original_context: usize,
+        /// Whether the places where blending begins and ends are rounded outwards to whole pairs.
+        rounded: bool,
+    },
 }
 
 /// Which numbers of a head are turned against each other.
@@ -49,6 +63,8 @@ pub struct Rotary {
     pairs: RotaryPairs,
     /// Radians per position, one for each pair.
     frequencies: Vec<f64>,
+    /// What sines and cosines are multiplied by.
+    magnitude: f64,
 }
 
 impl Rotary {
@@ -64,15 +80,20 @@ impl Rotary {
         );
         let frequency = |pair: usize| {
             let plain = libm::pow(theta, -((2 * pair) as f64) / rotated_dims as f64);
-            scaling.stretch(plain)
+            scaling.stretch(plain, pair, rotated_dims, theta)
         };
         let frequencies = (0..rotated_dims / 2).map(frequency).collect();
-        Rotary { head_dim, pairs: RotaryPairs::Halves, frequencies }
+        Rotary { head_dim, pairs: RotaryPairs::Halves, frequencies, magnitude: 1.0 }
     }
 
     /// The same with other pairs.
     pub fn with_pairs(self, pairs: RotaryPairs) -> Rotary {
         Rotary { pairs, ..self }
+    }
+
+    /// The same with turned numbers multiplied by `magnitude`, as models for long contexts want it.
+    pub fn with_magnitude(self, magnitude: f64) -> Rotary {
+        Rotary { magnitude, ..self }
     }
 
     /// The same with each pair's angle divided by its factor; no factors leave the angles as they are.
@@ -115,7 +136,7 @@ impl Rotary {
             turns.extend(self.frequencies.iter().map(|&frequency| {
                 // In f64 and by libm: the system's functions differ between machines.
                 let (sin, cos) = libm::sincos(position as f64 * frequency);
-                (sin as f32, cos as f32)
+                ((sin * self.magnitude) as f32, (cos * self.magnitude) as f32)
             }));
             match self.pairs {
                 RotaryPairs::Halves => {
@@ -130,8 +151,8 @@ impl Rotary {
 }
 
 impl RotaryScaling {
-    /// The frequency to use for one of `frequency` radians per position.
-    fn stretch(self, frequency: f64) -> f64 {
+    /// The frequency to use for `pair` of `dims` rotated numbers, whose own is `frequency` radians per position.
+    fn stretch(self, frequency: f64, pair: usize, dims: usize, theta: f64) -> f64 {
         match self {
             RotaryScaling::None => frequency,
             RotaryScaling::Linear { factor } => frequency / factor,
@@ -139,6 +160,18 @@ impl RotaryScaling {
                 let turns = original_context as f64 * frequency / std::f64::consts::TAU;
                 let fast = ((turns - low) / (high - low)).clamp(0.0, 1.0);
                 fast * frequency + (1.0 - fast) * frequency / factor
+            }
+            RotaryScaling::Yarn { factor, fast, slow, original_context, rounded } => {
+                // The pair whose angle turns so often in the original context; a fraction lies between two pairs.
+                let place = |turns: f64| {
+                    let wavelength = original_context as f64 / (turns * std::f64::consts::TAU);
+                    dims as f64 * libm::log(wavelength) / (2.0 * libm::log(theta))
+                };
+                let (begin, end) = (place(fast), place(slow));
+                let (begin, end) = if rounded { (begin.floor(), end.ceil()) } else { (begin, end) };
+                let (begin, end) = (begin.max(0.0), end.min((dims - 1) as f64));
+                let slowed = ((pair as f64 - begin) / (end - begin).max(0.001)).clamp(0.0, 1.0);
+                (1.0 - slowed) * frequency + slowed * frequency / factor
             }
         }
     }

@@ -1,13 +1,14 @@
 //! A GGUF file of random weights: what llama.cpp needs to be measured on the shape of a model.
 
 mod container;
+mod file_type;
 mod layout;
 mod metadata;
 mod named;
 mod vocabulary;
 mod weights;
 
-pub use layout::Element;
+pub use file_type::FileType;
 
 use crate::Refused;
 use anyhow::Context;
@@ -21,7 +22,8 @@ use std::path::{Path, PathBuf};
 /// Which model to write, and where.
 #[derive(Debug, clap::Args)]
 pub struct GgufArgs {
-    /// llama-2-7b, falcon-7b or phi-2; or a bundle or checkpoint directory, whose shape is taken
+    /// llama-2-7b, llama-3.2-3b, smollm2-1.7b, smollm2-135m, falcon-7b or phi-2; or a bundle or checkpoint directory, whose
+    /// shape is taken
     #[arg(value_name = "SHAPE|DIR")]
     shape: String,
     /// The file
@@ -30,9 +32,9 @@ pub struct GgufArgs {
     /// Share of the layers to keep, at least one: for small disks
     #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = scale)]
     scale: f64,
-    /// Element type of the matrices
-    #[arg(long, value_enum, default_value_t = Element::F16)]
-    dtype: Element,
+    /// Data types of the matrices, as files are published
+    #[arg(long = "type", alias = "dtype", value_name = "TYPE", value_enum, default_value_t = FileType::F16)]
+    file_type: FileType,
     /// Start of the random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -70,8 +72,8 @@ pub enum GgufEvent<'a> {
 pub fn gguf(args: &GgufArgs, tell: &mut dyn FnMut(GgufEvent<'_>)) -> anyhow::Result<u64> {
     let (name, mut architecture) = shape(&args.shape)?;
     architecture.layers = ((architecture.layers as f64 * args.scale).round() as usize).max(1);
-    let tensors = layout::tensors(&architecture, args.dtype)?;
-    let head = head(&name, &architecture, &tensors, args.dtype)?;
+    let tensors = layout::tensors(&architecture, args.file_type)?;
+    let head = head(&name, &architecture, &tensors, args.file_type)?;
     let total = container::length(&head, &tensors);
     if args.out.exists() && !args.force {
         let path = args.out.display();
@@ -104,9 +106,9 @@ fn head(
     name: &str,
     architecture: &Architecture,
     tensors: &[Tensor],
-    element: Element,
+    file_type: FileType,
 ) -> anyhow::Result<Vec<u8>> {
-    let mut entries = metadata::entries(name, architecture, element)?;
+    let mut entries = metadata::entries(name, architecture, file_type)?;
     entries.extend(vocabulary::entries(architecture.vocabulary));
     Ok(container::head(&entries, tensors))
 }

@@ -167,6 +167,47 @@ pub struct RotaryPositions {
     /// What each pair's angle is divided by; nothing where they are as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub factors: Vec<f32>,
+    /// What turned numbers are multiplied by; 1 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub magnitude: Option<f64>,
+    /// Other factors for runs of long contexts (longrope).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long: Option<LongFactors>,
+}
+
+/// Factors of angles that count in runs whose context is longer than the model was first trained on.
+///
+/// Which of the two lists counts is decided once for a run, by its context: keys turned by one cannot be compared with
+/// queries turned by the other. (LongRoPE, Ding et al., 2024.)
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LongFactors {
+    /// Context the model was first trained on, in tokens.
+    pub original_context: usize,
+    /// What each pair's angle is divided by.
+    pub factors: Vec<f32>,
+}
+
+impl RotaryPositions {
+    /// Positions of `dims` numbers of a head, not stretched.
+    pub fn plain(dims: usize, theta: f64) -> RotaryPositions {
+        RotaryPositions {
+            dims,
+            theta,
+            scale: RotaryScaling::None,
+            pairs: RotaryPairs::Halves,
+            factors: Vec::new(),
+            magnitude: None,
+            long: None,
+        }
+    }
+
+    /// What each pair's angle is divided by in a run of `context` tokens.
+    pub fn factors_in(&self, context: usize) -> &[f32] {
+        match &self.long {
+            Some(long) if context > long.original_context => &long.factors,
+            _ => &self.factors,
+        }
+    }
 }
 
 /// The feed-forward block.

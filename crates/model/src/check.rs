@@ -79,6 +79,18 @@ fn rotary(a: &Architecture) -> Result<(), Wrong> {
         hold(key, value.is_finite() && value > 0.0, "finite and above zero", value)
     };
     positive("rotary.theta", rotary.theta)?;
+    if let Some(magnitude) = rotary.magnitude {
+        positive("rotary.magnitude", magnitude)?;
+    }
+    let lists = [
+        ("rotary.factors", Some(&rotary.factors)),
+        ("rotary.long", rotary.long.as_ref().map(|long| &long.factors)),
+    ];
+    for (key, list) in lists.into_iter().filter_map(|(key, list)| Some((key, list?))) {
+        let fits = list.is_empty() || list.len() == rotary.dims / 2;
+        hold(key, fits, "one factor for each pair", list.len())?;
+        list.iter().try_for_each(|&factor| positive(key, f64::from(factor)))?;
+    }
     match rotary.scale {
         RotaryScaling::None => Ok(()),
         RotaryScaling::Linear { factor } => positive("rotary.factor", factor),
@@ -87,6 +99,13 @@ fn rotary(a: &Architecture) -> Result<(), Wrong> {
             positive("rotary.low", low)?;
             positive("rotary.high", high)?;
             hold("rotary.high", high > low, "above rotary.low", high)?;
+            size("rotary.original_context", original_context, LARGEST as usize)
+        }
+        RotaryScaling::Yarn { factor, fast, slow, original_context, rounded: _ } => {
+            positive("rotary.factor", factor)?;
+            positive("rotary.fast", fast)?;
+            positive("rotary.slow", slow)?;
+            hold("rotary.fast", fast > slow, "above rotary.slow", fast)?;
             size("rotary.original_context", original_context, LARGEST as usize)
         }
     }

@@ -7,7 +7,7 @@
 
 mod activation;
 mod heads;
-mod rope;
+pub(crate) mod rope;
 
 pub(crate) use heads::Heads;
 pub(crate) use rope::RopeDefaults;

@@ -32,12 +32,19 @@ pub struct Pass<'a> {
 }
 
 impl Decoder {
-    /// A decoder for `architecture`, computing with `compute`.
+    /// A decoder for `architecture`, computing with `compute`, in its whole context.
     pub fn new(architecture: Architecture, compute: Compute) -> Decoder {
-        let attention = &architecture.attention;
+        let context = architecture.context;
+        let decoder = Decoder { architecture, compute, rotary: None, local_rotary: None };
+        decoder.in_context(context)
+    }
+
+    /// The same for a run whose sequences have at most `context` tokens: some models rotate by it.
+    pub fn in_context(self, context: usize) -> Decoder {
+        let attention = &self.architecture.attention;
         let [rotary, local_rotary] = [&attention.rotary, &attention.local_rotary]
-            .map(|positions| attention::rotary(attention.head_dim, positions.as_ref()));
-        Decoder { architecture, compute, rotary, local_rotary }
+            .map(|positions| attention::rotary(attention.head_dim, positions.as_ref(), context));
+        Decoder { rotary, local_rotary, ..self }
     }
 
     /// What is being decoded.

@@ -6,6 +6,7 @@
 
 mod families;
 mod names;
+mod rotary;
 
 pub use families::supported as supported_gguf;
 pub use names::gguf_source;

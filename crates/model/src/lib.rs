@@ -32,7 +32,7 @@ mod weights;
 
 pub use architecture::{
     Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, HeadNorm, LearnedPositions,
-    NormKind, NormPlace, Residual, RotaryPositions,
+    LongFactors, NormKind, NormPlace, Residual, RotaryPositions,
 };
 pub use batch::{Batch, Row, Span};
 pub use decoder::{Decoder, Pass};

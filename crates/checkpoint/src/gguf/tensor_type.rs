@@ -71,6 +71,12 @@ impl TensorType {
         TABLE.iter().find(|known| known.id == id).map(TensorType)
     }
 
+    /// The type that holds `dtype`.
+    pub fn of(dtype: DType) -> TensorType {
+        let found = TABLE.iter().find(|known| known.dtype == Some(dtype));
+        TensorType(found.unwrap_or_else(|| unreachable!("a test finds each of {dtype}")))
+    }
+
     /// Its number in the format.
     pub fn id(self) -> u32 {
         self.0.id
@@ -114,6 +120,7 @@ mod tests {
             let found: Vec<_> = TABLE.iter().filter(|known| known.dtype == Some(dtype)).collect();
             assert_eq!(found.len(), 1, "{dtype}");
             assert_eq!(found[0].name.to_ascii_lowercase(), dtype.name());
+            assert_eq!(TensorType::of(dtype).dtype(), Some(dtype));
         }
     }
 

@@ -51,6 +51,7 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
     tracing::debug!(bytes = loaded.done, "loaded");
     let kv = KvPages::of(&files.architecture, plan.context, &options).store();
     let decoder = Decoder::new(files.architecture.clone(), compute.clone());
+    let decoder = decoder.in_context(plan.context);
     Ok(Engine {
         decoder,
         weights,

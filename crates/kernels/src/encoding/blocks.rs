@@ -67,15 +67,23 @@ pub(crate) trait Round: Copy {
     /// Bytes of a round.
     const BYTES: usize;
 
+    /// Blocks of a round.
+    const BLOCKS: usize;
+
     /// The whole rounds of a row.
     fn whole(row: &[u8]) -> &[Self];
 
     /// The blocks behind the whole rounds of a row, followed by zeros.
     fn tail(row: &[u8]) -> Self;
+
+    /// Blocks of the tails of four rows as one round, where a block is a sub-block: block `4 part + j` of the tail of row q
+    /// where lane 4 q + j takes it from; zeros past the end.
+    fn tails(rows: [&[u8]; 4], part: usize) -> Self;
 }
 
 impl<const BYTES: usize, const COUNT: usize> Round for [[u8; BYTES]; COUNT] {
     const BYTES: usize = BYTES * COUNT;
+    const BLOCKS: usize = COUNT;
 
     #[inline(always)]
     fn whole(row: &[u8]) -> &[Self] {
@@ -88,6 +96,18 @@ impl<const BYTES: usize, const COUNT: usize> Round for [[u8; BYTES]; COUNT] {
         let rest = row.as_chunks::<BYTES>().0.as_chunks::<COUNT>().1;
         tail[..rest.len()].copy_from_slice(rest);
         tail
+    }
+
+    #[inline(always)]
+    fn tails(rows: [&[u8]; 4], part: usize) -> Self {
+        let mut round = [[0; BYTES]; COUNT];
+        for (q, row) in rows.into_iter().enumerate() {
+            let rest = row.as_chunks::<BYTES>().0.as_chunks::<COUNT>().1;
+            for (j, block) in rest.iter().skip(4 * part).take(4).enumerate() {
+                round[sub_block(32, 4 * q + j)] = *block;
+            }
+        }
+        round
     }
 }
 

@@ -81,6 +81,35 @@ impl<A: Width> Inputs<A> {
     }
 }
 
+/// Four sub-blocks of the last round of a vector, each in every quarter: what meets the tails of four rows at once.
+#[derive(Clone, Copy)]
+pub(crate) struct Spread<A: Width> {
+    /// Of each sub-block two pieces.
+    pub(crate) pieces: [A::Piece; 8],
+    /// Sums of the codes, those of sub-block j in lanes 4 q + j.
+    pub(crate) sums: Integers,
+}
+
+impl<A: Width> Spread<A> {
+    /// Sub-blocks 4 part to 4 part + 3, of 32 numbers, of the last round of `x`.
+    pub(crate) fn new(x: &Vector<'_, A>, part: usize) -> Spread<A> {
+        let last = x.sums.len() - 1;
+        let pieces = &x.pieces[8 * last..];
+        let mut spread = Spread { pieces: [A::ZERO; 8], sums: Integers([0; LANES]) };
+        for j in 0..4 {
+            let lane = lane_of(32, 4 * part + j);
+            for register in 0..2 {
+                let piece = &pieces[lane % 4 * 2 + register];
+                spread.pieces[2 * j + register] = A::spread(piece, lane / 4);
+            }
+            for q in 0..4 {
+                spread.sums.0[4 * q + j] = x.sums[last].0[lane];
+            }
+        }
+        spread
+    }
+}
+
 /// Quantises one vector.
 struct Quantise<'a, A: Width> {
     x: &'a [f32],

@@ -46,6 +46,7 @@ pub(crate) fn dot_all<P: Products, Q: Blocks, A: Width>(
     let registers = Q::SUB / LANES;
     let (count, depth) = (weights.row_count(), ROUNDS / registers);
     let rounds = inputs.rounds();
+    let last = weights.cols() / Q::SUB % LANES;
     let blank = Unpacked {
         codes: [Codes([0; 64]); DEPTH],
         scales: [Line::ZERO; ROUNDS],
@@ -69,7 +70,9 @@ pub(crate) fn dot_all<P: Products, Q: Blocks, A: Width>(
                 });
             }
             let shift = Q::BIAS.trailing_zeros();
-            let rows = Rows { products, panel: &panel, depth, shift };
+            // Of a last round that is at most half full the second half is zeros.
+            let half = (from + depth == rounds && (1..=8).contains(&last)).then(|| depth - 1);
+            let rows = Rows { products, panel: &panel, depth, half, shift };
             let sums = &mut sums;
             match (Q::SUB, Q::WIDE, Q::MINIMA) {
                 (16, _, false) => rows.tiles::<A, 1, false, false>(inputs, from, sums),
@@ -137,6 +140,8 @@ struct Rows<'a, P> {
     products: P,
     panel: &'a [Unpacked; PANEL],
     depth: usize,
+    /// The round whose second half is zeros.
+    half: Option<usize>,
     shift: u32,
 }
 
@@ -211,7 +216,11 @@ impl<
                 }
             }
             for index in 0..rows.depth {
-                let groups = dots::<P, A, T, REGISTERS, WIDE>(products, panel, &vectors, index);
+                let vectors = &vectors;
+                let groups = match rows.half == Some(index) && REGISTERS == 2 {
+                    true => dots::<P, A, T, REGISTERS, 2, WIDE>(products, panel, vectors, index),
+                    false => dots::<P, A, T, REGISTERS, 4, WIDE>(products, panel, vectors, index),
+                };
                 for t in 0..T {
                     let scales = lanes.load(&vectors[t].scales[index].0);
                     let codes = products.load(&vectors[t].sums[index].0);
@@ -240,9 +249,16 @@ impl<
     }
 }
 
-/// The sums of products of one round, not yet gathered: of each group those of each pair.
+/// The sums of products of the first groups of one round, not yet gathered: of each group those of each pair.
 #[inline(always)]
-fn dots<P: Products, A: Width, const T: usize, const REGISTERS: usize, const WIDE: bool>(
+fn dots<
+    P: Products,
+    A: Width,
+    const T: usize,
+    const REGISTERS: usize,
+    const GROUPS: usize,
+    const WIDE: bool,
+>(
     products: P,
     panel: &[Unpacked; ROWS],
     vectors: &[Vector<'_, A>; T],
@@ -259,7 +275,7 @@ fn dots<P: Products, A: Width, const T: usize, const REGISTERS: usize, const WID
         *pieces = &vector.pieces[first..][..4 * REGISTERS];
     }
     let mut groups = [[[products.zero(); ROWS]; T]; 4];
-    for (group, sums) in groups.iter_mut().enumerate() {
+    for (group, sums) in groups.iter_mut().enumerate().take(GROUPS) {
         for register in 0..REGISTERS {
             let place = group * REGISTERS + register;
             let mut codes = [lanes.bytes(&[0; 64]); ROWS];

@@ -16,6 +16,9 @@ pub(crate) trait Width: Copy + Send + Sync + 'static {
     /// Puts sixteen codes where quarter `quarter` of the weights' bytes meets them.
     fn put<P: Products>(products: P, piece: &mut Self::Piece, quarter: usize, codes: P::I);
 
+    /// A piece with quarter `quarter` of `piece` in each of its own.
+    fn spread(piece: &Self::Piece, quarter: usize) -> Self::Piece;
+
     /// Adds the products of a piece with sixty-four unsigned codes of weights, four to a sum.
     fn dot<P: Products>(
         products: P,
@@ -57,6 +60,13 @@ impl Width for Eight {
         products.store8(codes, &mut piece.0.as_chunks_mut().0[quarter]);
     }
 
+    fn spread(piece: &Bytewise, quarter: usize) -> Bytewise {
+        let mut spread = Self::ZERO;
+        let from: &[i8; 16] = &piece.0.as_chunks().0[quarter];
+        spread.0.as_chunks_mut().0.iter_mut().for_each(|to| *to = *from);
+        spread
+    }
+
     #[inline(always)]
     fn dot<P: Products>(
         products: P,
@@ -81,6 +91,15 @@ impl Width for Sixteen {
         let [even, odd] = &mut piece.0;
         let even = &mut even.as_chunks_mut().0[quarter];
         products.store16(codes, even, &mut odd.as_chunks_mut().0[quarter]);
+    }
+
+    fn spread(piece: &EvenAndOdd, quarter: usize) -> EvenAndOdd {
+        let mut spread = Self::ZERO;
+        for (to, from) in spread.0.iter_mut().zip(&piece.0) {
+            let from: &[i16; 8] = &from.as_chunks().0[quarter];
+            to.as_chunks_mut().0.iter_mut().for_each(|to| *to = *from);
+        }
+        spread
     }
 
     #[inline(always)]

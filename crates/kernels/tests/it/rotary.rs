@@ -64,6 +64,41 @@ fn llama3_scaling_slows_the_slow_angles() {
     });
 }
 
+/// In the words of the original: a ramp over pairs mixes what is interpolated with what is extrapolated.
+#[test]
+fn yarn_blends_by_the_place_of_the_pair() {
+    let (factor, fast, slow, context) = (32.0, 32.0, 1.0, 4096.0);
+    for rounded in [true, false] {
+        let scaling = RotaryScaling::Yarn { factor, fast, slow, original_context: 4096, rounded };
+        let dims = 80.0;
+        let place = |turns: f64| {
+            let wavelength = context / (turns * std::f64::consts::TAU);
+            dims * wavelength.ln() / (2.0 * 10_000f64.ln())
+        };
+        let (low, high) = match rounded {
+            true => (place(fast).floor(), place(slow).ceil()),
+            false => (place(fast), place(slow)),
+        };
+        assert!(low > 0.0 && high < 39.0, "the ramp lies within the pairs");
+        check(80, scaling, |pair| {
+            let ramp = ((pair as f64 - low) / (high - low)).clamp(0.0, 1.0);
+            plain(80)(pair) / factor * ramp + plain(80)(pair) * (1.0 - ramp)
+        });
+    }
+}
+
+#[test]
+fn a_magnitude_scales_what_is_turned() {
+    let plain = Rotary::new(64, 32, 10_000.0, RotaryScaling::None);
+    let x = numbers(64, 3);
+    let (mut turned, mut longer) = (x.clone(), x.clone());
+    plain.rotate(&mut turned, 1, [77].into_iter());
+    plain.with_magnitude(2.0).rotate(&mut longer, 1, [77].into_iter());
+    let doubled: Vec<f32> = turned[..32].iter().map(|number| number * 2.0).collect();
+    assert_eq!(bits(&longer[..32]), bits(&doubled));
+    assert_eq!(bits(&longer[32..]), bits(&x[32..]), "what is not turned stays as it is");
+}
+
 #[test]
 fn rows_turn_by_their_own_positions() {
     let rotary = Rotary::new(64, 64, 500_000.0, RotaryScaling::None);

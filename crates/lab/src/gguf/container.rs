@@ -2,6 +2,7 @@
 //! All little-endian. The format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
 use super::layout::Tensor;
+use flint_checkpoint::gguf::TensorType;
 
 /// Tensors begin at multiples of this; what a reader takes when a file names no other.
 pub(super) const ALIGNMENT: u64 = 32;
@@ -46,7 +47,7 @@ pub(super) fn head(entries: &[(String, Value)], tensors: &[Tensor]) -> Vec<u8> {
         head.extend((dims.len() as u32).to_le_bytes());
         // The innermost dimension comes first.
         dims.iter().rev().for_each(|&dim| head.extend((dim as u64).to_le_bytes()));
-        head.extend(tensor.element.number().to_le_bytes());
+        head.extend(TensorType::of(tensor.dtype).id().to_le_bytes());
         head.extend(offset.to_le_bytes());
         offset += tensor.bytes() + padding(tensor.bytes());
     }

@@ -1,34 +1,9 @@
 //! Which tensors llama.cpp looks for in a model of an architecture, by its names and in file order.
 
+use super::file_type::FileType;
 use crate::Refused;
+use flint_geometry::DType;
 use flint_model::{Architecture, Residual};
-
-/// Element type of a tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Element {
-    /// 32-bit floats: norms and biases.
-    #[value(skip)]
-    F32,
-    /// 16-bit floats.
-    F16,
-    /// The upper halves of 32-bit floats.
-    Bf16,
-}
-
-impl Element {
-    /// As the table of tensors names it.
-    pub(super) fn number(self) -> u32 {
-        match self {
-            Element::F32 => 0,
-            Element::F16 => 1,
-            Element::Bf16 => 30,
-        }
-    }
-
-    fn bytes(self) -> u64 {
-        if self == Element::F32 { 4 } else { 2 }
-    }
-}
 
 /// One tensor.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +12,7 @@ pub(super) struct Tensor {
     /// Absent for a vector.
     pub(super) rows: Option<usize>,
     pub(super) columns: usize,
-    pub(super) element: Element,
+    pub(super) dtype: DType,
 }
 
 impl Tensor {
@@ -47,7 +22,8 @@ impl Tensor {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.dims().iter().map(|&dim| dim as u64).product::<u64>() * self.element.bytes()
+        let numbers = self.rows.unwrap_or(1) as u64 * self.columns as u64;
+        numbers / self.dtype.block_len() as u64 * self.dtype.block_bytes() as u64
     }
 }
 
@@ -81,13 +57,14 @@ impl Kind {
     }
 }
 
-/// The tensors of a model, matrices of type `element`.
+/// The tensors of a model in a file of this type.
 pub(super) fn tensors(
     architecture: &Architecture,
-    element: Element,
+    file_type: FileType,
 ) -> Result<Vec<Tensor>, Refused> {
     let kind = Kind::of(architecture)?;
-    let mut list = List { tensors: Vec::new(), element };
+    let (layers, tied) = (architecture.layers, architecture.head.tied);
+    let mut list = List { tensors: Vec::new(), file_type, layers, tied };
     let (hidden, vocabulary) = (architecture.hidden, architecture.vocabulary);
     list.matrix("token_embd.weight", vocabulary, hidden);
     for layer in 0..architecture.layers {
@@ -101,7 +78,7 @@ pub(super) fn tensors(
     if kind != Kind::Llama {
         list.vector("output_norm.bias", hidden);
     }
-    if !architecture.head.tied {
+    if !tied {
         list.matrix("output.weight", vocabulary, hidden);
     }
     if kind == Kind::Phi {
@@ -160,18 +137,21 @@ fn phi_layer(list: &mut List, architecture: &Architecture, layer: usize) {
 
 struct List {
     tensors: Vec<Tensor>,
-    element: Element,
+    file_type: FileType,
+    layers: usize,
+    tied: bool,
 }
 
 impl List {
     fn matrix(&mut self, name: &str, rows: usize, columns: usize) {
-        let (name, element) = (name.to_owned(), self.element);
-        self.tensors.push(Tensor { name, rows: Some(rows), columns, element });
+        let dtype = self.file_type.of_matrix(name, columns, self.layers, self.tied);
+        let name = name.to_owned();
+        self.tensors.push(Tensor { name, rows: Some(rows), columns, dtype });
     }
 
     /// llama.cpp adds and multiplies vectors in 32 bits only.
     fn vector(&mut self, name: &str, columns: usize) {
-        let (name, element) = (name.to_owned(), Element::F32);
-        self.tensors.push(Tensor { name, rows: None, columns, element });
+        let (name, dtype) = (name.to_owned(), DType::F32);
+        self.tensors.push(Tensor { name, rows: None, columns, dtype });
     }
 }

@@ -1,7 +1,8 @@
 //! What the file says about the model: sizes and constants, under the keys that llama.cpp reads.
 
 use super::container::Value;
-use super::layout::{Element, Kind};
+use super::file_type::FileType;
+use super::layout::Kind;
 use crate::Refused;
 use flint_model::{Architecture, NormKind};
 
@@ -9,7 +10,7 @@ use flint_model::{Architecture, NormKind};
 pub(super) fn entries(
     name: &str,
     architecture: &Architecture,
-    element: Element,
+    file_type: FileType,
 ) -> Result<Vec<(String, Value)>, Refused> {
     let kind = Kind::of(architecture)?.name();
     let attention = &architecture.attention;
@@ -33,7 +34,7 @@ pub(super) fn entries(
     let mut entries = vec![
         ("general.architecture".to_owned(), Value::Text(kind.to_owned())),
         ("general.name".to_owned(), Value::Text(format!("{name} of random weights"))),
-        ("general.file_type".to_owned(), Value::U32(file_type(element))),
+        ("general.file_type".to_owned(), Value::U32(file_type.number())),
     ];
     for (key, size) in sizes {
         let size =
@@ -44,13 +45,4 @@ pub(super) fn entries(
     let theta = rotary.map_or(10000.0, |rotary| rotary.theta);
     entries.push((format!("{kind}.rope.freq_base"), Value::F32(theta as f32)));
     Ok(entries)
-}
-
-/// What most tensors are.
-fn file_type(element: Element) -> u32 {
-    match element {
-        Element::F32 => 0,
-        Element::F16 => 1,
-        Element::Bf16 => 32,
-    }
 }

@@ -14,7 +14,8 @@ pub(super) fn architecture(name: &str) -> anyhow::Result<Architecture> {
     }
     let Some(config) = config(name) else {
         return Err(Refused(format!(
-            "{name} is neither a bundle nor a known shape: llama-2-7b, falcon-7b, phi-2"
+            "{name} is neither a bundle nor a known shape: llama-2-7b, llama-3.2-3b, smollm2-1.7b, smollm2-135m, \
+             falcon-7b, phi-2"
         ))
         .into());
     };
@@ -29,6 +30,14 @@ fn config(name: &str) -> Option<Value> {
             "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "vocab_size": 32000,
             "tie_word_embeddings": false, "bos_token_id": 1, "eos_token_id": 2,
         })),
+        "llama-3.2-3b" => Some(json!({
+            "model_type": "llama", "hidden_act": "silu", "hidden_size": 3072, "intermediate_size": 8192,
+            "num_hidden_layers": 28, "num_attention_heads": 24, "num_key_value_heads": 8, "head_dim": 128,
+            "max_position_embeddings": 131072, "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "vocab_size": 128256,
+            "tie_word_embeddings": true, "bos_token_id": 1, "eos_token_id": 2,
+        })),
+        "smollm2-1.7b" => Some(smollm2(2048, 8192, 24, 32, 32)),
+        "smollm2-135m" => Some(smollm2(576, 1536, 30, 9, 3)),
         "falcon-7b" => Some(json!({
             "model_type": "falcon", "hidden_size": 4544, "num_hidden_layers": 32, "num_attention_heads": 71,
             "multi_query": true, "parallel_attn": true, "new_decoder_architecture": false, "alibi": false,
@@ -44,4 +53,13 @@ fn config(name: &str) -> Option<Value> {
         })),
         _ => None,
     }
+}
+
+fn smollm2(hidden: u32, neurons: u32, layers: u32, heads: u32, kv_heads: u32) -> Value {
+    json!({
+        "model_type": "llama", "hidden_act": "silu", "hidden_size": hidden, "intermediate_size": neurons,
+        "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": kv_heads,
+        "max_position_embeddings": 8192, "rms_norm_eps": 1e-5, "rope_theta": 100000.0, "vocab_size": 49152,
+        "tie_word_embeddings": true, "bos_token_id": 1, "eos_token_id": 2,
+    })
 }

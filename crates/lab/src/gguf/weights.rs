@@ -1,12 +1,17 @@
 //! Random weights, block by block: a seed gives the same file everywhere.
 
-use super::layout::{Element, Tensor};
+use super::layout::Tensor;
+use flint_geometry::DType;
+use half::f16;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::io::{self, Write};
 
-/// Bytes made at once; divides by what is masked at once.
-const BLOCK: usize = 1 << 20;
+/// Bytes made at once, about: whole blocks of the data type.
+const PIECE: usize = 1 << 20;
+
+/// Root mean square of a whole number from -128 to 127, all equally likely.
+const RMS_OF_A_BYTE: f64 = 73.9;
 
 /// Writes the data of a tensor: matrices random, the weights of norms one, biases zero. Each tensor has a
 /// stream of random numbers of its own.
@@ -26,32 +31,57 @@ pub(super) fn write(
     }
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(number);
-    let (keep, set) = masks(tensor.element, tensor.columns);
-    let mut block = vec![0; BLOCK];
+    // Whole blocks, and whole words of eight bytes.
+    let block = tensor.dtype.block_bytes() * 8;
+    let mut piece = vec![0; PIECE / block * block];
     let mut left = tensor.bytes();
     while left > 0 {
-        random.fill_bytes(&mut block);
-        let (words, _) = block.as_chunks_mut::<8>();
-        for word in words {
-            *word = (u64::from_le_bytes(*word) & keep | set).to_le_bytes();
-        }
-        let now = left.min(BLOCK as u64);
-        out.write_all(&block[..now as usize])?;
+        random.fill_bytes(&mut piece);
+        scale(&mut piece, tensor.dtype, tensor.columns);
+        let now = left.min(piece.len() as u64);
+        out.write_all(&piece[..now as usize])?;
         left -= now;
         written(now);
     }
     Ok(())
 }
 
-/// Random sign and mantissa under a fixed exponent: numbers of mean zero and of nearly the size at which a
-/// row of `columns` neither grows nor shrinks what it multiplies. Which bits stay random, and which are set.
-fn masks(element: Element, columns: usize) -> (u64, u64) {
-    // Between 2^-e and 2^-(e+1) the root mean square is 0.76 x 2^-e.
+/// Makes random bytes weights of mean zero and of nearly the size at which a row of `columns` neither grows nor shrinks
+/// what it multiplies. Codes stay random; scales are set.
+fn scale(bytes: &mut [u8], dtype: DType, columns: usize) {
+    let ideal = 1.0 / (columns as f64).sqrt();
+    match dtype {
+        DType::F16 | DType::Bf16 => mask(bytes, dtype, columns),
+        DType::Q8_0 => set(bytes, 34, &[(0, ideal / RMS_OF_A_BYTE)]),
+        // Codes of 5 bits around 16.
+        DType::Q5_0 => set(bytes, 22, &[(0, ideal / 9.25)]),
+        // A code from 0 to 15 times a scale from 0 to 63, less a minimum from 0 to 63: the two means cancel out, and the
+        // root mean square is 367 times the first factor.
+        DType::Q4K => set(bytes, 144, &[(0, ideal / 367.0), (2, 7.5 * ideal / 367.0)]),
+        // Codes of 6 bits around 32, times a scale of 8 bits.
+        DType::Q6K => set(bytes, 210, &[(208, ideal / (18.5 * RMS_OF_A_BYTE))]),
+        other => unreachable!("no file type holds {other}"),
+    }
+}
+
+/// Sets the f16 numbers at these offsets of each block.
+fn set(bytes: &mut [u8], block: usize, numbers: &[(usize, f64)]) {
+    for block in bytes.chunks_exact_mut(block) {
+        for &(at, number) in numbers {
+            block[at..at + 2].copy_from_slice(&f16::from_f64(number).to_le_bytes());
+        }
+    }
+}
+
+/// Random sign and mantissa under a fixed exponent. Between 2^-e and 2^-(e+1) the root mean square is 0.76 x 2^-e.
+fn mask(bytes: &mut [u8], dtype: DType, columns: usize) {
     let exponent = (columns as f64).sqrt().log2().round() as u64;
-    match element {
-        Element::F16 => (each(0x83ff), each((15_u64.saturating_sub(1 + exponent)).max(1) << 10)),
-        Element::Bf16 => (each(0x807f), each((127_u64.saturating_sub(1 + exponent)).max(1) << 7)),
-        Element::F32 => (each(0), each(0)),
+    let (keep, set) = match dtype {
+        DType::F16 => (each(0x83ff), each((15_u64.saturating_sub(1 + exponent)).max(1) << 10)),
+        _ => (each(0x807f), each((127_u64.saturating_sub(1 + exponent)).max(1) << 7)),
+    };
+    for word in bytes.as_chunks_mut::<8>().0 {
+        *word = (u64::from_le_bytes(*word) & keep | set).to_le_bytes();
     }
 }
 
@@ -63,43 +93,44 @@ fn each(bits: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use half::{bf16, f16};
+    use flint_kernels::{Compute, Isa, MatrixView, embed};
 
-    fn numbers(element: Element) -> Vec<f32> {
-        let tensor = Tensor { name: "m.weight".into(), rows: Some(513), columns: 1024, element };
+    const COLUMNS: usize = 1024;
+
+    fn numbers(dtype: DType) -> Vec<f32> {
+        let tensor = Tensor { name: "m.weight".into(), rows: Some(513), columns: COLUMNS, dtype };
         let mut out = Vec::new();
         let mut told = 0;
         write(&mut out, &tensor, 7, 3, &mut |bytes| told += bytes).unwrap();
         assert_eq!((out.len() as u64, told), (tensor.bytes(), tensor.bytes()));
-        let (pairs, _) = out.as_chunks::<2>();
-        let number = |pair: &[u8; 2]| match element {
-            Element::F16 => f16::from_le_bytes(*pair).to_f32(),
-            _ => bf16::from_le_bytes(*pair).to_f32(),
-        };
-        pairs.iter().map(number).collect()
+        let compute = Compute::new(Isa::Scalar, 1).unwrap();
+        let matrix = MatrixView::new(dtype, 513, COLUMNS, &out).unwrap();
+        let mut numbers = vec![0.0; 513 * COLUMNS];
+        embed(&compute, matrix, &Vec::from_iter(0..513), &mut numbers);
+        numbers
     }
 
     #[test]
     fn weights_keep_the_size_of_what_they_multiply() {
-        for element in [Element::F16, Element::Bf16] {
-            let numbers = numbers(element);
+        for dtype in [DType::F16, DType::Bf16, DType::Q8_0, DType::Q5_0, DType::Q4K, DType::Q6K] {
+            let numbers = numbers(dtype);
             let count = numbers.len() as f32;
             let mean = numbers.iter().sum::<f32>() / count;
             let size = (numbers.iter().map(|x| x * x).sum::<f32>() / count).sqrt();
-            assert!(mean.abs() < 1e-3, "{mean}");
-            let ideal = 1.0 / 1024f32.sqrt();
-            assert!(size > ideal / 2.0 && size < ideal * 2.0, "{size}");
-            // Of bf16 there are few different numbers, so neighbours are equal now and then.
+            assert!(mean.abs() < 2e-3, "{dtype}: {mean}");
+            let ideal = 1.0 / (COLUMNS as f32).sqrt();
+            assert!(size > ideal / 2.0 && size < ideal * 2.0, "{dtype}: {size}");
+            // Some types have few different numbers, so neighbours are equal now and then.
             let equal = numbers.windows(2).filter(|pair| pair[0] == pair[1]).count();
-            assert!(equal * 50 < numbers.len(), "{equal} of {}", numbers.len());
+            assert!(equal * 8 < numbers.len(), "{dtype}: {equal} of {}", numbers.len());
         }
     }
 
     #[test]
     fn norms_are_one_and_biases_zero() {
         for (name, value) in [("n.weight", 1.0f32), ("n.bias", 0.0)] {
-            let element = Element::F32;
-            let tensor = Tensor { name: name.into(), rows: None, columns: 3, element };
+            let dtype = DType::F32;
+            let tensor = Tensor { name: name.into(), rows: None, columns: 3, dtype };
             let mut out = Vec::new();
             write(&mut out, &tensor, 0, 0, &mut |_| {}).unwrap();
             assert_eq!(out, value.to_le_bytes().repeat(3));

@@ -4,6 +4,8 @@ use candle_core::Device;
 use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::{Content, Value};
 use clap::Parser;
+use flint_engine::ModelFiles;
+use flint_geometry::DType;
 use flint_lab::Refused;
 use flint_lab::gguf::{GgufArgs, GgufEvent, gguf};
 use std::fs::{self, File};
@@ -141,4 +143,26 @@ fn a_family_that_llama_cpp_lacks_is_refused() {
     let refused = write(&flint_fixtures::tiny_opt_bundle(), &path, &[]).unwrap_err();
     assert!(refused.is::<Refused>() && refused.to_string().contains("family opt"), "{refused}");
     assert!(!path.exists());
+}
+
+#[test]
+fn quantised_files_open_with_the_types_of_their_matrices() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = fs::read(flint_fixtures::oracle("llama-2").join("config.json")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+    // Rows of whole blocks of 256, but for those of the down projection.
+    config["hidden_size"] = 256.into();
+    config["intermediate_size"] = 352.into();
+    fs::write(directory.path().join("config.json"), config.to_string()).unwrap();
+    for (name, expected) in [
+        ("q8_0", &[DType::Q8_0, DType::F32][..]),
+        ("q4_k_m", &[DType::Q4K, DType::Q5_0, DType::Q6K, DType::Q8_0, DType::F32]),
+    ] {
+        let path = directory.path().join(format!("{name}.gguf"));
+        write(directory.path(), &path, &["--type", name]).unwrap();
+        let files = ModelFiles::open(&path).unwrap();
+        let mut found: Vec<DType> = files.bytes_by_dtype().iter().map(|found| found.0).collect();
+        found.sort_by_key(|dtype| expected.iter().position(|one| one == dtype));
+        assert_eq!(found, expected, "{name}");
+    }
 }

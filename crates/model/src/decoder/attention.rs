@@ -82,9 +82,14 @@ fn project(
     pass.weights.linear(Role::Layer(layer, part(Affine::Weight)), bias, input)
 }
 
-/// The rotation of heads of `head_dim` numbers that `positions` ask for.
-pub(super) fn rotary(head_dim: usize, positions: Option<&RotaryPositions>) -> Option<Rotary> {
+/// The rotation of heads of `head_dim` numbers that `positions` ask for in a run of `context` tokens.
+pub(super) fn rotary(
+    head_dim: usize,
+    positions: Option<&RotaryPositions>,
+    context: usize,
+) -> Option<Rotary> {
     let positions = positions?;
     let rotary = Rotary::new(head_dim, positions.dims, positions.theta, positions.scale);
-    Some(rotary.with_pairs(positions.pairs).with_factors(&positions.factors))
+    let rotary = rotary.with_pairs(positions.pairs).with_factors(positions.factors_in(context));
+    Some(rotary.with_magnitude(positions.magnitude.unwrap_or(1.0)))
 }

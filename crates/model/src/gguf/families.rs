@@ -1,6 +1,6 @@
 //! The architectures of GGUF files that this version runs.
 
-use super::Metadata;
+use super::{Metadata, rotary};
 use crate::architecture::{
     Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, HeadNorm, NormKind,
     NormPlace, Residual, RotaryPositions,
@@ -196,28 +196,9 @@ impl Family {
         head_dim: usize,
     ) -> Result<RotaryPositions, ModelError> {
         let dims = metadata.number("rope.dimension_count")?.unwrap_or(head_dim as u64) as usize;
-        let kind = metadata.text("rope.scaling.type")?;
-        let factor = metadata.real("rope.scaling.factor")?;
-        let factor = factor.or(metadata.real("rope.scale_linear")?).unwrap_or(1.0);
-        let scale = match kind.as_deref() {
-            None | Some("none") if factor == 1.0 => RotaryScaling::None,
-            None | Some("linear") => RotaryScaling::Linear { factor },
-            Some(_) => return Err(wrong("rope.scaling.type", "none or linear")),
-        };
-        if metadata.dims("rope_factors_long.weight").is_some() {
-            return Err(wrong("rope_factors_long.weight", "no such tensor (longrope)"));
-        }
-        let factors = metadata.vector("rope_freqs.weight")?.unwrap_or_default();
-        if !factors.is_empty() && factors.len() != dims / 2 {
-            return Err(wrong("rope_freqs.weight", "one factor for each pair"));
-        }
-        Ok(RotaryPositions {
-            dims,
-            theta: metadata.real("rope.freq_base")?.unwrap_or(10_000.0),
-            scale,
-            pairs: self.pairs,
-            factors,
-        })
+        let theta = metadata.real("rope.freq_base")?.unwrap_or(10_000.0);
+        let plain = RotaryPositions { pairs: self.pairs, ..RotaryPositions::plain(dims, theta) };
+        rotary::stretched(metadata, plain)
     }
 }
 
@@ -268,7 +249,7 @@ impl Family {
         }
         let theta = metadata.real("rope.freq_base_swa")?.unwrap_or(10_000.0);
         let global = self.rotary(metadata, head_dim)?;
-        Ok(Some(RotaryPositions { theta, scale: RotaryScaling::None, ..global }))
+        Ok(Some(RotaryPositions { theta, scale: RotaryScaling::None, magnitude: None, ..global }))
     }
 
     /// The 27 B models scale by the width of a head in the hidden state, which is not that of their heads.
@@ -283,12 +264,12 @@ impl Family {
     }
 }
 
-fn required(metadata: &dyn Metadata, key: &str) -> Result<usize, ModelError> {
+pub(super) fn required(metadata: &dyn Metadata, key: &str) -> Result<usize, ModelError> {
     let value = metadata.number(key)?.ok_or_else(|| absent(key))?;
     usize::try_from(value).map_err(|_| wrong(key, "a size"))
 }
 
-fn absent(key: &str) -> ModelError {
+pub(super) fn absent(key: &str) -> ModelError {
     ModelError::BadValue {
         file: FILE,
         key: key.to_owned(),
@@ -297,7 +278,7 @@ fn absent(key: &str) -> ModelError {
     }
 }
 
-fn wrong(key: &str, expected: &str) -> ModelError {
+pub(super) fn wrong(key: &str, expected: &str) -> ModelError {
     ModelError::BadValue {
         file: FILE,
         key: key.to_owned(),

@@ -154,6 +154,46 @@ fn both_layouts_of_rotary_settings_mean_the_same() {
 }
 
 #[test]
+fn yarn_is_read_with_its_magnitude() {
+    let rotary = |more| read("qwen2", json!({ "rope_scaling": more })).attention.rotary.unwrap();
+    // As the card of Qwen 2.5 tells its users to write it.
+    let read =
+        rotary(json!({ "type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768 }));
+    let expected = RotaryScaling::Yarn {
+        factor: 4.0,
+        fast: 32.0,
+        slow: 1.0,
+        original_context: 32768,
+        rounded: true,
+    };
+    assert_eq!(read.scale, expected);
+    assert!((read.magnitude.unwrap() - (0.1 * 4f64.ln() + 1.0)).abs() < 1e-12);
+    let given = json!({ "rope_type": "yarn", "factor": 4.0, "attention_factor": 1.5, "truncate": false,
+        "original_max_position_embeddings": 32768, "beta_fast": 16, "beta_slow": 2 });
+    let read = rotary(given);
+    assert_eq!(read.magnitude, Some(1.5));
+    let RotaryScaling::Yarn { fast, slow, rounded, .. } = read.scale else { panic!() };
+    assert_eq!((fast, slow, rounded), (16.0, 2.0, false));
+    // DeepSeek's two weights cancel where they are equal.
+    let equal = json!({ "type": "yarn", "factor": 40, "mscale": 0.7, "mscale_all_dim": 0.7,
+        "original_max_position_embeddings": 4096 });
+    assert!((rotary(equal).magnitude.unwrap() - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn longrope_has_factors_for_short_contexts_and_for_long_ones() {
+    let (short, long) = (vec![1.5; 8], vec![2.5; 8]);
+    let section = json!({ "type": "longrope", "short_factor": short, "long_factor": long });
+    let config = json!({ "rope_scaling": section, "original_max_position_embeddings": 4096,
+        "max_position_embeddings": 131_072, "bos_token_id": 1, "eos_token_id": 2 });
+    let rotary = read("phi3", config).attention.rotary.unwrap();
+    assert_eq!(rotary.factors_in(4096), [1.5; 8]);
+    assert_eq!(rotary.factors_in(4097), [2.5; 8]);
+    let magnitude = (1.0 + 32f64.ln() / 4096f64.ln()).sqrt();
+    assert!((rotary.magnitude.unwrap() - magnitude).abs() < 1e-12);
+}
+
+#[test]
 fn activations_go_by_every_name_they_have() {
     let activation = |name: &str| {
         read("llama", json!({ "hidden_act": name, "hidden_act_param": 0.5 }))

@@ -81,13 +81,13 @@ fn what_the_decoder_does_not_do_is_refused_by_name() {
         ),
         (
             "qwen2",
-            json!({ "rope_scaling": { "rope_type": "yarn", "factor": 4.0 } }),
-            ["'rope_scaling.rope_type'", "yarn"],
+            json!({ "rope_scaling": { "rope_type": "ntk", "factor": 4.0 } }),
+            ["'rope_scaling.rope_type'", "ntk"],
         ),
         (
             "phi",
-            json!({ "rope_parameters": { "rope_type": "longrope" } }),
-            ["'rope_parameters.rope_type'", "longrope"],
+            json!({ "rope_parameters": { "rope_type": "longrope", "short_factor": [1.0] } }),
+            ["'rope_parameters.short_factor'", "a list of"],
         ),
         (
             "llama",

@@ -86,6 +86,19 @@ fn quantised_weights_are_multiplied_in_int16_unless_another_arithmetic_is_named(
     assert!(bits("qwen2-f16", None) == named("qwen2-f16", Arithmetic::F32));
 }
 
+#[test]
+fn the_context_of_a_run_decides_between_short_and_long_factors() {
+    let name = "phi3-longrope-q8_0";
+    let ids = &OracleReference::read(&gguf(name)).unwrap().prompts[1].ids;
+    let ids = &ids.repeat(PROMPT + MORE)[..PROMPT + MORE];
+    let bits = |context| {
+        plain(&file(name), ids, &RunOptions { context: Some(context), ..options(20_000.0) })
+    };
+    assert!(bits(4096) == bits(100));
+    assert!(bits(4097) != bits(4096));
+    assert!(bits(4097) == bits(8000));
+}
+
 macro_rules! files {
     ($($test:ident: $name:literal,)*) => {
         $(#[test]
@@ -115,6 +128,7 @@ files! {
     mistral: "mistral-f16",
     phi2: "phi2-f16",
     phi3: "phi3-f16",
+    phi3_for_long_contexts: "phi3-longrope-q8_0",
     qwen2: "qwen2-f16",
     qwen3: "qwen3-f16",
 }
