@@ -7,6 +7,7 @@ pub use load::read_bias;
 use crate::dense::DenseWeights;
 use crate::feed_forward::Neurons;
 use crate::forecast::measure_disk;
+use crate::memory::MemoryBudget;
 use crate::memory::warnings;
 use crate::options::DEFAULT_ARITHMETIC;
 use crate::plan::{BlockLayout, Costs, DenseCosts, KvPages, Plan, Widths, context};
@@ -281,6 +282,37 @@ fn probe_input(width: usize) -> Vec<f32> {
 /// Threads that this process may run at once.
 pub fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The least and the most memory that a run makes use of, process included, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Below this a run is refused.
+    pub least: u64,
+    /// With this nothing is read while it runs.
+    pub most: u64,
+    /// Tokens of context that both are for.
+    pub context: usize,
+}
+
+/// What a run in exact mode with `context` tokens of context needs, or with all of the model's where that is less. Only
+/// opens files.
+///
+/// # Errors
+/// When a file cannot be opened.
+pub fn needs(
+    files: &ModelFiles,
+    options: &RunOptions,
+    context: usize,
+) -> Result<Needs, EngineError> {
+    let context = context.min(files.architecture.context);
+    let threads = options.threads.unwrap_or_else(available_threads);
+    let reader = open_reader(&files.streamed_files(), options)?;
+    let costs = costs(files, options, Mode::Exact, context, threads, &reader);
+    // As much as a plan can be asked for.
+    let plan = Plan::make(&costs, MemoryBudget::Absolute(i64::MAX as u64))?;
+    let least = plan.floor_bytes + plan.process_bytes;
+    Ok(Needs { least, most: plan.claimed_bytes() + plan.process_bytes, context })
 }
 
 /// A reader of some files of the model.

@@ -59,7 +59,7 @@ mod text;
 
 pub use cancel::CancelToken;
 pub use devices::{Devices, SystemFiles};
-pub use engine::{Engine, Prepared, Progress, available_threads, read_bias};
+pub use engine::{Engine, Needs, Prepared, Progress, available_threads, needs, read_bias};
 pub use error::EngineError;
 pub use forecast::{Choices, DiskRates, LayerWork, PromptWork, Rates, Work};
 pub use forecast_report::{Forecast, ForecastReport};

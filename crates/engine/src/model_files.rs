@@ -6,7 +6,7 @@ use flint_bundle::{Bundle, PredictorEntry};
 use flint_checkpoint::gguf::{GgufFile, GgufTokenizer};
 use flint_checkpoint::{Checkpoint, LARGEST_TOKENIZER, tokenizer_json};
 use flint_geometry::{DType, ModelShape, RecordLayout};
-use flint_model::{Architecture, Description, Family, describe_gguf};
+use flint_model::{Architecture, Description, Family, describe_gguf, gguf_notes};
 use flint_predictor::{GateCopyGroup, LowRankGroup};
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,7 @@ pub struct ModelFiles {
     bundle: Option<Bundle>,
     /// The tokenizer, where it is not in a bundle.
     tokenizer: OwnTokenizer,
+    notes: Vec<String>,
 }
 
 impl ModelFiles {
@@ -77,6 +78,11 @@ impl ModelFiles {
     /// Where the model is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What a user should know of the model before running it, in sentences.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Bytes of all weights, without padding.
@@ -198,6 +204,7 @@ fn open_bundle(path: &Path) -> Result<ModelFiles, EngineError> {
         tensors,
         bundle: Some(bundle),
         tokenizer: OwnTokenizer::None,
+        notes: Vec::new(),
     })
 }
 
@@ -210,7 +217,8 @@ fn open_checkpoint(path: &Path) -> Result<ModelFiles, EngineError> {
     let tensors = Tensors::of_checkpoint(&checkpoint, family, &architecture)?;
     let tokenizer = tokenizer_json(&checkpoint, architecture.begin_of_text)?;
     let tokenizer = tokenizer.map_or(OwnTokenizer::None, OwnTokenizer::Json);
-    Ok(ModelFiles { path: path.to_owned(), architecture, tensors, bundle: None, tokenizer })
+    let (path, notes) = (path.to_owned(), Vec::new());
+    Ok(ModelFiles { path, architecture, tensors, bundle: None, tokenizer, notes })
 }
 
 fn open_gguf(path: &Path) -> Result<ModelFiles, EngineError> {
@@ -219,7 +227,10 @@ fn open_gguf(path: &Path) -> Result<ModelFiles, EngineError> {
     let tokenizer =
         tokenizer.map_or(OwnTokenizer::None, |found| OwnTokenizer::Gguf(Box::new(found)));
     let tensors = Tensors::of_gguf(&file, &architecture)?;
-    Ok(ModelFiles { path: path.to_owned(), architecture, tensors, bundle: None, tokenizer })
+    let name = file.metadata().get::<&str>("general.name")?.unwrap_or_default();
+    let notes = gguf_notes(&GgufMetadata(&file), &architecture, name)?;
+    let path = path.to_owned();
+    Ok(ModelFiles { path, architecture, tensors, bundle: None, tokenizer, notes })
 }
 
 /// What a GGUF file says of its model, and its tokenizer: a file without one is run with token ids.

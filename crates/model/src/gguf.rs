@@ -6,10 +6,12 @@
 
 mod families;
 mod names;
+mod notes;
 mod rotary;
 
 pub use families::supported as supported_gguf;
 pub use names::gguf_source;
+pub use notes::gguf_notes;
 
 use crate::{Architecture, ModelError};
 

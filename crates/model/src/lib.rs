@@ -40,7 +40,7 @@ pub use error::ModelError;
 pub use family::{Description, Family, describe, supported};
 pub use feed_forward::{FeedForward, InMemoryFeedForward, MatrixFeedForward, MemoryGroup};
 pub use flint_kernels::{Activation, RotaryPairs, RotaryScaling};
-pub use gguf::{Metadata, describe_gguf, gguf_source, supported_gguf};
+pub use gguf::{Metadata, describe_gguf, gguf_notes, gguf_source, supported_gguf};
 pub use per_layer::PerLayer;
 pub use role::{Affine, LayerPart, Role, TensorSpec};
 pub use source::{NeuronSources, Rows, Source};

@@ -1,5 +1,6 @@
 //! `flint inspect`: what a model is and holds.
 
+mod gguf;
 mod in_place;
 
 use super::output::{bytes, cost, say, say_json};
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
-    /// A bundle, or a checkpoint directory
+    /// A bundle, a checkpoint directory, or a GGUF file
     #[arg(value_name = "MODEL")]
     bundle: PathBuf,
     /// Print one JSON object instead of a table
@@ -20,6 +21,9 @@ pub(super) struct InspectArgs {
 }
 
 pub(super) fn inspect(args: InspectArgs) -> anyhow::Result<()> {
+    if args.bundle.is_file() {
+        return gguf::inspect(&args.bundle, args.json);
+    }
     let files = ModelFiles::open(&args.bundle)?;
     let Some(bundle) = files.records() else { return in_place::inspect(&files, args.json) };
     let sparsities = sparsities(&files)?;

@@ -1,49 +1,74 @@
 //! What a model is that is used from the files of others.
 
 use super::super::output::{bytes, say, say_json};
-use flint_engine::ModelFiles;
-use serde_json::json;
+use flint_engine::{ModelFiles, RunOptions, needs};
+use serde_json::{Value, json};
+
+/// Context that memory is told for: enough for a conversation, and less than most models have.
+const CONTEXT: usize = 4096;
 
 pub(super) fn inspect(files: &ModelFiles, as_json: bool) -> anyhow::Result<()> {
+    if as_json { say_json(&description(files)?) } else { say(&(lines(files)?.join("\n") + "\n")) }
+}
+
+/// What can be run, as one JSON object.
+pub(super) fn description(files: &ModelFiles) -> anyhow::Result<Value> {
     let architecture = files.architecture();
     let types = files.bytes_by_dtype();
-    if as_json {
-        let types: Vec<_> = types
-            .iter()
-            .map(|(dtype, bytes)| json!({ "dtype": dtype.name(), "bytes": bytes }))
-            .collect();
-        return say_json(&json!({
-            "source": files.kind().name(),
-            "family": architecture.family,
-            "architecture": architecture,
-            "layers": architecture.layers,
-            "neurons": architecture.most_neurons(),
-            "weights_bytes": files.weights_bytes(),
-            "types": types,
-            "reads_checked": files.is_checked(),
-        }));
-    }
+    let types = types.iter().map(|(dtype, bytes)| json!({ "dtype": dtype.name(), "bytes": bytes }));
+    let needs = needs(files, &RunOptions::default(), CONTEXT)?;
+    Ok(json!({
+        "source": files.kind().name(),
+        "family": architecture.family,
+        "architecture": architecture,
+        "layers": architecture.layers,
+        "neurons": architecture.most_neurons(),
+        "weights_bytes": files.weights_bytes(),
+        "types": types.collect::<Vec<_>>(),
+        "reads_checked": files.is_checked(),
+        "notes": files.notes(),
+        "needs": { "context": needs.context, "least_bytes": needs.least, "most_bytes": needs.most },
+    }))
+}
+
+/// The same for people.
+pub(super) fn lines(files: &ModelFiles) -> anyhow::Result<Vec<String>> {
+    let architecture = files.architecture();
+    let types = files.bytes_by_dtype();
     let types: Vec<String> =
         types.iter().map(|(dtype, size)| format!("{} in {dtype}", bytes(*size))).collect();
     let checked =
         if files.is_checked() { "checked" } else { "not checked: there are no checksums" };
-    let feed_forward = &architecture.feed_forward;
-    let lines = [
+    let needs = needs(files, &RunOptions::default(), CONTEXT)?;
+    let mut lines = vec![
         format!("used from    a {}, as it lies there", files.kind().name()),
         format!("family       {}", architecture.family),
-        format!(
-            "model        {} layers of {} with {} neurons ({:?}{}), vocabulary {}, context {}",
-            architecture.layers,
-            architecture.hidden,
-            architecture.most_neurons(),
-            feed_forward.activation,
-            if feed_forward.gated { ", gated" } else { "" },
-            architecture.vocabulary,
-            architecture.context
-        ),
+        format!("model        {}", model(files)),
         format!("weights      {}: {}", bytes(files.weights_bytes()), types.join(", ")),
         format!("reads        {checked}"),
         "modes        exact: predictors need a bundle (`flint convert`)".to_owned(),
+        format!(
+            "memory       {} at least; with {} nothing is read while it runs (context of {} tokens)",
+            bytes(needs.least),
+            bytes(needs.most),
+            needs.context
+        ),
     ];
-    say(&(lines.join("\n") + "\n"))
+    lines.extend(files.notes().iter().map(|note| format!("note         {note}")));
+    Ok(lines)
+}
+
+fn model(files: &ModelFiles) -> String {
+    let architecture = files.architecture();
+    let feed_forward = &architecture.feed_forward;
+    format!(
+        "{} layers of {} with {} neurons ({:?}{}), vocabulary {}, context {}",
+        architecture.layers,
+        architecture.hidden,
+        architecture.most_neurons(),
+        feed_forward.activation,
+        if feed_forward.gated { ", gated" } else { "" },
+        architecture.vocabulary,
+        architecture.context
+    )
 }
