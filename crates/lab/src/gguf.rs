@@ -168,7 +168,7 @@ mod tests {
 
     /// Numbers in all tensors.
     fn parameters(name: &str) -> usize {
-        let tensors = layout::tensors(&named::architecture(name).unwrap(), Element::F16).unwrap();
+        let tensors = layout::tensors(&named::architecture(name).unwrap(), FileType::F16).unwrap();
         tensors.iter().map(|tensor| tensor.dims().iter().product::<usize>()).sum()
     }
 
