@@ -8,7 +8,7 @@ use flint_model::Batch;
 fn rows_of_a_sequence_that_leaves_are_left_out_and_the_others_do_not_notice() {
     for way in WAYS {
         let mut engine = load(way, options(way));
-        let texts: Vec<Vec<u32>> = (0..4).map(|i| tokens(9 + 4 * i, i + 40)).collect();
+        let texts: Vec<Vec<u32>> = (0..4).map(|i| tokens(6 + 3 * i, i + 40)).collect();
         let want: Vec<_> = texts.iter().map(|text| alone(&mut engine, text).unwrap()).collect();
         let layers = engine.architecture().layers;
         for layer in 0..layers {
