@@ -40,6 +40,13 @@ impl DenseWeights {
         self.streams.iter_mut().for_each(|stream| stream.begin_pass(cancel));
     }
 
+    /// Bytes read so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        let streams = self.streams.iter().map(MatrixStream::counters);
+        let rows = self.rows.as_ref().map(RowReader::counters);
+        streams.chain(rows).map(|counters| counters.bytes_read).sum()
+    }
+
     /// What was read and sampled so far.
     pub(crate) fn effort(&self) -> Effort {
         let streams = self.streams.iter().map(MatrixStream::counters);

@@ -9,6 +9,7 @@ use crate::feed_forward::Neurons;
 use crate::forecast::measure_disk;
 use crate::memory::MemoryBudget;
 use crate::memory::warnings;
+use crate::observed::LayerPass;
 use crate::options::DEFAULT_ARITHMETIC;
 use crate::plan::{BlockLayout, Costs, DenseCosts, KvPages, Plan, Widths, context};
 use crate::predictors::{self, bundled_predictor, stored_predictor_bytes};
@@ -45,6 +46,7 @@ pub struct Engine {
     pub(crate) sparsity: Option<Sparsity>,
     pub(crate) passes: u64,
     pub(crate) rows: u64,
+    pub(crate) last_pass: Vec<LayerPass>,
 }
 
 /// Everything that was decided before loading.

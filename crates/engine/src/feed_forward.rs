@@ -33,6 +33,14 @@ impl Neurons {
         }
     }
 
+    /// Goes on with the pass for fewer rows, those of `batch`.
+    pub(crate) fn narrow_pass(&mut self, batch: &Batch) {
+        match self {
+            Neurons::Exact(_) | Neurons::Matrices(_) => {}
+            Neurons::Sparse(sparse) => sparse.note_rows(batch),
+        }
+    }
+
     /// Ends a forward pass: caches age in passes.
     pub(crate) fn end_pass(&mut self) {
         match self {
@@ -48,6 +56,15 @@ impl Neurons {
             // Its reads are those of the next pass.
             Neurons::Exact(_) | Neurons::Matrices(_) => {}
             Neurons::Sparse(sparse) => sparse.abandon_pass(wait),
+        }
+    }
+
+    /// Bytes read so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        match self {
+            Neurons::Exact(exact) => exact.reader().counters().bytes_read,
+            Neurons::Sparse(sparse) => sparse.reader().counters().bytes_read,
+            Neurons::Matrices(_) => 0,
         }
     }
 

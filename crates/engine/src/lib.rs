@@ -28,6 +28,7 @@
 //! ```
 
 mod cancel;
+mod chat_texts;
 mod dense;
 mod devices;
 mod engine;
@@ -42,7 +43,10 @@ mod live;
 mod memory;
 mod meter;
 mod model_files;
+mod observe;
+mod observed;
 mod options;
+mod pages;
 mod perplexity;
 mod plan;
 mod predictors;
@@ -58,6 +62,7 @@ mod tensors;
 mod text;
 
 pub use cancel::CancelToken;
+pub use chat_texts::ChatTexts;
 pub use devices::{Devices, SystemFiles};
 pub use engine::{Engine, Needs, Prepared, Progress, available_threads, needs, read_bias};
 pub use error::EngineError;
@@ -71,6 +76,7 @@ pub use memory::{
     storage_bytes_read,
 };
 pub use model_files::{GGUF_TOKENIZER, ModelFiles, describe_checkpoint, describe_gguf_file};
+pub use observed::{Counts, LayerHeld, LayerPass};
 pub use options::{Ablation, DEFAULT_ARITHMETIC, Guessing, Mode, RunOptions};
 pub use perplexity::{Perplexity, negative_log_likelihood, perplexity};
 pub use plan::{
@@ -84,6 +90,7 @@ pub use sample::{Sampler, Sampling};
 pub use sequence::Sequence;
 pub use stats::{PerToken, Stats};
 pub use step::StepOutput;
+pub use stop::StopTexts;
 pub use teacher::{Lesson, teacher_force};
 pub use tensors::SourceKind;
-pub use text::{TextCodec, TextStream};
+pub use text::{PromptPart, TextCodec, TextStream};

@@ -1,9 +1,10 @@
 //! A bundle together with what its architecture text says: open and checked, nothing loaded.
 
+use crate::chat_texts::ChatTexts;
 use crate::tensors::{GgufMetadata, SourceKind, Tensors};
 use crate::{EngineError, TextCodec};
 use flint_bundle::{Bundle, PredictorEntry};
-use flint_checkpoint::gguf::{GgufFile, GgufTokenizer};
+use flint_checkpoint::gguf::{GgufFile, GgufTokenizer, Metadata};
 use flint_checkpoint::{Checkpoint, LARGEST_TOKENIZER, tokenizer_json};
 use flint_geometry::{DType, ModelShape, RecordLayout};
 use flint_model::{Architecture, Description, Family, describe_gguf, gguf_notes};
@@ -39,6 +40,8 @@ pub struct ModelFiles {
     /// The tokenizer, where it is not in a bundle.
     tokenizer: OwnTokenizer,
     notes: Vec<String>,
+    /// How it chats, where that is not in a bundle.
+    chat: ChatTexts,
 }
 
 impl ModelFiles {
@@ -152,21 +155,33 @@ impl ModelFiles {
                 OwnTokenizer::Gguf(tokenizer) => TextCodec::of_gguf(tokenizer).map(Some),
             };
         };
-        let stored = |name: &str| bundle.texts().iter().find(|text| text.name == name);
-        let Some(text) = stored(TOKENIZER).or_else(|| stored(GGUF_TOKENIZER)) else {
-            return Ok(None);
-        };
-        let size = text.extent.len();
-        if size > LARGEST_TOKENIZER {
-            let cause = format!("it has {size} bytes, at most {LARGEST_TOKENIZER} are read");
-            return Err(EngineError::BadTokenizer { cause });
-        }
-        let bytes = bundle.read_text(&text.name)?;
-        if text.name == TOKENIZER {
+        if let Some(bytes) = read_tokenizer(bundle, TOKENIZER)? {
             return TextCodec::parse(&bytes).map(Some);
         }
-        let file = GgufFile::from_reader(&self.path.join(GGUF_TOKENIZER), &bytes[..], size)?;
-        TextCodec::of_gguf(&GgufTokenizer::new(file.metadata())?).map(Some)
+        let stored = self.stored_gguf_tokenizer()?;
+        stored.map(|(_, tokenizer)| TextCodec::of_gguf(&tokenizer)).transpose()
+    }
+
+    /// What the files say of how the model chats.
+    ///
+    /// # Errors
+    /// When a text cannot be read.
+    pub fn chat_texts(&self) -> Result<ChatTexts, EngineError> {
+        let Some(bundle) = self.records() else { return Ok(self.chat.clone()) };
+        match self.stored_gguf_tokenizer()? {
+            Some((metadata, tokenizer)) => Ok(ChatTexts::of_gguf(&metadata, &tokenizer)?),
+            None => ChatTexts::of_bundle(bundle),
+        }
+    }
+
+    /// The tokenizer of the GGUF file that the bundle was made from, with what that file said of it.
+    fn stored_gguf_tokenizer(&self) -> Result<Option<(Metadata, GgufTokenizer)>, EngineError> {
+        let Some(bundle) = self.records() else { return Ok(None) };
+        let Some(bytes) = read_tokenizer(bundle, GGUF_TOKENIZER)? else { return Ok(None) };
+        let (path, size) = (self.path.join(GGUF_TOKENIZER), bytes.len() as u64);
+        let file = GgufFile::from_reader(&path, &bytes[..], size)?;
+        let tokenizer = GgufTokenizer::new(file.metadata())?;
+        Ok(Some((file.metadata().clone(), tokenizer)))
     }
 
     /// Checks that every token is in the vocabulary.
@@ -180,6 +195,17 @@ impl ModelFiles {
             None => Ok(()),
         }
     }
+}
+
+/// The bytes of a tokenizer that a bundle keeps under `name`.
+fn read_tokenizer(bundle: &Bundle, name: &str) -> Result<Option<Vec<u8>>, EngineError> {
+    let Some(text) = bundle.texts().iter().find(|text| text.name == name) else { return Ok(None) };
+    let size = text.extent.len();
+    if size > LARGEST_TOKENIZER {
+        let cause = format!("it has {size} bytes, at most {LARGEST_TOKENIZER} are read");
+        return Err(EngineError::BadTokenizer { cause });
+    }
+    Ok(Some(bundle.read_text(name)?))
 }
 
 fn open_bundle(path: &Path) -> Result<ModelFiles, EngineError> {
@@ -205,6 +231,7 @@ fn open_bundle(path: &Path) -> Result<ModelFiles, EngineError> {
         bundle: Some(bundle),
         tokenizer: OwnTokenizer::None,
         notes: Vec::new(),
+        chat: ChatTexts::default(),
     })
 }
 
@@ -217,20 +244,23 @@ fn open_checkpoint(path: &Path) -> Result<ModelFiles, EngineError> {
     let tensors = Tensors::of_checkpoint(&checkpoint, family, &architecture)?;
     let tokenizer = tokenizer_json(&checkpoint, architecture.begin_of_text)?;
     let tokenizer = tokenizer.map_or(OwnTokenizer::None, OwnTokenizer::Json);
-    let (path, notes) = (path.to_owned(), Vec::new());
-    Ok(ModelFiles { path, architecture, tensors, bundle: None, tokenizer, notes })
+    let (path, chat) = (path.to_owned(), ChatTexts::of_checkpoint(&checkpoint)?);
+    let notes = Vec::new();
+    Ok(ModelFiles { path, architecture, tensors, bundle: None, tokenizer, notes, chat })
 }
 
 fn open_gguf(path: &Path) -> Result<ModelFiles, EngineError> {
     let file = GgufFile::open(path)?;
     let (architecture, tokenizer) = describe_gguf_file(&file)?;
+    let chat = tokenizer.as_ref().map(|found| ChatTexts::of_gguf(file.metadata(), found));
+    let chat = chat.transpose()?.unwrap_or_default();
     let tokenizer =
         tokenizer.map_or(OwnTokenizer::None, |found| OwnTokenizer::Gguf(Box::new(found)));
     let tensors = Tensors::of_gguf(&file, &architecture)?;
     let name = file.metadata().get::<&str>("general.name")?.unwrap_or_default();
     let notes = gguf_notes(&GgufMetadata(&file), &architecture, name)?;
     let path = path.to_owned();
-    Ok(ModelFiles { path, architecture, tensors, bundle: None, tokenizer, notes })
+    Ok(ModelFiles { path, architecture, tensors, bundle: None, tokenizer, notes, chat })
 }
 
 /// What a GGUF file says of its model, and its tokenizer: a file without one is run with token ids.

@@ -7,12 +7,17 @@
 //! its neurons ready; the down projection adds them in ascending order. In exact mode the set is every neuron: pinned
 //! ones at once, the rest streamed in order.
 
+mod remaining;
+
 use crate::engine::Engine;
+use crate::observed::LayerPass;
 use crate::plan::LOGIT_ROWS;
 use crate::{CancelToken, EngineError};
 use candle_core::Tensor;
-use flint_kernels::ops;
+use flint_kernels::{KvStore, SeqId, ops};
 use flint_model::{Batch, ModelError, Pass};
+use remaining::Remaining;
+use std::time::Instant;
 
 /// What a pass gives: the rows of its batch whose logits were wanted, for [`Engine::logits`].
 #[derive(Debug, Clone)]
@@ -20,6 +25,8 @@ pub struct StepOutput {
     /// Hidden states after the last layer, (rows x hidden); `None` where no row was wanted.
     hidden: Option<Tensor>,
     rows: Vec<usize>,
+    /// Sequences whose rows were left out on the way.
+    left_out: Vec<SeqId>,
 }
 
 impl StepOutput {
@@ -27,6 +34,19 @@ impl StepOutput {
     pub fn rows(&self) -> &[usize] {
         &self.rows
     }
+
+    /// Sequences that did not want their rows any more: they are as they were before the step.
+    pub fn left_out(&self) -> &[SeqId] {
+        &self.left_out
+    }
+}
+
+/// Who listens to a pass.
+struct Watch<'a> {
+    /// Hears how many layers are done, but for the last.
+    progress: &'a mut dyn FnMut(usize),
+    /// Says whether a sequence still wants its rows.
+    stays: &'a mut dyn FnMut(SeqId) -> bool,
 }
 
 impl Engine {
@@ -40,6 +60,20 @@ impl Engine {
         self.step_watched(batch, cancel, &mut |_| {})
     }
 
+    /// The same; before each layer `stays` is asked of every sequence whether it still wants its rows. Those of one that
+    /// does not are left out from there on.
+    ///
+    /// # Errors
+    /// As for [`Engine::step`]; [`EngineError::Cancelled`] as well when nobody wants any rows.
+    pub fn step_while(
+        &mut self,
+        batch: &Batch,
+        cancel: &CancelToken,
+        stays: &mut dyn FnMut(SeqId) -> bool,
+    ) -> Result<StepOutput, EngineError> {
+        self.run_step(batch, cancel, &mut Watch { progress: &mut |_| {}, stays })
+    }
+
     /// The same; `progress` hears how many layers are done, but for the last.
     pub(crate) fn step_watched(
         &mut self,
@@ -47,14 +81,25 @@ impl Engine {
         cancel: &CancelToken,
         progress: &mut dyn FnMut(usize),
     ) -> Result<StepOutput, EngineError> {
+        self.run_step(batch, cancel, &mut Watch { progress, stays: &mut |_| true })
+    }
+
+    fn run_step(
+        &mut self,
+        batch: &Batch,
+        cancel: &CancelToken,
+        watch: &mut Watch<'_>,
+    ) -> Result<StepOutput, EngineError> {
         self.check(batch)?;
         cancel.check()?;
         batch.reserve(&mut self.kv)?;
         self.neurons.begin_pass(batch, cancel);
         self.weights.begin_pass(cancel);
-        let passed = self.pass(batch, cancel, progress);
+        let passed = self.pass(batch, cancel, watch);
         match &passed {
-            Ok(_) => {
+            Ok(output) => {
+                let left = batch.spans().iter().filter(|it| output.left_out.contains(&it.seq));
+                left.for_each(|span| self.kv.truncate(span.seq, span.first));
                 self.neurons.end_pass();
                 self.passes += 1;
                 self.rows += batch.rows().len() as u64;
@@ -89,30 +134,42 @@ impl Engine {
         &mut self,
         batch: &Batch,
         cancel: &CancelToken,
-        progress: &mut dyn FnMut(usize),
+        watch: &mut Watch<'_>,
     ) -> Result<StepOutput, EngineError> {
-        let Engine { decoder, weights, neurons, kv, .. } = self;
+        let Engine { decoder, weights, neurons, kv, last_pass, .. } = self;
+        last_pass.clear();
         let position = batch.rows()[0].position;
         let mut hidden = decoder.embed(weights, batch)?;
-        let mut pass = Pass { weights, feed_forward: neurons, kv, batch };
+        let mut remaining = Remaining::new(batch);
         for layer in 0..decoder.architecture().layers {
             if layer > 0 {
-                progress(layer);
+                (watch.progress)(layer);
             }
             cancel.check()?;
+            if let Some(kept) = remaining.shrink(watch.stays)? {
+                hidden = remaining::select(&hidden, &kept)?;
+                neurons.narrow_pass(remaining.batch());
+            }
+            let (began, before) = (Instant::now(), neurons.bytes_read() + weights.bytes_read());
+            let batch = remaining.batch();
+            let mut pass = Pass { weights, feed_forward: neurons, kv, batch };
             hidden =
                 decoder.layer(&mut pass, layer, hidden).map_err(|error| match error.into() {
                     EngineError::Cancelled => EngineError::Cancelled,
                     cause => EngineError::InPass { layer, position, cause: Box::new(cause) },
                 })?;
+            let bytes_read = neurons.bytes_read() + weights.bytes_read() - before;
+            last_pass.push(LayerPass { bytes_read, time: began.elapsed() });
         }
+        let batch = remaining.batch();
         let rows: Vec<usize> = batch.wanted().collect();
         let hidden = match rows.len() {
             0 => None,
             all if all == batch.rows().len() => Some(hidden),
             _ => Some(decoder.wanted(batch, &hidden)?),
         };
-        Ok(StepOutput { hidden, rows })
+        let rows = rows.into_iter().map(|row| remaining.original(row)).collect();
+        Ok(StepOutput { hidden, rows, left_out: remaining.into_left_out() })
     }
 
     /// Computes the logits that a step was asked for, some rows at a time, and hands each row to `each` with its index

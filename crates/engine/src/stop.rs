@@ -2,19 +2,20 @@
 
 /// Stop texts that may be spread over several pieces of text. An empty one never comes.
 #[derive(Debug)]
-pub(crate) struct StopTexts {
+pub struct StopTexts {
     stops: Vec<String>,
     held: String,
 }
 
 impl StopTexts {
-    pub(crate) fn new(stops: impl IntoIterator<Item = String>) -> StopTexts {
+    /// Watches for `stops`.
+    pub fn new(stops: impl IntoIterator<Item = String>) -> StopTexts {
         let stops = stops.into_iter().filter(|stop| !stop.is_empty()).collect();
         StopTexts { stops, held: String::new() }
     }
 
     /// Adds a piece; returns what is certain not to be part of a stop text, and whether one came.
-    pub(crate) fn push(&mut self, piece: &str) -> (String, bool) {
+    pub fn push(&mut self, piece: &str) -> (String, bool) {
         self.held += piece;
         if let Some(at) = self.stops.iter().filter_map(|stop| self.held.find(stop)).min() {
             self.held.truncate(at);
@@ -28,7 +29,7 @@ impl StopTexts {
     }
 
     /// What was held back when no more text comes.
-    pub(crate) fn finish(&mut self) -> String {
+    pub fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)
     }
 }

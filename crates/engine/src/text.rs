@@ -1,17 +1,22 @@
 //! Text to tokens and back, by the `tokenizer.json` of the checkpoint.
 
+mod pieces;
+mod prompt;
 mod stream;
 
+pub use prompt::PromptPart;
 pub use stream::TextStream;
 
 use crate::EngineError;
-use flint_checkpoint::gguf::GgufTokenizer;
+use flint_checkpoint::gguf::{GgufTokenizer, PlainText};
 use flint_checkpoint::{guarded, read_tokenizer};
 use tokenizers::Tokenizer;
 
 /// The tokenizer of a model.
 pub struct TextCodec {
     tokenizer: Tokenizer,
+    /// Encodes what somebody typed: special tokens in it are text.
+    plain: PlainText,
 }
 
 impl TextCodec {
@@ -23,7 +28,7 @@ impl TextCodec {
         let mut tokenizer = read_tokenizer(json).map_err(bad)?;
         // For batches in training: a prompt is never cut, and never padded (to terabytes, if a file says so).
         tokenizer.with_truncation(None).map_err(bad)?.with_padding(None);
-        Ok(TextCodec { tokenizer })
+        Ok(TextCodec { plain: PlainText::of(&tokenizer), tokenizer })
     }
 
     /// The tokenizer of a GGUF file.
@@ -31,7 +36,8 @@ impl TextCodec {
     /// # Errors
     /// When the library refuses it.
     pub(crate) fn of_gguf(tokenizer: &GgufTokenizer) -> Result<TextCodec, EngineError> {
-        Ok(TextCodec { tokenizer: tokenizer.tokenizer().clone() })
+        let (tokenizer, plain) = tokenizer.clone().into_parts();
+        Ok(TextCodec { tokenizer, plain })
     }
 
     /// Tokens of `text`; with the marks that the model expects around a text when `whole`.
@@ -58,9 +64,7 @@ impl TextCodec {
 
     /// The special token whose text this is; `None` where there is none.
     pub fn special_token(&self, text: &str) -> Option<u32> {
-        let id = self.tokenizer.token_to_id(text)?;
-        let added = self.tokenizer.get_added_tokens_decoder();
-        added.get(&id).is_some_and(|token| token.special).then_some(id)
+        self.token(text).filter(|&token| self.is_special(token))
     }
 
     /// Turns tokens into text as they come, after those of `prompt`.

@@ -1,6 +1,7 @@
 //! The command line `flint`: parses, runs, prints, and turns errors into one line and an exit status.
 
 mod args;
+mod chat;
 mod convert;
 mod forecast;
 mod generate;
@@ -12,6 +13,7 @@ mod perplexity;
 mod plan;
 mod probe;
 mod progress;
+mod sampling;
 mod verify;
 
 pub use convert::{ConvertArgs, convert};
@@ -36,6 +38,8 @@ struct Cli {
 enum Command {
     /// Generate text
     Generate(generate::GenerateArgs),
+    /// Talk to a model
+    Chat(chat::ChatArgs),
     /// Print the logits that follow a list of tokens
     Logits(logits::LogitsArgs),
     /// Measure how well a text is foreseen
@@ -79,6 +83,7 @@ fn run_command(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     status(match cli.command {
         None => generate::demo(),
         Some(Command::Generate(args)) => generate::generate(args),
+        Some(Command::Chat(args)) => chat::chat(args),
         Some(Command::Logits(args)) => logits::logits(args),
         Some(Command::Perplexity(args)) => perplexity::perplexity(args),
         Some(Command::Plan(args)) => plan::plan(args),
@@ -109,7 +114,15 @@ fn exit_status(error: &anyhow::Error) -> u8 {
     if let Some(error) = error.downcast_ref::<flint_convert::CalibrateError>() {
         return error.exit_status();
     }
-    let input = error.is::<Refused>() || error.is::<flint_bundle::BundleError>();
+    if let Some(error) = error.downcast_ref::<flint_dialogue::DialogueError>() {
+        return match error {
+            flint_dialogue::DialogueError::Engine(error) => error.exit_status(),
+            _ => 2,
+        };
+    }
+    let input = error.is::<Refused>()
+        || error.is::<flint_chat::ChatError>()
+        || error.is::<flint_bundle::BundleError>();
     if input { 2 } else { 1 }
 }
 

@@ -22,7 +22,16 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("flint-model", &[LEAVES, &["flint-kernels"]]),
     ("flint-engine", &[LEAVES, MIDDLE, ON_KERNELS]),
     ("flint-convert", &[LEAVES, MIDDLE, ON_KERNELS, &["flint-engine"]]),
-    ("runtime", &[LEAVES, MIDDLE, ON_KERNELS, &["flint-engine", "flint-convert"]]),
+    ("flint-dialogue", &[&["flint-chat", "flint-engine"]]),
+    (
+        "runtime",
+        &[
+            LEAVES,
+            MIDDLE,
+            ON_KERNELS,
+            &["flint-engine", "flint-convert", "flint-chat", "flint-dialogue"],
+        ],
+    ),
     ("flint-fixtures", &[&["flint-bundle", "flint-geometry"]]),
     // It checks the workspace and must not wait for the engine: other chores are handed on to other programs.
     ("xtask", &[&[FIXTURES]]),

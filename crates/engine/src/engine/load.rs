@@ -66,6 +66,7 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
         rates,
         sparsity,
         passes: 0,
+        last_pass: Vec::new(),
         rows: 0,
     })
 }

@@ -130,6 +130,11 @@ impl SparseNeurons {
     pub(super) fn begin_pass(&mut self, batch: &Batch, cancel: &CancelToken) {
         self.cancel = cancel.clone();
         self.settle();
+        self.note_rows(batch);
+    }
+
+    /// Notes which rows are the last of their sequences.
+    pub(super) fn note_rows(&mut self, batch: &Batch) {
         let ends = batch.spans().iter().map(|span| (span.seq, span.first + span.rows - 1));
         let ends: HashMap<SeqId, usize> = ends.collect();
         let rows = batch.rows().iter().enumerate();

@@ -3,6 +3,7 @@
 
 mod batch;
 mod cancel;
+mod leaving;
 mod model;
 mod overflow;
 mod refuse;

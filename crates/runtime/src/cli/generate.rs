@@ -5,8 +5,9 @@ use super::interrupt::Interrupt;
 use super::output::{bytes, note, say, say_json};
 use super::progress::{advance, count_bar};
 use super::refuse;
+use super::sampling::SamplingArgs;
 use clap::{Args, Parser};
-use flint_engine::{Controls, Engine, Event, Generated, Live, Request, Sampling, Stats, TextCodec};
+use flint_engine::{Controls, Engine, Event, Generated, Live, Request, Stats, TextCodec};
 use std::fs::File;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -25,24 +26,8 @@ pub(super) struct GenerateArgs {
     /// Most tokens to generate
     #[arg(short, long, value_name = "N", default_value_t = DEFAULT_TOKENS)]
     number: usize,
-    /// Wildness: 0 always takes the likeliest token
-    #[arg(long, value_name = "T", default_value_t = 0.8, value_parser = temperature)]
-    temp: f32,
-    /// Choose among this many of the likeliest tokens; 0: all
-    #[arg(long, value_name = "K", default_value_t = 40)]
-    top_k: usize,
-    /// Choose among the likeliest tokens that together have this probability
-    #[arg(long, value_name = "P", default_value_t = 0.95, value_parser = share)]
-    top_p: f32,
-    /// Choose among tokens at least this likely, relative to the likeliest
-    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
-    min_p: f32,
-    /// Start of the random numbers
-    #[arg(short, long, default_value_t = 0)]
-    seed: u64,
-    /// End when this text comes
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    stop: Vec<String>,
+    #[command(flatten)]
+    sampling: SamplingArgs,
     /// Go on past the model's end-of-text token
     #[arg(long)]
     ignore_eos: bool,
@@ -88,7 +73,7 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
     files.check_tokens(&prompt)?;
     let needed = prompt.len().saturating_add(args.number);
     check_context(&args.run, files.architecture(), prompt.len())?;
-    if !args.stop.is_empty() && codec.is_none() {
+    if !args.sampling.stop.is_empty() && codec.is_none() {
         return Err(flint_engine::EngineError::NoTokenizer.into());
     }
     let request = args.request(prompt);
@@ -194,14 +179,8 @@ impl GenerateArgs {
         Request {
             prompt,
             max_tokens: self.number,
-            sampling: Sampling {
-                temperature: self.temp,
-                top_k: self.top_k,
-                top_p: self.top_p,
-                min_p: self.min_p,
-                seed: self.seed,
-            },
-            stop: self.stop.clone(),
+            sampling: self.sampling.sampling(),
+            stop: self.sampling.stop.clone(),
             ignore_end: self.ignore_eos,
         }
     }
@@ -225,7 +204,7 @@ fn report(generated: &Generated, form: Form) -> anyhow::Result<()> {
 }
 
 /// The last line on stderr.
-fn summary(stats: &Stats, tokens: usize) -> String {
+pub(super) fn summary(stats: &Stats, tokens: usize) -> String {
     let seconds = (stats.first_token_ms + stats.decode_ms) / 1e3;
     let direct = if stats.direct_io { "direct" } else { "buffered" };
     let quality = match (stats.mode, stats.quality_cost) {
@@ -273,14 +252,4 @@ impl Trace {
         writeln!(file, "{}", serde_json::json!({ "ms": ms, "token": token, "text": text }))?;
         Ok(())
     }
-}
-
-fn temperature(text: &str) -> Result<f32, String> {
-    let number: Option<f32> = text.parse().ok();
-    number.filter(|t| (0.0..=100.0).contains(t)).ok_or_else(|| "expected 0 to 100".to_owned())
-}
-
-fn share(text: &str) -> Result<f32, String> {
-    let number: Option<f32> = text.parse().ok();
-    number.filter(|p| (0.0..=1.0).contains(p)).ok_or_else(|| "expected 0 to 1".to_owned())
 }

@@ -3,6 +3,7 @@
 
 mod ablation;
 mod calibrate;
+mod chat;
 mod checkpoints;
 mod command_line;
 mod conversions;

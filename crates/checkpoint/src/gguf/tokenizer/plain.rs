@@ -1,7 +1,12 @@
 //! Text to tokens for texts of strangers: what looks like a special token is text like any other.
 
 use crate::tokenizer::guarded;
-use tokenizers::{AddedVocabulary, Model, OffsetType, PreTokenizer, Result, Token, Tokenizer};
+use tokenizers::{
+    AddedToken, AddedVocabulary, Model, OffsetType, PreTokenizer, Result, Token, Tokenizer,
+};
+
+/// Stands for a special token in front of a text: two characters that Unicode will never assign.
+const SOMETHING_SPECIAL: &str = "\u{10fffe}\u{10ffff}";
 
 /// An encoder that shares a tokenizer, and finds no special tokens in a text.
 ///
@@ -15,8 +20,10 @@ pub struct PlainText {
 impl PlainText {
     /// The plain encoder of `tokenizer`. It takes memory for its added tokens alone.
     pub fn of(tokenizer: &Tokenizer) -> PlainText {
-        let mut added = tokenizer.get_added_vocabulary().clone();
-        added.set_encode_special_tokens(true);
+        let mut added = unmarked(tokenizer);
+        let mark = AddedToken::from(SOMETHING_SPECIAL, false).normalized(false);
+        // Without the mark a text after a special token is encoded like one at the beginning.
+        let _ = added.add_tokens([mark], tokenizer.get_model(), tokenizer.get_normalizer());
         PlainText { added }
     }
 
@@ -25,6 +32,38 @@ impl PlainText {
     /// # Errors
     /// When the library fails on the text.
     pub fn encode(
+        &self,
+        tokenizer: &Tokenizer,
+        text: &str,
+        whole: bool,
+    ) -> std::result::Result<Vec<u32>, String> {
+        if text.contains(SOMETHING_SPECIAL) {
+            let plain = PlainText { added: unmarked(tokenizer) };
+            return plain.run(tokenizer, text, whole);
+        }
+        self.run(tokenizer, text, whole)
+    }
+
+    /// The tokens of `text` as it goes on after a special token: some tokenizers put a space in front of the first text
+    /// alone.
+    ///
+    /// # Errors
+    /// When the library fails on the text.
+    pub fn encode_after_special(
+        &self,
+        tokenizer: &Tokenizer,
+        text: &str,
+    ) -> std::result::Result<Vec<u32>, String> {
+        let mark = self.added.token_to_id(SOMETHING_SPECIAL, tokenizer.get_model());
+        let Some(mark) = mark.filter(|_| !text.contains(SOMETHING_SPECIAL)) else {
+            return self.encode(tokenizer, text, false);
+        };
+        let mut tokens = self.run(tokenizer, &format!("{SOMETHING_SPECIAL}{text}"), false)?;
+        tokens.retain(|&token| token != mark);
+        Ok(tokens)
+    }
+
+    fn run(
         &self,
         tokenizer: &Tokenizer,
         text: &str,
@@ -65,4 +104,11 @@ impl PlainText {
         }
         Ok(plain)
     }
+}
+
+/// What is added to the vocabulary of `tokenizer`, such that special tokens are not looked for.
+fn unmarked(tokenizer: &Tokenizer) -> AddedVocabulary {
+    let mut added = tokenizer.get_added_vocabulary().clone();
+    added.set_encode_special_tokens(true);
+    added
 }
