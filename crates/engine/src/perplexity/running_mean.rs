@@ -56,7 +56,8 @@ fn student(freedom: f64) -> f64 {
     if freedom < 1.5 {
         return OF_ONE;
     }
-    1.96 + 2.37 / freedom + 2.82 / freedom.powi(2) + 2.56 / freedom.powi(3)
+    let part = |power, times: f64| times / freedom.powi(power);
+    1.96 + part(1, 2.37) + part(2, 2.82) + part(3, 2.56) + part(4, 1.59)
 }
 
 #[cfg(test)]
