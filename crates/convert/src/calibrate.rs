@@ -1,12 +1,17 @@
 //! Predictors for a bundle: collects what each layer sees over a text, trains, calibrates, measures, stores.
 //!
+//! Each stage takes a number of tokens that ends in bounded time, which is said before.
+//!
 //! Everything is kept per layer in a work directory beside the bundle, so that memory stays bounded by one
 //! layer and all predictors, and an interrupted run goes on where it stopped. The weights are never rewritten.
 
+mod amounts;
 mod collect;
 mod error;
+mod forecast;
 mod layer;
 mod measure;
+mod quality;
 mod states;
 mod strongest;
 mod train;
@@ -15,6 +20,7 @@ mod work;
 pub use error::CalibrateError;
 pub use measure::load_curve;
 
+use amounts::Amounts;
 use flint_bundle::{Bundle, replace_predictors};
 use flint_engine::{CancelToken, EngineError, ModelFiles, Sparsity};
 use flint_kernels::{Compute, Isa};
@@ -31,8 +37,12 @@ pub struct CalibrateOptions {
     pub bundle: PathBuf,
     /// Which kind.
     pub kind: PredictorKind,
-    /// Tokens of the text that are collected, at most.
-    pub tokens: usize,
+    /// Tokens of the text that are collected, at most: [`CALIBRATION_TOKENS`] when `None`, or for thresholds as many as a
+    /// bounded amount of arithmetic allows (1024 to 8192).
+    pub tokens: Option<usize>,
+    /// Tokens that each measurement of quality foresees, at most; when `None` as many as a bounded amount of arithmetic
+    /// allows (512 to 16384).
+    pub quality_tokens: Option<usize>,
     /// Compute threads; one per core that this process may use when `None`.
     pub threads: Option<usize>,
     /// Predictors take at most this share of the bytes of the neurons; the copy of a cascade comes on top, an eighth of
@@ -50,16 +60,14 @@ pub struct CalibrateOptions {
 /// layer of tiny-opt, 73 k tokens predicted 2.25 neurons per active one where 32 k predicted 2.49.)
 pub const CALIBRATION_TOKENS: usize = 32_768;
 
-/// The same where only thresholds are made: nothing is trained, and a threshold needs far fewer.
-pub const THRESHOLD_TOKENS: usize = 8_192;
-
 impl CalibrateOptions {
     /// What convert does unless asked otherwise.
     pub fn new(bundle: PathBuf) -> CalibrateOptions {
         CalibrateOptions {
             bundle,
             kind: PredictorKind::LowRank,
-            tokens: CALIBRATION_TOKENS,
+            tokens: None,
+            quality_tokens: None,
             threads: None,
             // On tiny-opt, at 99 % recall, 6 % predict 2.4 neurons per active one, 8 % 1.6, 12 % 1.2.
             share: 0.08,
@@ -129,6 +137,17 @@ impl std::str::FromStr for PredictorKind {
     }
 }
 
+/// The stages of a calibration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// What each layer sees over the text.
+    Collect,
+    /// Predictors are trained, or thresholds set.
+    Train,
+    /// Quality is measured.
+    Measure,
+}
+
 /// What happens meanwhile.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CalibrateEvent {
@@ -136,14 +155,23 @@ pub enum CalibrateEvent {
     Planned {
         /// Tokens that will be collected.
         tokens: usize,
+        /// Tokens that each measurement of quality will foresee.
+        quality_tokens: usize,
         /// Bytes of disk that the work directory will take.
         disk_bytes: u64,
         /// Bytes of memory that training one layer takes, about.
         memory_bytes: u64,
-        /// Seconds that collecting will take at the measured rate of this machine.
-        collect_seconds: f64,
-        /// Seconds that training all layers will take, about.
-        train_seconds: f64,
+        /// Seconds that each stage will take at the measured rate of this machine, about.
+        stages: Vec<(Stage, f64)>,
+    },
+    /// Work of a stage was done.
+    Progress {
+        /// Which.
+        stage: Stage,
+        /// Tokens done, over all layers or measurements.
+        done: u64,
+        /// In all.
+        total: u64,
     },
     /// A layer's states were collected, or found from an earlier run.
     Collected {
@@ -167,6 +195,10 @@ pub enum CalibrateEvent {
         mode: &'static str,
         /// The perplexity.
         perplexity: f64,
+        /// Half of the interval of 95 % confidence of its logarithm.
+        margin: f64,
+        /// Tokens that were foreseen.
+        tokens: usize,
     },
     /// Perplexity was measured with a share of the neurons left out.
     Cost(Sparsity),
@@ -207,6 +239,11 @@ impl Split {
         let half = tokens / 2;
         Split { train: 0..half, held_out: half..tokens, calibration: tokens..tokens }
     }
+
+    /// How many of the first tokens nothing is to be measured on.
+    fn used(&self, for_thresholds: bool) -> usize {
+        if for_thresholds { self.train.end } else { self.held_out.end }
+    }
 }
 
 /// Fewest tokens that say anything about thresholds.
@@ -239,35 +276,33 @@ pub fn calibrate(
         _ => {}
     }
     files.check_tokens(text)?;
-    let tokens = &text[..text.len().min(options.tokens)];
+    let amounts = Amounts::of(options, &files);
+    let tokens = &text[..text.len().min(amounts.collected)];
     if tokens.len() < LEAST_TOKENS {
         return Err(EngineError::TextTooShort { tokens: tokens.len(), needed: LEAST_TOKENS }.into());
     }
     let threads = options.threads.unwrap_or_else(flint_engine::available_threads);
     let compute = Compute::new(Isa::best(), threads)?;
-    let foreseen = collect::forecast(&files, tokens.len(), &options.sizes(&files)?, &compute)?;
-    listen(CalibrateEvent::Planned {
-        tokens: tokens.len(),
-        disk_bytes: foreseen.disk_bytes,
-        memory_bytes: foreseen.memory_bytes,
-        collect_seconds: foreseen.collect_seconds,
-        train_seconds: if for_thresholds {
-            foreseen.threshold_seconds
-        } else {
-            foreseen.train_seconds
-        },
-    });
-    let work = WorkDirectory::open(options, &files, tokens)?;
-    collect::collect(&files, &work, tokens, &compute, &options.cancel, listen)?;
     let split = match for_thresholds {
         true => Split::for_thresholds(tokens.len()),
         false => Split::of(tokens.len()),
     };
+    let unseen = amounts.unseen(text, split.used(for_thresholds));
+    let foreseen = forecast::forecast(options, &files, (tokens.len(), unseen.len()), &compute)?;
+    listen(CalibrateEvent::Planned {
+        tokens: tokens.len(),
+        quality_tokens: unseen.len(),
+        disk_bytes: foreseen.disk_bytes,
+        memory_bytes: foreseen.memory_bytes,
+        stages: foreseen.stages,
+    });
+    let work = WorkDirectory::open(options, &files, tokens)?;
+    collect::collect(&files, &work, tokens, &compute, &options.cancel, listen)?;
     let training =
         Training { options, files: &files, work: &work, split: &split, compute: &compute };
     let bundle = match for_thresholds {
-        true => strongest::make(&training, text, listen)?,
-        false => predictors(&training, text, listen)?,
+        true => strongest::make(&training, unseen, listen)?,
+        false => predictors(&training, unseen, listen)?,
     };
     work.remove();
     Ok(bundle)
@@ -276,7 +311,7 @@ pub fn calibrate(
 /// Trains predictors of exact zeros and stores them.
 fn predictors(
     training: &Training<'_>,
-    text: &[u32],
+    unseen: &[u32],
     listen: &mut dyn FnMut(CalibrateEvent),
 ) -> Result<Bundle, CalibrateError> {
     let options = training.options;
@@ -286,8 +321,7 @@ fn predictors(
     let blobs = || made.iter().map(|layer| layer.blob.as_deref());
     still_the_same(training.files)?;
     replace_predictors(&options.bundle, kind, blobs(), Some(calibration.clone()))?;
-    let trained_on = training.split.held_out.end;
-    measure::perplexity(options, text, trained_on, &mut calibration, listen)?;
+    measure::perplexity(options, unseen, &mut calibration, listen)?;
     still_the_same(training.files)?;
     Ok(replace_predictors(&options.bundle, kind, blobs(), Some(calibration))?)
 }

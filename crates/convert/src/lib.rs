@@ -5,7 +5,7 @@ mod convert;
 
 pub use calibrate::{
     CALIBRATION_TOKENS, CalibrateError, CalibrateEvent, CalibrateOptions, LayerReport,
-    PredictorKind, THRESHOLD_TOKENS, calibrate, load_curve,
+    PredictorKind, Stage, calibrate, load_curve,
 };
 pub use convert::{
     ConvertError, ConvertEvent, ConvertOptions, architecture, convert, convert_until,

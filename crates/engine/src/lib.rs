@@ -78,7 +78,7 @@ pub use memory::{
 pub use model_files::{GGUF_TOKENIZER, ModelFiles, describe_checkpoint, describe_gguf_file};
 pub use observed::{Counts, LayerHeld, LayerPass};
 pub use options::{Ablation, DEFAULT_ARITHMETIC, Guessing, Mode, RunOptions};
-pub use perplexity::{Perplexity, negative_log_likelihood, perplexity};
+pub use perplexity::{Perplexity, RunningMean, each_foreseen, negative_log_likelihood, perplexity};
 pub use plan::{
     Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, NeuronPlan, Plan,
     StreamPlan, Widths,

@@ -1,7 +1,10 @@
 //! Perplexity over non-overlapping windows of context length, by the same path as generation.
 
+mod running_mean;
+
 use crate::engine::Engine;
 use crate::{CancelToken, EngineError};
+pub use running_mean::RunningMean;
 use serde::Serialize;
 
 /// How well a text is foreseen.
@@ -9,6 +12,8 @@ use serde::Serialize;
 pub struct Perplexity {
     /// exp of the mean negative log-likelihood per token.
     pub perplexity: f64,
+    /// The bounds between which it is with 95 % confidence, for more text of this kind; `None` of fewer than 64 tokens.
+    pub interval: Option<[f64; 2]>,
     /// Tokens that were foreseen.
     pub tokens: usize,
     /// `exact` or `sparse`.
@@ -33,20 +38,42 @@ pub fn perplexity(
     cancel: &CancelToken,
     progress: &mut dyn FnMut(Perplexity),
 ) -> Result<Perplexity, EngineError> {
+    let mode = engine.plan().mode.name();
+    let chosen = engine.sparsity();
+    let sparsity = chosen.map(|chosen| chosen.sparsity);
+    let quality_cost = chosen.map(crate::Sparsity::cost);
+    let found = |loss: &RunningMean| {
+        let mean = loss.mean();
+        let interval = loss.margin().map(|margin| [(mean - margin).exp(), (mean + margin).exp()]);
+        let tokens = loss.count() as usize;
+        Perplexity { perplexity: mean.exp(), interval, tokens, mode, sparsity, quality_cost }
+    };
+    let mut loss = RunningMean::default();
+    let read = each_foreseen(engine, tokens, cancel, &mut |target, logits| {
+        loss.add(negative_log_likelihood(logits, target));
+        progress(found(&loss));
+    });
+    match read {
+        Ok(()) | Err(EngineError::Cancelled) => Ok(found(&loss)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads `tokens` as [`perplexity()`] does, and gives `each` every token that is foreseen, with the logits that foresee it.
+///
+/// # Errors
+/// When the text is too short, `cancel` asks for the end, or a read fails.
+pub fn each_foreseen(
+    engine: &mut Engine,
+    tokens: &[u32],
+    cancel: &CancelToken,
+    each: &mut dyn FnMut(u32, &[f32]),
+) -> Result<(), EngineError> {
     let begin = engine.architecture().begin_of_text;
     let least = 1 + usize::from(begin.is_none());
     if tokens.len() < least {
         return Err(EngineError::TextTooShort { tokens: tokens.len(), needed: least });
     }
-    let mode = engine.plan().mode.name();
-    let (mut loss, mut count) = (0.0, 0);
-    let chosen = engine.sparsity();
-    let sparsity = chosen.map(|chosen| chosen.sparsity);
-    let quality_cost = chosen.map(crate::Sparsity::cost);
-    let found = |loss: f64, tokens| {
-        let perplexity = (loss / tokens as f64).exp();
-        Perplexity { perplexity, tokens, mode, sparsity, quality_cost }
-    };
     for window in tokens.chunks(engine.plan().context) {
         let (input, targets): (Vec<u32>, &[u32]) = match begin {
             Some(begin) => {
@@ -56,21 +83,15 @@ pub fn perplexity(
             None => (window[..window.len() - 1].to_vec(), &window[1..]),
         };
         let mut targets = targets.iter();
-        let fed = engine.with_sequence(|engine, sequence| {
+        engine.with_sequence(|engine, sequence| {
             engine.feed_all(sequence, &input, cancel, &mut |logits| {
                 if let Some(&target) = targets.next() {
-                    loss += negative_log_likelihood(logits, target);
-                    count += 1;
-                    progress(found(loss, count));
+                    each(target, logits);
                 }
             })
-        });
-        match fed {
-            Err(EngineError::Cancelled) => break,
-            other => other?,
-        }
+        })?;
     }
-    Ok(found(loss, count))
+    Ok(())
 }
 
 /// `-log softmax(logits)[target]`, in f64: a report, not part of any output.

@@ -3,15 +3,12 @@
 use super::layer::{Capture, LayerNeurons, dense};
 use super::states::{FileStates, StatesWriter};
 use super::work::WorkDirectory;
-use super::{CalibrateEvent, Sizes};
+use super::{CalibrateEvent, Stage};
 use crate::CalibrateError;
 use flint_engine::{CancelToken, ModelFiles};
-use flint_kernels::{
-    Compute, DType, KvElement, KvShape, KvStore, MatrixView, PagedKv, matmul, ops,
-};
+use flint_kernels::{Compute, KvElement, KvShape, KvStore, PagedKv, ops};
 use flint_model::{Batch, Decoder, ModelError, Pass, Role};
 use flint_predictor::States;
-use std::time::{Duration, Instant};
 
 /// Longest piece of the text that is computed with its own context.
 const LONGEST_WINDOW: usize = 512;
@@ -53,7 +50,12 @@ pub(super) fn collect(
     for layer in 0..layers {
         cancel.check()?;
         if !work.has(&states_file(layer)) {
-            collect_layer(files, work, layer, compute)?;
+            let all = (layers * tokens.len()) as u64;
+            collect_layer(files, work, layer, compute, &mut |done| {
+                let done = (layer * tokens.len() + done) as u64;
+                listen(CalibrateEvent::Progress { stage: Stage::Collect, done, total: all });
+                Ok(cancel.check()?)
+            })?;
             work.drop_file(&hidden_file(layer));
         }
         listen(CalibrateEvent::Collected { done: layer + 1, layers });
@@ -107,6 +109,7 @@ fn collect_layer(
     work: &WorkDirectory,
     layer: usize,
     compute: &Compute,
+    progress: &mut dyn FnMut(usize) -> Result<(), CalibrateError>,
 ) -> Result<(), CalibrateError> {
     let width = files.architecture().hidden;
     let path = work.file(&hidden_file(layer));
@@ -135,6 +138,7 @@ fn collect_layer(
             let mut pass = Pass { weights, feed_forward, kv: &mut kv, batch: &batch };
             writer(&decoder.layer(&mut pass, layer, hidden)?)?;
             seen.extend(&capture.input).map_err(|cause| work.error(&states, cause))?;
+            progress(first + count)?;
         }
         Ok(())
     })?;
@@ -158,79 +162,4 @@ fn write(
     })?;
     writer.finish().map_err(|cause| work.error(&path, cause))?;
     work.finish(name)
-}
-
-/// What a calibration will take.
-pub(super) struct Forecast {
-    pub(super) disk_bytes: u64,
-    pub(super) memory_bytes: u64,
-    pub(super) collect_seconds: f64,
-    pub(super) train_seconds: f64,
-    /// Instead of training, where only thresholds are made.
-    pub(super) threshold_seconds: f64,
-}
-
-/// Passes over the tokens that training one layer comes to: the regression twice (ranks, then training), each
-/// about three products of the width, and epochs of a forward and a backward pass through the factors.
-const REGRESSION_PASSES: f64 = 2.0 * 3.0;
-const EPOCHS: f64 = 4.0;
-
-/// Training is slower than our own products: per operation by this factor, and each logit costs its loss
-/// besides. Measured on 2 cores with layers of 256 x 1024 and 4096 x 16384.
-const TRAINING_SLOWER: f64 = 8.0;
-const SECONDS_PER_LOGIT: f64 = 48e-9;
-
-/// Foresees a calibration over `tokens`, by a short measurement of this machine.
-pub(super) fn forecast(
-    files: &ModelFiles,
-    tokens: usize,
-    predictors: &Sizes,
-    compute: &Compute,
-) -> Result<Forecast, CalibrateError> {
-    let a = files.architecture();
-    let states = (a.layers + 2) * tokens * a.hidden * size_of::<half::f16>();
-    let rows = 2 + usize::from(a.feed_forward.gated);
-    let attention = 2 * a.hidden * (a.query_width() + a.kv_width());
-    // Once through the layer, and the deciding rows once more to see who is active.
-    let layer = attention + (rows + 1) * a.hidden * a.most_neurons();
-    let work = 2.0 * (layer * a.layers) as f64 * tokens as f64;
-    let rate = operations_per_second(compute);
-    let (width, neurons) = (a.hidden as f64, a.most_neurons() as f64);
-    let layer_bytes = files.bundle()?.shape().neuron_bytes() as f64 / a.layers as f64;
-    // A rank costs a byte per column and per neuron.
-    let rank = layer_bytes * predictors.trained / (width + neurons);
-    let regression = REGRESSION_PASSES * 2.0 * width * width;
-    let training = EPOCHS * 6.0 * rank * (width + neurons) * TRAINING_SLOWER;
-    let observing = 3.0 * 2.0 * width * neurons;
-    let losses = EPOCHS * neurons * SECONDS_PER_LOGIT;
-    let per_token = (regression + training + observing) / rate + losses;
-    Ok(Forecast {
-        disk_bytes: states as u64,
-        // A layer as stored, its rows once more and as f32 with their directions, three width x width
-        // matrices, who is active, and all predictors: as stored, and once more to measure them.
-        memory_bytes: (2.0 * layer_bytes
-            + 8.0 * width * neurons
-            + 12.0 * width * width
-            + tokens as f64 * neurons / 8.0
-            + 2.0 * predictors.bytes) as u64,
-        collect_seconds: work / rate,
-        train_seconds: per_token * tokens as f64 * a.layers as f64,
-        // Once by the rows and once by their copy.
-        threshold_seconds: 2.0 * 2.0 * width * neurons / rate * tokens as f64 * a.layers as f64,
-    })
-}
-
-/// Multiplications and additions per second of a many-token product.
-fn operations_per_second(compute: &Compute) -> f64 {
-    const SIDE: usize = 512;
-    const TOKENS: usize = 64;
-    let weights = vec![0; SIDE * SIDE * 2];
-    let Ok(view) = MatrixView::new(DType::F16, SIDE, SIDE, &weights) else { return 1e9 };
-    let (x, mut out) = (vec![0.5; SIDE * TOKENS], vec![0.0; SIDE * TOKENS]);
-    let (started, mut rounds) = (Instant::now(), 0);
-    while started.elapsed() < Duration::from_millis(50) {
-        matmul(compute, view, &x, None, &mut out);
-        rounds += 1;
-    }
-    (2 * SIDE * SIDE * TOKENS * rounds) as f64 / started.elapsed().as_secs_f64()
 }

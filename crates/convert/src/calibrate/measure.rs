@@ -1,13 +1,14 @@
 //! What the predictors cost: per layer, in neurons loaded for every size of cache, and in perplexity.
 
+use super::amounts::passes;
 use super::collect;
+use super::quality::Measuring;
 use super::train::{MadeLayer, Training};
 use super::{CalibrateEvent, CalibrateOptions};
 use crate::CalibrateError;
 use flint_bundle::{Calibration, GroupCalibration, LoadsPerToken};
 use flint_dram_cache::{Admission, CacheConfig, PolicyKind, SlotCache};
-use flint_engine::read_predictor;
-use flint_engine::{MemoryBudget, Mode, ModelFiles, Prepared, RunOptions};
+use flint_engine::{Mode, read_predictor};
 use flint_geometry::{NeuronKey, NeuronSet};
 use flint_predictor::{Activity, Predictor, States};
 
@@ -19,12 +20,6 @@ const REPLAYED: usize = 512;
 
 /// Sizes of cache on the curve, in percent of all neurons.
 const CURVE: [u64; 12] = [2, 5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 90];
-
-/// Longest windows that perplexity is measured in: the keys and values of a model's whole context may not fit.
-const LONGEST_CONTEXT: usize = 2048;
-
-/// Most tokens that perplexity is measured on.
-const PERPLEXITY_TOKENS: usize = 50_000;
 
 impl Training<'_> {
     /// What is stored of each layer, and the loads per token.
@@ -143,66 +138,23 @@ fn replay(cache: &mut SlotCache, group: u32, needed: &NeuronSet) -> Result<(), C
     Ok(())
 }
 
-/// Measures perplexity in both modes on what was not trained on, all in memory, by the same path as
-/// generation. (The thresholds did see the first part of it, a tenth of the tokens collected.)
+/// Measures perplexity in both modes on what was not trained on. (The thresholds did see the first part of it, a
+/// tenth of the tokens collected.)
 pub(super) fn perplexity(
     options: &CalibrateOptions,
-    text: &[u32],
-    trained_on: usize,
+    unseen: &[u32],
     calibration: &mut Calibration,
     listen: &mut dyn FnMut(CalibrateEvent),
 ) -> Result<(), CalibrateError> {
-    let unseen = unseen(text, trained_on);
     if unseen.len() < 2 {
         return Ok(());
     }
-    for mode in [Mode::Exact, Mode::Sparse] {
-        let found = Measured { options, unseen }.perplexity(mode, None)?;
-        // Half a measurement is none.
-        options.cancel.check()?;
-        let (mode, place) = match mode {
-            Mode::Exact => ("exact", &mut calibration.perplexity_exact),
-            Mode::Sparse => ("sparse", &mut calibration.perplexity_sparse),
-        };
-        *place = Some(found);
-        listen(CalibrateEvent::Measured { mode, perplexity: found });
-    }
+    let mut measuring = Measuring::new(options, unseen, passes(options));
+    let exact = measuring.read(Mode::Exact, None, listen)?;
+    listen(exact.event(Mode::Exact.name()));
+    let sparse = measuring.read(Mode::Sparse, None, listen)?;
+    listen(sparse.event(Mode::Sparse.name()));
+    calibration.perplexity_exact = Some(exact.perplexity());
+    calibration.perplexity_sparse = Some(sparse.perplexity());
     Ok(())
-}
-
-/// What of a text is measured on, when its first tokens were used.
-pub(super) fn unseen(text: &[u32], used: usize) -> &[u32] {
-    let unseen = &text[used.min(text.len())..];
-    &unseen[..unseen.len().min(PERPLEXITY_TOKENS)]
-}
-
-/// A text that the bundle of these options is measured on.
-pub(super) struct Measured<'a> {
-    pub(super) options: &'a CalibrateOptions,
-    pub(super) unseen: &'a [u32],
-}
-
-impl Measured<'_> {
-    /// Perplexity by the path of a run, with the bundle's own predictor or another.
-    pub(super) fn perplexity(
-        &self,
-        mode: Mode,
-        predictor: Option<Box<dyn Predictor>>,
-    ) -> Result<f64, CalibrateError> {
-        let run = RunOptions {
-            memory: MemoryBudget::Auto,
-            mode: Some(mode),
-            threads: self.options.threads,
-            ..RunOptions::default()
-        };
-        let files = ModelFiles::open(&self.options.bundle)?;
-        let needed = Some(LONGEST_CONTEXT);
-        let prepared = match predictor {
-            None => Prepared::new(files, run, needed)?,
-            some => Prepared::with_predictor(files, run, needed, some)?,
-        };
-        let mut engine = prepared.load(&mut |_, _| {})?;
-        Ok(flint_engine::perplexity(&mut engine, self.unseen, &self.options.cancel, &mut |_| {})?
-            .perplexity)
-    }
 }

@@ -1,8 +1,10 @@
 //! Thresholds for models whose activations are never zero: set and judged layer by layer, then the whole model is
 //! measured at each, by the path that a run takes.
 
+use super::amounts::passes;
 use super::layer::LayerRows;
-use super::measure::{self, Measured};
+use super::measure;
+use super::quality::{Measuring, Reading};
 use super::train::Training;
 use super::{CalibrateEvent, LayerReport, collect};
 use crate::CalibrateError;
@@ -23,7 +25,7 @@ struct Made {
 /// Makes thresholds for every layer and stores them with what they cost.
 pub(super) fn make(
     training: &Training<'_>,
-    text: &[u32],
+    unseen: &[u32],
     listen: &mut dyn FnMut(CalibrateEvent),
 ) -> Result<Bundle, CalibrateError> {
     let layers = training.files.architecture().layers;
@@ -37,7 +39,7 @@ pub(super) fn make(
     let mut groups: Vec<CatsGroup> = made.iter().map(|layer| layer.group.clone()).collect();
     let mut calibration = calibration(training, &made, &groups)?;
     drop(made);
-    let costs = costs(training, text, &groups, listen)?;
+    let costs = costs(training, unseen, &groups, listen)?;
     if let Some(first) = costs.first() {
         let levels: Vec<f64> = costs.iter().map(|cost| cost.perplexity).collect();
         let exact = first.perplexity_exact;
@@ -98,27 +100,23 @@ fn calibration(
 /// Measures perplexity of the whole model, and at each sparsity, on what set no threshold.
 fn costs(
     training: &Training<'_>,
-    text: &[u32],
+    unseen: &[u32],
     groups: &[CatsGroup],
     listen: &mut dyn FnMut(CalibrateEvent),
 ) -> Result<Vec<Sparsity>, CalibrateError> {
-    let Training { options, split, .. } = training;
-    let unseen = measure::unseen(text, split.train.end);
-    let of = |mode, predictor| {
-        let found = Measured { options, unseen }.perplexity(mode, predictor)?;
-        if found.is_finite() {
-            Ok(found)
-        } else {
-            Err(CalibrateError::NoPerplexity { perplexity: found })
-        }
+    let options = training.options;
+    let mut measuring = Measuring::new(options, unseen, passes(options));
+    let finite = |found: Reading| match found.perplexity() {
+        perplexity if perplexity.is_finite() => Ok(found),
+        perplexity => Err(CalibrateError::NoPerplexity { perplexity }),
     };
-    let perplexity_exact = of(Mode::Exact, None)?;
-    listen(CalibrateEvent::Measured { mode: "exact", perplexity: perplexity_exact });
+    let exact = finite(measuring.read(Mode::Exact, None, listen)?)?;
+    listen(exact.event(Mode::Exact.name()));
     let mut costs = Vec::new();
     for &sparsity in &options.sparsities {
         let predictor = Box::new(predictor(training, groups, sparsity)?);
-        let perplexity = of(Mode::Sparse, Some(predictor))?;
-        let cost = Sparsity { sparsity, perplexity, perplexity_exact };
+        let found = finite(measuring.read(Mode::Sparse, Some(predictor), listen)?)?;
+        let cost = found.cost(&exact, sparsity);
         listen(CalibrateEvent::Cost(cost));
         costs.push(cost);
     }

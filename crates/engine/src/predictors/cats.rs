@@ -3,7 +3,7 @@
 use super::blobs::{with_blobs, wrong};
 use crate::{EngineError, Mode, ModelFiles, RunOptions};
 use flint_bundle::Bundle;
-use flint_predictor::{Cats, CatsGroup, Level, PredictorError, ScoredGroup};
+use flint_predictor::{Cats, CatsGroup, Level, Precision, PredictorError, ScoredGroup};
 
 /// A share of neurons that can be left out, with what that costs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,6 +14,8 @@ pub struct Sparsity {
     pub perplexity: f64,
     /// Perplexity of the whole model on the same text.
     pub perplexity_exact: f64,
+    /// How well both are known; `None` of bundles made before that was stored.
+    pub precision: Option<Precision>,
 }
 
 impl Sparsity {
@@ -27,7 +29,8 @@ impl Sparsity {
             let cause = format!("what sparsity {} costs was not measured", level.sparsity);
             return Err(EngineError::WrongPredictors { cause });
         };
-        Ok(Sparsity { sparsity: level.sparsity, perplexity, perplexity_exact })
+        let precision = None;
+        Ok(Sparsity { sparsity: level.sparsity, perplexity, perplexity_exact, precision })
     }
 }
 

@@ -1,16 +1,17 @@
 //! `flint convert`, the same as `cargo xtask convert`.
 
+mod calibration;
+
 use super::args::{at_least_one, read_text, sparsity};
 use super::interrupt::Interrupt;
-use super::output::{bytes, cost, note};
-use super::progress::{advance, byte_bar, count_bar};
+use super::output::{bytes, note};
+use super::progress::{advance, byte_bar};
 use super::refuse;
+use calibration::Shown;
 use clap::Args;
 use flint_convert::{
-    CALIBRATION_TOKENS, CalibrateError, CalibrateEvent, CalibrateOptions, PredictorKind,
-    THRESHOLD_TOKENS,
+    CalibrateError, CalibrateOptions, ConvertError, ConvertEvent, ConvertOptions, PredictorKind,
 };
-use flint_convert::{ConvertError, ConvertEvent, ConvertOptions};
 use flint_engine::{EngineError, ModelFiles};
 use flint_geometry::DType;
 use flint_model::Architecture;
@@ -46,9 +47,12 @@ pub struct ConvertArgs {
     /// stories]
     #[arg(long, value_name = "FILE")]
     calibrate: Option<PathBuf>,
-    /// Tokens of that text that are used [default: 32768, with --sparsity 8192]
+    /// Tokens of that text that are learnt from [default: 32768; with --sparsity at most 8192, fewer of a large model]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     calibrate_tokens: Option<usize>,
+    /// Tokens of the rest of that text that quality is measured on [default: at most 16384, fewer of a large model]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    quality_tokens: Option<usize>,
     /// Shares of neurons that runs may leave out of a model whose neurons are never zero: makes a threshold for each
     /// and measures what it costs
     #[arg(
@@ -217,48 +221,15 @@ fn make_predictors(
     drop(files);
     let options = CalibrateOptions {
         kind: args.predictor,
-        tokens: args.calibrate_tokens.unwrap_or(match sparsities.is_empty() {
-            true => CALIBRATION_TOKENS,
-            false => THRESHOLD_TOKENS,
-        }),
+        tokens: args.calibrate_tokens,
+        quality_tokens: args.quality_tokens,
         sparsities,
         cancel: interrupt.cancel(),
         ..CalibrateOptions::new(args.out.clone())
     };
-    let done = steps(args, interrupt);
-    let (collecting, training) = (count_bar("layers", false), count_bar("training", false));
-    let made = flint_convert::calibrate(&options, &tokens, &mut |event| match event {
-        CalibrateEvent::Planned {
-            tokens,
-            disk_bytes,
-            memory_bytes,
-            collect_seconds,
-            train_seconds,
-        } => note(&format!(
-            "predictors from {tokens} tokens: about {} to collect, {} to train, {} of memory, {} of disk meanwhile",
-            minutes(collect_seconds),
-            minutes(train_seconds),
-            bytes(memory_bytes),
-            bytes(disk_bytes)
-        )),
-        CalibrateEvent::Collected { done: layer, layers } => {
-            done.fetch_add(1, Ordering::Relaxed);
-            advance(&collecting, layer as u64, layers as u64);
-        }
-        CalibrateEvent::Trained { done: layer, layers, report } => {
-            done.fetch_add(1, Ordering::Relaxed);
-            collecting.finish_and_clear();
-            advance(&training, layer as u64, layers as u64);
-            training.suspend(|| note(&layer_line(&report)));
-        }
-        CalibrateEvent::Measured { mode, perplexity } => {
-            training.finish_and_clear();
-            note(&format!("perplexity in {mode} mode {perplexity:.3}"));
-        }
-        CalibrateEvent::Cost(found) => note(&cost(&found)),
-    });
-    collecting.finish_and_clear();
-    training.finish_and_clear();
+    let mut shown = Shown::new(steps(args, interrupt));
+    let made = flint_convert::calibrate(&options, &tokens, &mut |event| shown.hear(event));
+    shown.end();
     let size = made?.predictors().map_or(0, flint_bundle::Predictors::bytes);
     note(&format!("{} has predictors: {}", args.out.display(), bytes(size)));
     Ok(())
@@ -300,24 +271,6 @@ fn calibration_text(
             Ok(None)
         }
     }
-}
-
-fn layer_line(report: &flint_convert::LayerReport) -> String {
-    if report.size == 0 {
-        return format!("layer {}: too dense to predict, read whole", report.layer);
-    }
-    format!(
-        "layer {}: size {}, {}, recall {:.3}, {:.2} predicted per active",
-        report.layer,
-        report.size,
-        bytes(report.bytes),
-        report.recall,
-        report.predicted_per_active
-    )
-}
-
-fn minutes(seconds: f64) -> String {
-    if seconds < 90.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) }
 }
 
 fn token_ids(text: &str) -> anyhow::Result<Vec<u32>> {

@@ -63,11 +63,35 @@ pub(super) fn bytes(count: u64) -> String {
 
 /// What a share of neurons left out costs, for people.
 pub(super) fn cost(found: &flint_engine::Sparsity) -> String {
-    format!(
-        "sparsity {}: perplexity {:.3}, exact {:.3} ({:+.2} %)",
-        found.sparsity,
-        found.perplexity,
-        found.perplexity_exact,
-        (found.cost() - 1.0) * 100.0
+    let change = (found.cost() - 1.0) * 100.0;
+    let line = |perplexity: &str, exact: &str, change: &str| {
+        format!("sparsity {}: perplexity {perplexity}, exact {exact} ({change} %)", found.sparsity)
+    };
+    let Some(known) = found.precision else {
+        let [perplexity, exact] = [found.perplexity, found.perplexity_exact].map(three_digits);
+        return line(&perplexity, &exact, &format!("{change:+.2}"));
+    };
+    line(
+        &margin(found.perplexity, known.margin),
+        &margin(found.perplexity_exact, known.margin_exact),
+        &format!("{change:+.2} \u{b1} {:.2}", found.cost() * known.margin_cost * 100.0),
+    ) + &format!(
+        ", same next token {:.1} \u{b1} {:.1} %, {} tokens",
+        known.agreement * 100.0,
+        known.margin_agreement * 100.0,
+        known.tokens
     )
+}
+
+/// A perplexity with its interval, from half of that of its logarithm.
+pub(super) fn margin(perplexity: f64, margin: f64) -> String {
+    if !margin.is_finite() {
+        return three_digits(perplexity);
+    }
+    let [low, high] = [-margin, margin].map(|off| three_digits(perplexity * off.exp()));
+    format!("{} ({low} to {high})", three_digits(perplexity))
+}
+
+fn three_digits(perplexity: f64) -> String {
+    format!("{perplexity:.3}")
 }

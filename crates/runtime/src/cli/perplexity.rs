@@ -33,6 +33,7 @@ pub(super) fn perplexity(args: PerplexityArgs) -> anyhow::Result<()> {
     let mode = prepared.plan().mode.name();
     let found = Arc::new(Mutex::new(Perplexity {
         perplexity: f64::NAN,
+        interval: None,
         tokens: 0,
         mode,
         sparsity: None,
@@ -65,9 +66,13 @@ fn report(found: &Perplexity, json: bool) -> anyhow::Result<()> {
     if json {
         return say_json(&found);
     }
-    let Perplexity { perplexity, tokens, mode, .. } = found;
+    let Perplexity { perplexity, interval, tokens, mode, .. } = found;
+    let between =
+        interval.map_or(String::new(), |[low, high]| format!(" (95 %: {low:.4} to {high:.4})"));
     match tokens {
         0 => say("perplexity of nothing: stopped before the first token\n"),
-        _ => say(&format!("perplexity {perplexity:.4} over {tokens} tokens, {mode} mode\n")),
+        _ => {
+            say(&format!("perplexity {perplexity:.4}{between} over {tokens} tokens, {mode} mode\n"))
+        }
     }
 }

@@ -25,7 +25,7 @@ fn text() -> Vec<u32> {
 fn make(bundle: &Path, kind: PredictorKind) -> Vec<CalibrateEvent> {
     let options = CalibrateOptions {
         kind,
-        tokens: TOKENS,
+        tokens: Some(TOKENS),
         threads: Some(2),
         ..CalibrateOptions::new(bundle.to_owned())
     };
@@ -116,7 +116,7 @@ fn an_interrupted_calibration_goes_on_and_makes_the_same_predictors() {
         bundle
     });
     let options = |bundle: &Path| CalibrateOptions {
-        tokens: 500,
+        tokens: Some(500),
         threads: Some(2),
         ..CalibrateOptions::new(bundle.to_owned())
     };

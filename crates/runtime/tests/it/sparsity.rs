@@ -4,7 +4,7 @@ use crate::command_line::{flint, json, refused};
 use crate::families::converted;
 use crate::model::{load, options};
 use flint_convert::{CalibrateEvent, CalibrateOptions, calibrate};
-use flint_engine::{CancelToken, RunOptions, perplexity, sparsities};
+use flint_engine::{CancelToken, RunOptions, Sparsity, perplexity, sparsities};
 use flint_fixtures::{oracle, tiny_opt_bundle};
 use serde_json::Value;
 use std::fs;
@@ -55,6 +55,15 @@ fn the_cost_is_stored_and_every_run_that_pays_it_says_so() {
         let bundle = bundle.to_str().unwrap();
         for part in ["sparsity 0.25: perplexity", "sparsity 0.5: perplexity", " %)"] {
             assert!(said.contains(part), "{said}");
+        }
+        // How long each stage takes is said before and after, and how sure each number is.
+        for part in
+            ["quality on 300 others: about", "collecting took", "training took", "measuring took"]
+        {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        for part in [" (said: ", " \u{b1} ", "same next token ", "tokens"] {
+            assert!(said.contains(part), "{part}: {said}");
         }
         let told = String::from_utf8(flint(&["inspect", bundle]).stdout).unwrap();
         for part in ["exact mode unless --sparsity", "sparsity 0.25: perplexity", "sparsity 0.5: "]
@@ -108,7 +117,7 @@ fn the_stored_cost_is_what_a_run_measures() {
     let bundle = converted(&oracle("qwen3"), dir.path());
     let text = tokens();
     let options_of = CalibrateOptions {
-        tokens: 400,
+        tokens: Some(400),
         threads: Some(2),
         sparsities: vec![0.25, 0.5],
         ..CalibrateOptions::new(bundle.clone())
@@ -116,7 +125,13 @@ fn the_stored_cost_is_what_a_run_measures() {
     let mut heard = Vec::new();
     calibrate(&options_of, &text, &mut |event| {
         if let CalibrateEvent::Cost(cost) = event {
-            heard.push(cost);
+            let known = cost.precision.unwrap();
+            // Without a begin-of-text token the first one is not foreseen.
+            assert_eq!(known.tokens, 299);
+            assert!(known.margin_cost > 0.0 && known.margin_cost < known.margin, "{known:?}");
+            assert!((0.0..=1.0).contains(&known.agreement), "{known:?}");
+            // Bundles of this kind do not keep it.
+            heard.push(Sparsity { precision: None, ..cost });
         }
     })
     .unwrap();

@@ -152,7 +152,7 @@ fn holds(name: &str) {
     let vocabulary = files.architecture().vocabulary;
     let mut making = CalibrateOptions {
         kind: PredictorKind::GateCopy,
-        tokens: 600,
+        tokens: Some(600),
         threads: Some(1),
         ..CalibrateOptions::new(bundle.clone())
     };
