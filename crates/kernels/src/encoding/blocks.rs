@@ -36,11 +36,14 @@ pub(crate) trait Blocks: Copy {
 
     /// The codes of half `half` of a round: two groups of [`Blocks::SUB`] / 16 registers; what is
     /// behind those is never looked at.
-    fn codes<L: Bytes>(lanes: L, round: &Self::Round, half: usize) -> [[L::B; 2]; 2];
+    fn codes<L: Bytes>(lanes: L, round: &View<'_, Self>, half: usize) -> [[L::B; 2]; 2];
 
     /// Scales and minima, lane by lane.
-    fn factors<L: Lanes>(lanes: L, round: &Self::Round) -> [L::V; 2];
+    fn factors<L: Lanes>(lanes: L, round: &View<'_, Self>) -> [L::V; 2];
 }
+
+/// The blocks of a round, wherever they lie.
+pub(crate) type View<'a, Q> = <<Q as Blocks>::Round as Round>::View<'a>;
 
 /// Which sub-block of a round lane `lane` has, where a sub-block has `size` numbers.
 ///
@@ -76,9 +79,20 @@ pub(crate) trait Round: Copy {
     /// The blocks behind the whole rounds of a row, followed by zeros.
     fn tail(row: &[u8]) -> Self;
 
+    /// Its blocks one by one.
+    type View<'a>
+    where
+        Self: 'a;
+
+    /// Its blocks.
+    fn view(&self) -> Self::View<'_>;
+
     /// Blocks of the tails of four rows as one round, where a block is a sub-block: block `4 part + j` of the tail of row q
-    /// where lane 4 q + j takes it from; zeros past the end.
-    fn tails(rows: [&[u8]; 4], part: usize) -> Self;
+    /// where lane 4 q + j takes it from; `zero` past the end.
+    fn tails<'a>(rows: [&'a [u8]; 4], part: usize, zero: &'a Self) -> Self::View<'a>;
+
+    /// A round of zeros.
+    const ZERO: Self;
 }
 
 impl<const BYTES: usize, const COUNT: usize> Round for [[u8; BYTES]; COUNT] {
@@ -98,16 +112,27 @@ impl<const BYTES: usize, const COUNT: usize> Round for [[u8; BYTES]; COUNT] {
         tail
     }
 
+    type View<'a> = [&'a [u8; BYTES]; COUNT];
+
+    const ZERO: Self = [[0; BYTES]; COUNT];
+
     #[inline(always)]
-    fn tails(rows: [&[u8]; 4], part: usize) -> Self {
-        let mut round = [[0; BYTES]; COUNT];
-        for (q, row) in rows.into_iter().enumerate() {
-            let rest = row.as_chunks::<BYTES>().0.as_chunks::<COUNT>().1;
-            for (j, block) in rest.iter().skip(4 * part).take(4).enumerate() {
-                round[sub_block(32, 4 * q + j)] = *block;
+    fn view(&self) -> [&[u8; BYTES]; COUNT] {
+        self.each_ref()
+    }
+
+    #[inline(always)]
+    fn tails<'a>(rows: [&'a [u8]; 4], part: usize, zero: &'a Self) -> [&'a [u8; BYTES]; COUNT] {
+        let mut view = zero.each_ref();
+        for q in 0..4 {
+            let rest = rows[q].as_chunks::<BYTES>().0.as_chunks::<COUNT>().1;
+            for j in 0..4 {
+                if let Some(block) = rest.get(4 * part + j) {
+                    view[sub_block(32, 4 * q + j)] = block;
+                }
             }
         }
-        round
+        view
     }
 }
 
@@ -122,10 +147,10 @@ pub(crate) fn part<T, const N: usize>(block: &[T], at: usize) -> &[T; N] {
 
 /// The binary16 at `at` in each of sixteen blocks, lane by lane.
 #[inline(always)]
-pub(crate) fn halves<const N: usize>(round: &[[u8; N]; LANES], at: usize) -> [[u8; 2]; LANES] {
+pub(crate) fn halves<const N: usize>(round: &[&[u8; N]; LANES], at: usize) -> [[u8; 2]; LANES] {
     let mut halves = [[0; 2]; LANES];
     for (lane, half) in halves.iter_mut().enumerate() {
-        *half = *part(&round[sub_block(32, lane)], at);
+        *half = *part(round[sub_block(32, lane)], at);
     }
     halves
 }
@@ -141,11 +166,11 @@ pub(crate) fn negated(halves: [[u8; 2]; LANES]) -> [[u8; 2]; LANES] {
 #[inline(always)]
 pub(crate) fn nibbles<L: Bytes, const N: usize>(
     lanes: L,
-    round: &[[u8; N]; LANES],
+    round: &[&[u8; N]; LANES],
     at: usize,
     half: usize,
 ) -> [[L::B; 2]; 2] {
-    let block = |group: usize, quarter: usize| part(&round[8 * half + 2 * quarter + group], at);
+    let block = |group: usize, quarter: usize| part(round[8 * half + 2 * quarter + group], at);
     let even = lanes.quarters([block(0, 0), block(0, 1), block(0, 2), block(0, 3)]);
     let odd = lanes.quarters([block(1, 0), block(1, 1), block(1, 2), block(1, 3)]);
     [low_and_high(lanes, even), low_and_high(lanes, odd)]
@@ -195,6 +220,7 @@ impl<Q: Blocks> Kernel for Widen<'_, Q> {
 #[inline(always)]
 fn widen_round<L: Lanes, Q: Blocks>(lanes: L, round: &Q::Round, to: &mut [Line]) {
     let registers = Q::SUB / LANES;
+    let round = &round.view();
     let [scales, minima] = Q::factors(lanes, round);
     let mut factors = [Line::ZERO; 2];
     lanes.store(scales, &mut factors[0].0);

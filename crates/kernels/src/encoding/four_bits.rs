@@ -2,7 +2,7 @@
 //!
 //! Q4_0: `d f16 | qs[16]`, `d * (q - 8)`. Q4_1: `d f16 | m f16 | qs[16]`, `d * q + m`.
 
-use super::blocks::{Blocks, halves, negated, nibbles};
+use super::blocks::{Blocks, View, halves, negated, nibbles};
 use crate::lanes::{Bytes, Lanes};
 
 /// One scale.
@@ -22,12 +22,12 @@ impl Blocks for Q4_0 {
     type Round = [[u8; 18]; 16];
 
     #[inline(always)]
-    fn codes<L: Bytes>(lanes: L, round: &Self::Round, half: usize) -> [[L::B; 2]; 2] {
+    fn codes<L: Bytes>(lanes: L, round: &View<'_, Self>, half: usize) -> [[L::B; 2]; 2] {
         nibbles(lanes, round, 2, half)
     }
 
     #[inline(always)]
-    fn factors<L: Lanes>(lanes: L, round: &Self::Round) -> [L::V; 2] {
+    fn factors<L: Lanes>(lanes: L, round: &View<'_, Self>) -> [L::V; 2] {
         [lanes.load_f16_each(halves(round, 0)), lanes.splat(0.0)]
     }
 }
@@ -41,12 +41,12 @@ impl Blocks for Q4_1 {
     type Round = [[u8; 20]; 16];
 
     #[inline(always)]
-    fn codes<L: Bytes>(lanes: L, round: &Self::Round, half: usize) -> [[L::B; 2]; 2] {
+    fn codes<L: Bytes>(lanes: L, round: &View<'_, Self>, half: usize) -> [[L::B; 2]; 2] {
         nibbles(lanes, round, 4, half)
     }
 
     #[inline(always)]
-    fn factors<L: Lanes>(lanes: L, round: &Self::Round) -> [L::V; 2] {
+    fn factors<L: Lanes>(lanes: L, round: &View<'_, Self>) -> [L::V; 2] {
         let minima = lanes.load_f16_each(negated(halves(round, 2)));
         [lanes.load_f16_each(halves(round, 0)), minima]
     }

@@ -3,7 +3,7 @@
 //! `scales[16] | qs[64] | d f16 | dmin f16`; `d * (s & 15) * q - dmin * (s >> 4)`. Thirty-two bytes of `qs`
 //! hold 128 numbers: bits 0 and 1 the first thirty-two, bits 2 and 3 the next ones.
 
-use super::blocks::{Blocks, in_lanes, part};
+use super::blocks::{Blocks, View, in_lanes, part};
 use crate::lanes::{Bytes, Lanes};
 
 /// See the module.
@@ -19,12 +19,12 @@ impl Blocks for Q2K {
     type Round = [[u8; 84]; 1];
 
     #[inline(always)]
-    fn codes<L: Bytes>(lanes: L, [block]: &Self::Round, half: usize) -> [[L::B; 2]; 2] {
+    fn codes<L: Bytes>(lanes: L, &[block]: &View<'_, Self>, half: usize) -> [[L::B; 2]; 2] {
         two_bits(lanes, part(block, 16 + 32 * half))
     }
 
     #[inline(always)]
-    fn factors<L: Lanes>(lanes: L, [block]: &Self::Round) -> [L::V; 2] {
+    fn factors<L: Lanes>(lanes: L, &[block]: &View<'_, Self>) -> [L::V; 2] {
         let both = in_lanes(lanes, part(block, 0));
         let [scales, ..] = lanes.unsigned(lanes.right::<0>(both, 15));
         let [minima, ..] = lanes.unsigned(lanes.right::<4>(both, 15));

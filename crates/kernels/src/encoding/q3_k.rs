@@ -3,7 +3,7 @@
 //! `hmask[32] | qs[64] | scales[12] | d f16`; `d * (s - 32) * (q - 4)`. The order is that of Q2_K; the third bit of a
 //! number in place i of thirty-two is bit 4 half + shift / 2 of `hmask[i]`.
 
-use super::blocks::{Blocks, in_lanes, part};
+use super::blocks::{Blocks, View, in_lanes, part};
 use super::q2_k::two_bits;
 use crate::lanes::{Bytes, Lanes};
 
@@ -20,7 +20,7 @@ impl Blocks for Q3K {
     type Round = [[u8; 110]; 1];
 
     #[inline(always)]
-    fn codes<L: Bytes>(lanes: L, [block]: &Self::Round, half: usize) -> [[L::B; 2]; 2] {
+    fn codes<L: Bytes>(lanes: L, &[block]: &View<'_, Self>, half: usize) -> [[L::B; 2]; 2] {
         let [[first, _], [second, _]] = two_bits(lanes, part(block, 32 + 32 * half));
         let third = lanes.twice(part(block, 0));
         // A half has four bits: two for its first sixty-four numbers, two for the others.
@@ -33,7 +33,7 @@ impl Blocks for Q3K {
     }
 
     #[inline(always)]
-    fn factors<L: Lanes>(lanes: L, [block]: &Self::Round) -> [L::V; 2] {
+    fn factors<L: Lanes>(lanes: L, &[block]: &View<'_, Self>) -> [L::V; 2] {
         let [scales, ..] = lanes.unsigned(in_lanes(lanes, &six_bits(part(block, 96))));
         let scales = lanes.sub(scales, lanes.splat(32.0));
         let d = lanes.load_f16_each([*part(block, 108); 16]);

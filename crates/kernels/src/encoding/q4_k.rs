@@ -3,7 +3,7 @@
 //! `d f16 | dmin f16 | scales[12] | qs[128]`; `d * s * q - dmin * m`. Thirty-two bytes of `qs` hold a sub-block in
 //! their low four bits and the next one in their high ones.
 
-use super::blocks::{Blocks, low_and_high, part};
+use super::blocks::{Blocks, View, low_and_high, part};
 use crate::lanes::{Bytes, Lanes};
 
 /// See the module.
@@ -19,13 +19,13 @@ impl Blocks for Q4K {
     type Round = [[u8; 144]; 2];
 
     #[inline(always)]
-    fn codes<L: Bytes>(lanes: L, round: &Self::Round, half: usize) -> [[L::B; 2]; 2] {
-        nibbles_in_pairs(lanes, part(&round[half], 16))
+    fn codes<L: Bytes>(lanes: L, round: &View<'_, Self>, half: usize) -> [[L::B; 2]; 2] {
+        nibbles_in_pairs(lanes, part(round[half], 16))
     }
 
     #[inline(always)]
-    fn factors<L: Lanes>(lanes: L, round: &Self::Round) -> [L::V; 2] {
-        lanes.six_bit_factors([part(&round[0], 0), part(&round[1], 0)])
+    fn factors<L: Lanes>(lanes: L, round: &View<'_, Self>) -> [L::V; 2] {
+        lanes.six_bit_factors([part(round[0], 0), part(round[1], 0)])
     }
 }
 

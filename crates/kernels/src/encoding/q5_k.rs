@@ -2,7 +2,7 @@
 //!
 //! Bit k of `qh[i]` is the fifth bit of number i of sub-block k.
 
-use super::blocks::{Blocks, part};
+use super::blocks::{Blocks, View, part};
 use super::q4_k::nibbles_in_pairs;
 use crate::lanes::{Bytes, Lanes};
 
@@ -19,8 +19,8 @@ impl Blocks for Q5K {
     type Round = [[u8; 176]; 2];
 
     #[inline(always)]
-    fn codes<L: Bytes>(lanes: L, round: &Self::Round, half: usize) -> [[L::B; 2]; 2] {
-        let block = &round[half];
+    fn codes<L: Bytes>(lanes: L, round: &View<'_, Self>, half: usize) -> [[L::B; 2]; 2] {
+        let block = round[half];
         let [mut even, mut odd] = nibbles_in_pairs(lanes, part(block, 48));
         for (register, (even, odd)) in even.iter_mut().zip(&mut odd).enumerate() {
             let bits = lanes.quarters([part(block, 16 + 16 * register); 4]);
@@ -33,7 +33,7 @@ impl Blocks for Q5K {
     }
 
     #[inline(always)]
-    fn factors<L: Lanes>(lanes: L, round: &Self::Round) -> [L::V; 2] {
-        lanes.six_bit_factors([part(&round[0], 0), part(&round[1], 0)])
+    fn factors<L: Lanes>(lanes: L, round: &View<'_, Self>) -> [L::V; 2] {
+        lanes.six_bit_factors([part(round[0], 0), part(round[1], 0)])
     }
 }

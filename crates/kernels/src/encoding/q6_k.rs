@@ -4,7 +4,7 @@
 //! sixty-four are in the low halves of 64 bytes of `ql`, of the others in the high halves; the upper bits of number i are
 //! two bits of `qh[i mod 32]`, from the lowest ones on.
 
-use super::blocks::{Blocks, in_lanes, low_and_high, part};
+use super::blocks::{Blocks, View, in_lanes, low_and_high, part};
 use crate::lanes::{Bytes, Lanes};
 
 /// See the module.
@@ -20,7 +20,7 @@ impl Blocks for Q6K {
     type Round = [[u8; 210]; 1];
 
     #[inline(always)]
-    fn codes<L: Bytes>(lanes: L, [block]: &Self::Round, half: usize) -> [[L::B; 2]; 2] {
+    fn codes<L: Bytes>(lanes: L, &[block]: &View<'_, Self>, half: usize) -> [[L::B; 2]; 2] {
         let [low, high] = low_and_high(lanes, lanes.bytes(part(block, 64 * half)));
         let upper = lanes.twice(part(block, 128 + 32 * half));
         let first = lanes.left::<4>(lanes.right_each(upper, [0, 0, 2, 2], 3), 0x30);
@@ -29,7 +29,7 @@ impl Blocks for Q6K {
     }
 
     #[inline(always)]
-    fn factors<L: Lanes>(lanes: L, [block]: &Self::Round) -> [L::V; 2] {
+    fn factors<L: Lanes>(lanes: L, &[block]: &View<'_, Self>) -> [L::V; 2] {
         // The sign bit flipped is the scale plus 128.
         let scales = lanes.flip(in_lanes(lanes, part(block, 192)), 0x80);
         let [scales, ..] = lanes.unsigned(scales);

@@ -3,7 +3,7 @@
 //! IQ4_NL: `d f16 | qs[16]`, `d * T[q]`. IQ4_XS: `d f16 | scales_h u16 | scales_l[4] | qs[128]`, eight sub-blocks,
 //! `d * (s - 32) * T[q]` with s of six bits. MXFP4: `e u8 | qs[16]`, `2^(e - 128) * M[q]`.
 
-use super::blocks::{Blocks, by_lane, halves, low_and_high, nibbles, part, sub_block};
+use super::blocks::{Blocks, View, by_lane, halves, low_and_high, nibbles, part, sub_block};
 use crate::lanes::{Bytes, Lanes};
 
 /// T of the module, plus 128.
@@ -33,12 +33,12 @@ impl Blocks for Iq4Nl {
     type Round = [[u8; 18]; 16];
 
     #[inline(always)]
-    fn codes<L: Bytes>(lanes: L, round: &Self::Round, half: usize) -> [[L::B; 2]; 2] {
+    fn codes<L: Bytes>(lanes: L, round: &View<'_, Self>, half: usize) -> [[L::B; 2]; 2] {
         look_up_all(lanes, &IQ4, nibbles(lanes, round, 2, half))
     }
 
     #[inline(always)]
-    fn factors<L: Lanes>(lanes: L, round: &Self::Round) -> [L::V; 2] {
+    fn factors<L: Lanes>(lanes: L, round: &View<'_, Self>) -> [L::V; 2] {
         [lanes.load_f16_each(halves(round, 0)), lanes.splat(0.0)]
     }
 }
@@ -52,14 +52,14 @@ impl Blocks for Iq4Xs {
     type Round = [[u8; 136]; 2];
 
     #[inline(always)]
-    fn codes<L: Bytes>(lanes: L, round: &Self::Round, half: usize) -> [[L::B; 2]; 2] {
-        let [even, odd] = lanes.deal(part(&round[half], 8));
+    fn codes<L: Bytes>(lanes: L, round: &View<'_, Self>, half: usize) -> [[L::B; 2]; 2] {
+        let [even, odd] = lanes.deal(part(round[half], 8));
         look_up_all(lanes, &IQ4, [low_and_high(lanes, even), low_and_high(lanes, odd)])
     }
 
     #[inline(always)]
-    fn factors<L: Lanes>(lanes: L, round: &Self::Round) -> [L::V; 2] {
-        let [first, second] = round;
+    fn factors<L: Lanes>(lanes: L, round: &View<'_, Self>) -> [L::V; 2] {
+        let [first, second] = *round;
         let scales = in_turn(six_bits(part(first, 2)), six_bits(part(second, 2)));
         let [scales, ..] = lanes.unsigned(lanes.quarters([&scales; 4]));
         let scales = lanes.sub(scales, lanes.splat(32.0));
@@ -85,12 +85,12 @@ impl Blocks for Mxfp4 {
     type Round = [[u8; 17]; 16];
 
     #[inline(always)]
-    fn codes<L: Bytes>(lanes: L, round: &Self::Round, half: usize) -> [[L::B; 2]; 2] {
+    fn codes<L: Bytes>(lanes: L, round: &View<'_, Self>, half: usize) -> [[L::B; 2]; 2] {
         look_up_all(lanes, &E2M1, nibbles(lanes, round, 1, half))
     }
 
     #[inline(always)]
-    fn factors<L: Lanes>(lanes: L, round: &Self::Round) -> [L::V; 2] {
+    fn factors<L: Lanes>(lanes: L, round: &View<'_, Self>) -> [L::V; 2] {
         let exponents = by_lane(|lane| round[sub_block(32, lane)][0]);
         [lanes.powers(exponents), lanes.splat(0.0)]
     }

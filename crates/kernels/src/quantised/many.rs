@@ -117,6 +117,7 @@ impl<Q: Blocks> IntegerKernel for Unpack<'_, Q> {
                     &tail
                 }
             };
+            let round = &round.view();
             let to = &mut self.to.codes[index * 4 * registers..][..4 * registers];
             for half in 0..2 {
                 let codes = Q::codes(lanes, round, half);

@@ -10,7 +10,7 @@
 use super::inputs::{Spread, Vector};
 use super::width::Width;
 use crate::MatrixView;
-use crate::encoding::blocks::{Blocks, Round, lane_of};
+use crate::encoding::blocks::{Blocks, Round, View, lane_of};
 use crate::lanes::{Integers, LANES, Lanes, Line, Products};
 
 /// Rows read at once.
@@ -93,8 +93,9 @@ fn add_tails<P: Products, Q: Blocks, A: Width>(
 ) {
     let lanes = products.lanes();
     let mut terms = [Line::ZERO; ROWS];
+    let zero = Q::Round::ZERO;
     for (part, spread) in spread.iter().flatten().enumerate() {
-        let round = Q::Round::tails(rows, part);
+        let round = Q::Round::tails(rows, part, &zero);
         let together = term::<P, Q, A>(products, &round, &spread.pieces, &spread.sums);
         let mut stored = Line::ZERO;
         lanes.store(together, &mut stored.0);
@@ -123,7 +124,7 @@ fn add_round<P: Products, Q: Blocks, A: Width>(
     let lanes = products.lanes();
     let registers = Q::SUB / LANES;
     let pieces = &x.pieces[k * 4 * registers..][..4 * registers];
-    let term = term::<P, Q, A>(products, round, pieces, &x.sums[k]);
+    let term = term::<P, Q, A>(products, &round.view(), pieces, &x.sums[k]);
     lanes.mul_add(lanes.load(&x.scales[k].0), term, sum)
 }
 
@@ -131,7 +132,7 @@ fn add_round<P: Products, Q: Blocks, A: Width>(
 #[inline(always)]
 fn term<P: Products, Q: Blocks, A: Width>(
     products: P,
-    round: &Q::Round,
+    round: &View<'_, Q>,
     pieces: &[A::Piece],
     sums: &Integers,
 ) -> <P::L as Lanes>::V {
