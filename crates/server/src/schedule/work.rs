@@ -144,7 +144,7 @@ impl<'c> Work<'c> {
         let (prompts, answers): (Vec<_>, Vec<_>) =
             order.partition(|&at| self.running[at].prompt_left() > 0);
         // Where a pass has hardly any rows, prompts get one of them, or every second pass.
-        let kept = usize::from(!prompts.is_empty() && (limit > 1 || self.turn % 2 == 0));
+        let kept = usize::from(!prompts.is_empty() && (limit > 1 || self.turn.is_multiple_of(2)));
         let answers = answers.into_iter().take(limit - kept);
         let mut parts: Vec<Part> = answers.map(|at| self.part(at, 1, true)).collect();
         let room = limit - parts.len();
