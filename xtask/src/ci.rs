@@ -3,6 +3,7 @@
 //! A deep step is a name and a function in `STEPS`; a tool that is not there makes it skipped, aloud, with the
 //! command that installs it.
 
+mod clients;
 mod deny;
 mod fuzz;
 mod large_bundle;
@@ -58,6 +59,7 @@ type Step = fn(&Path, &DeepArgs) -> anyhow::Result<Outcome>;
 const STEPS: &[(&str, Step)] = &[
     ("fault-schedules", schedules::run),
     ("large-bundle", large_bundle::run),
+    ("clients", clients::run),
     ("fuzz", fuzz::run),
     ("miri", miri::run),
     ("address-sanitizer", sanitize::run),

@@ -8,7 +8,7 @@ use flint_chat::{
     AnswerFormat, Candidates, ControlTokens, Message, RenderOptions, Segment, Source, Template,
     ToolFormat,
 };
-use flint_engine::{ModelFiles, PromptPart, TextCodec};
+use flint_engine::{ChatTexts, ModelFiles, PromptPart, TextCodec};
 
 /// Special tokens that tell the parts of an answer from each other, so the parser must see their texts.
 const MARKS: [&str; 12] = [
@@ -80,7 +80,20 @@ impl Prompter {
         codec: &TextCodec,
         asked: Option<&str>,
     ) -> Result<Prompter, DialogueError> {
-        let texts = files.chat_texts()?;
+        let ends = &files.architecture().end_of_text;
+        Prompter::of_texts(&files.chat_texts()?, ends, codec, asked)
+    }
+
+    /// The same for a model of which only the texts are there; `end_of_text` are its tokens that end a text.
+    ///
+    /// # Errors
+    /// As for [`Prompter::new`].
+    pub fn of_texts(
+        texts: &ChatTexts,
+        end_of_text: &[u32],
+        codec: &TextCodec,
+        asked: Option<&str>,
+    ) -> Result<Prompter, DialogueError> {
         let mut source = Source::choose(Candidates {
             asked,
             jinja_file: texts.jinja.as_deref(),
@@ -99,7 +112,7 @@ impl Prompter {
         let template = Template::new(source)?;
         let begin = codec.begin()?;
         let begin = begin.and_then(|token| Some((token, codec.piece(token)?)));
-        let ends = Ends::find(&files.architecture().end_of_text, &template, &control, codec);
+        let ends = Ends::find(end_of_text, &template, &control, codec);
         let text = &template.source().default;
         let mark = |text: &'static str| Some((codec.special_token(text)?, text));
         Ok(Prompter {

@@ -14,6 +14,7 @@ mod plan;
 mod probe;
 mod progress;
 mod sampling;
+mod serve;
 mod verify;
 
 pub use convert::{ConvertArgs, convert};
@@ -40,6 +41,8 @@ enum Command {
     Generate(generate::GenerateArgs),
     /// Talk to a model
     Chat(chat::ChatArgs),
+    /// Answer many clients at once, over OpenAI's and Ollama's interfaces, with a web page
+    Serve(serve::ServeArgs),
     /// Print the logits that follow a list of tokens
     Logits(logits::LogitsArgs),
     /// Measure how well a text is foreseen
@@ -84,6 +87,7 @@ fn run_command(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         None => generate::demo(),
         Some(Command::Generate(args)) => generate::generate(args),
         Some(Command::Chat(args)) => chat::chat(args),
+        Some(Command::Serve(args)) => serve::serve(args),
         Some(Command::Logits(args)) => logits::logits(args),
         Some(Command::Perplexity(args)) => perplexity::perplexity(args),
         Some(Command::Plan(args)) => plan::plan(args),
@@ -121,6 +125,7 @@ fn exit_status(error: &anyhow::Error) -> u8 {
         };
     }
     let input = error.is::<Refused>()
+        || error.is::<flint_server::ServeError>()
         || error.is::<flint_chat::ChatError>()
         || error.is::<flint_bundle::BundleError>();
     if input { 2 } else { 1 }

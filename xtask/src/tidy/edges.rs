@@ -42,6 +42,8 @@ const EDGES: &[Edge] = &[
     },
     Edge { package: "tokio-uring", packages: &["flint-flash-io"], files: RING },
     Edge { package: "io-uring", packages: &["flint-flash-io"], files: RING },
+    Edge { package: "axum", packages: &["flint-server"], files: &[] },
+    Edge { package: "hyper*", packages: &["flint-server"], files: &[] },
     Edge { package: "clap", packages: PROGRAMS, files: COMMAND_LINES },
     Edge { package: "anyhow", packages: PROGRAMS, files: COMMAND_LINES },
 ];

@@ -24,12 +24,16 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("flint-convert", &[LEAVES, MIDDLE, ON_KERNELS, &["flint-engine"]]),
     ("flint-dialogue", &[&["flint-chat", "flint-engine"]]),
     (
+        "flint-server",
+        &[&["flint-chat", "flint-dialogue", "flint-engine", "flint-kernels", "flint-model"]],
+    ),
+    (
         "runtime",
         &[
             LEAVES,
             MIDDLE,
             ON_KERNELS,
-            &["flint-engine", "flint-convert", "flint-chat", "flint-dialogue"],
+            &["flint-engine", "flint-convert", "flint-chat", "flint-dialogue", "flint-server"],
         ],
     ),
     ("flint-fixtures", &[&["flint-bundle", "flint-geometry"]]),

@@ -1,7 +1,7 @@
 //! `flint chat`: a conversation in the terminal, through a pipe, or of one turn.
 
 mod commands;
-mod date;
+pub(super) mod date;
 mod input;
 mod show;
 mod signals;

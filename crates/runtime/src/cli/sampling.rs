@@ -3,8 +3,9 @@
 use clap::Args;
 use flint_engine::Sampling;
 
+/// How tokens are chosen.
 #[derive(Debug, Args)]
-pub(super) struct SamplingArgs {
+pub(super) struct ChoiceArgs {
     /// Wildness: 0 always takes the likeliest token
     #[arg(long, value_name = "T", default_value_t = 0.8, value_parser = temperature)]
     temp: f32,
@@ -17,6 +18,20 @@ pub(super) struct SamplingArgs {
     /// Choose among tokens at least this likely, relative to the likeliest
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
     min_p: f32,
+}
+
+impl ChoiceArgs {
+    pub(super) fn sampling(&self, seed: u64) -> Sampling {
+        let ChoiceArgs { temp, top_k, top_p, min_p } = *self;
+        Sampling { temperature: temp, top_k, top_p, min_p, seed }
+    }
+}
+
+/// The same for one text.
+#[derive(Debug, Args)]
+pub(super) struct SamplingArgs {
+    #[command(flatten)]
+    choice: ChoiceArgs,
     /// Start of the random numbers
     #[arg(short, long, default_value_t = 0)]
     seed: u64,
@@ -27,13 +42,7 @@ pub(super) struct SamplingArgs {
 
 impl SamplingArgs {
     pub(super) fn sampling(&self) -> Sampling {
-        Sampling {
-            temperature: self.temp,
-            top_k: self.top_k,
-            top_p: self.top_p,
-            min_p: self.min_p,
-            seed: self.seed,
-        }
+        self.choice.sampling(self.seed)
     }
 }
 

@@ -4,6 +4,7 @@
 mod ablation;
 mod calibrate;
 mod chat;
+mod chat_prompts;
 mod checkpoints;
 mod command_line;
 mod conversions;

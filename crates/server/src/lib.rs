@@ -1,0 +1,28 @@
+//! A server over one engine.
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod app;
+mod ask;
+mod chat;
+mod error;
+mod hosted;
+mod http;
+mod listen;
+mod metrics;
+mod ollama;
+mod openai;
+mod page;
+mod routes;
+mod schedule;
+mod stream;
+mod usage;
+mod view;
+
+pub use app::Defaults;
+pub use error::ServeError;
+pub use hosted::{Facts, Hosted};
+pub use listen::{Handle, ServeOptions, Server};
+pub use metrics::Metrics;
+pub use schedule::{Chosen, Ended, Job, Likely, Penalties, Refused, Scheduler, Ticket, Update};
+pub use usage::Usage;

@@ -1,0 +1,155 @@
+//! What the server did, counted; read by `/metrics` and the page.
+
+use crate::usage::Usage;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Counts since the start. All of them only grow, but for `running`.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    prompt_tokens: AtomicU64,
+    cached_tokens: AtomicU64,
+    prompt_micros: AtomicU64,
+    generated_tokens: AtomicU64,
+    generated_micros: AtomicU64,
+    passes: AtomicU64,
+    pass_micros: AtomicU64,
+    answer_rows: AtomicU64,
+    prompt_rows: AtomicU64,
+    answered: AtomicU64,
+    failed: AtomicU64,
+    cancelled: AtomicU64,
+    refused: AtomicU64,
+    running: AtomicU64,
+}
+
+/// Adds to a count. Nothing else is ordered by it.
+fn add(count: &AtomicU64, more: u64) {
+    count.fetch_add(more, Ordering::Relaxed);
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl Metrics {
+    pub(crate) fn pass(&self, answers: usize, prompts: usize, time: Duration) {
+        add(&self.passes, 1);
+        add(&self.pass_micros, micros(time));
+        add(&self.answer_rows, answers as u64);
+        add(&self.prompt_rows, prompts as u64);
+    }
+
+    pub(crate) fn answered(&self, usage: &Usage) {
+        add(&self.answered, 1);
+        add(&self.prompt_tokens, usage.prompt as u64);
+        add(&self.cached_tokens, usage.cached as u64);
+        add(&self.prompt_micros, micros(usage.prefill));
+        add(&self.generated_tokens, usage.generated as u64);
+        add(&self.generated_micros, micros(usage.decode));
+    }
+
+    pub(crate) fn failed(&self) {
+        add(&self.failed, 1);
+    }
+
+    pub(crate) fn cancelled(&self) {
+        add(&self.cancelled, 1);
+    }
+
+    pub(crate) fn refused(&self) {
+        add(&self.refused, 1);
+    }
+
+    pub(crate) fn set_running(&self, running: usize) {
+        self.running.store(running as u64, Ordering::Relaxed);
+    }
+
+    /// Requests that are being answered.
+    pub fn running(&self) -> u64 {
+        self.running.load(Ordering::Relaxed)
+    }
+
+    /// Requests that were answered to their end.
+    pub fn requests_answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Requests whose client left.
+    pub fn requests_cancelled(&self) -> u64 {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// The text that Prometheus reads.
+    pub fn prometheus(&self, waiting: usize) -> String {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed) as f64;
+        let seconds = |micros: &AtomicU64| count(micros) / 1e6;
+        let lines = [
+            (
+                "prompt_tokens_total",
+                "counter",
+                "Prompt tokens of answered requests",
+                count(&self.prompt_tokens),
+            ),
+            (
+                "prompt_tokens_cached_total",
+                "counter",
+                "Those of them that were there already",
+                count(&self.cached_tokens),
+            ),
+            ("prompt_seconds_total", "counter", "Time for prompts", seconds(&self.prompt_micros)),
+            (
+                "tokens_predicted_total",
+                "counter",
+                "Generated tokens of answered requests",
+                count(&self.generated_tokens),
+            ),
+            (
+                "tokens_predicted_seconds_total",
+                "counter",
+                "Time for answers",
+                seconds(&self.generated_micros),
+            ),
+            ("passes_total", "counter", "Forward passes", count(&self.passes)),
+            ("pass_seconds_total", "counter", "Time of forward passes", seconds(&self.pass_micros)),
+            ("answer_rows_total", "counter", "Rows of answers in passes", count(&self.answer_rows)),
+            ("prompt_rows_total", "counter", "Rows of prompts in passes", count(&self.prompt_rows)),
+            (
+                "requests_answered_total",
+                "counter",
+                "Requests answered to their end",
+                count(&self.answered),
+            ),
+            (
+                "requests_failed_total",
+                "counter",
+                "Requests that the engine failed on",
+                count(&self.failed),
+            ),
+            (
+                "requests_cancelled_total",
+                "counter",
+                "Requests whose client left",
+                count(&self.cancelled),
+            ),
+            (
+                "requests_refused_total",
+                "counter",
+                "Requests refused because too many wait",
+                count(&self.refused),
+            ),
+            ("requests_processing", "gauge", "Requests being answered", count(&self.running)),
+            ("requests_deferred", "gauge", "Requests that wait", waiting as f64),
+        ];
+        let mut text = String::new();
+        for (name, kind, help, value) in lines {
+            // Writing to a text does not fail.
+            let _ = write!(
+                text,
+                "# HELP flint_{name} {help}\n# TYPE flint_{name} {kind}\nflint_{name} {value}\n"
+            );
+        }
+        text
+    }
+}
