@@ -1,5 +1,11 @@
 //! How a reader is opened: every tuned number in one place, with its reason.
 
+use std::time::Duration;
+
+/// A device that is silent for so long is not coming back: a disk that spins up takes ten seconds, a network file system
+/// that recovers half a minute.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Which way reads take to the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BackendChoice {
@@ -18,7 +24,8 @@ pub struct MergePolicy {
     /// The largest gap, in bytes, that is read and thrown away to save a request. The right number is
     /// what the device reads in the time of one more request: `probe` measures it.
     pub max_gap_bytes: u64,
-    /// The largest merged read, in bytes. A single larger record is still read in one request.
+    /// The largest merged read, in bytes. A record of less than twice as many is read in one request, a larger one in
+    /// requests of this many; where it is zero, no record is split.
     pub max_request_bytes: u64,
 }
 
@@ -61,7 +68,7 @@ impl Default for Options {
             backend: BackendChoice::Auto,
             direct: true,
             min_alignment: None,
-            // The paper's 32 parallel reads; more gains little and delays an exact read behind guesses.
+            // The paper's 32 parallel reads; more gains little and delays a demand read behind speculative ones.
             max_requests: 32,
             // 32 requests of the largest merged size.
             max_bytes: 16 << 20,
