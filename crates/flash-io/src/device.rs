@@ -81,6 +81,7 @@ pub struct DeviceRead {
     retries: u32,
     client: ClientId,
     id: u64,
+    requests: u32,
 }
 
 /// Why a device read ended before all its bytes were there.
@@ -137,6 +138,7 @@ impl DeviceRead {
             retries: 0,
             client: 0,
             id: 0,
+            requests: 1,
         }
     }
 
@@ -148,6 +150,16 @@ impl DeviceRead {
     /// Who it is for.
     pub fn client(&self) -> ClientId {
         self.client
+    }
+
+    /// Says how many requests it took, where a backend makes several of it.
+    pub fn set_requests(&mut self, requests: u32) {
+        self.requests = requests;
+    }
+
+    /// Requests that it took.
+    pub fn requests(&self) -> u32 {
+        self.requests
     }
 
     /// Its number.

@@ -18,27 +18,30 @@ pub enum BackendChoice {
     Threads,
 }
 
-/// When two records become one device read.
+/// When two records become one device read, or one becomes several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MergePolicy {
     /// The largest gap, in bytes, that is read and thrown away to save a request. The right number is
     /// what the device reads in the time of one more request: `probe` measures it.
     pub max_gap_bytes: u64,
-    /// The largest merged read, in bytes. A record of less than twice as many is read in one request, a larger one in
-    /// requests of this many; where it is zero, no record is split.
+    /// The largest merged read, in bytes. A single larger record is still read in one request.
     pub max_request_bytes: u64,
+    /// A record of at least twice as many bytes is read in parts of this many, at the same time; 0 splits none.
+    pub part_bytes: u64,
 }
 
 impl MergePolicy {
     /// Every record is a device read of its own.
-    pub const NEVER: MergePolicy = MergePolicy { max_gap_bytes: 0, max_request_bytes: 0 };
+    pub const NEVER: MergePolicy =
+        MergePolicy { max_gap_bytes: 0, max_request_bytes: 0, part_bytes: 0 };
 }
 
 impl Default for MergePolicy {
     fn default() -> MergePolicy {
         // Gaps: none until the device was measured. Requests: past 512 KiB throughput no longer grows
-        // with size, and a smaller request comes back sooner.
-        MergePolicy { max_gap_bytes: 0, max_request_bytes: 512 << 10 }
+        // with size, and a smaller request comes back sooner. Parts: a few in flight fill any device, and each costs a
+        // wake-up.
+        MergePolicy { max_gap_bytes: 0, max_request_bytes: 512 << 10, part_bytes: 4 << 20 }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The reader: what a client of the files sees. The work is done by other threads.
 
+mod blocks;
 mod failure;
 mod parts;
 mod plan;
@@ -10,6 +11,7 @@ use crate::{
     ClientId, Counters, FileSet, MergePolicy, OpenMode, Options, PathReport, Priority, ReadError,
     RecordDone, RecordRead, Segments,
 };
+use blocks::Blocks;
 use flint_geometry::Extent;
 use flint_iobuf::Lease;
 use shared::Shared;
@@ -42,6 +44,7 @@ pub struct Device {
 pub struct Reader {
     shared: Arc<Mutex<Shared>>,
     client: ClientId,
+    blocks: Blocks,
 }
 
 /// How a wait ended.
@@ -72,54 +75,45 @@ impl Reader {
     /// # Panics
     /// When the alignment is not a power of two.
     pub fn with_backend(backend: Box<dyn Backend>, device: Device, merge: MergePolicy) -> Reader {
+        let blocks = Blocks::new(device.alignment);
         let mut shared = Shared::new(backend, device, merge);
         let client = shared.join();
-        Reader { shared: Arc::new(Mutex::new(shared)), client }
+        Reader { shared: Arc::new(Mutex::new(shared)), client, blocks }
     }
 
     fn open_on(paths: &[PathBuf], options: &Options, uring: Start) -> Result<Reader, ReadError> {
-        let mode = OpenMode { direct: options.direct, min_alignment: options.min_alignment };
-        let files = Arc::new(FileSet::open(paths, mode)?);
-        let mut reasons = files.reasons().to_vec();
-        let backend = backend::start(&files, options, uring, &mut reasons)?;
-        let device = Device {
-            paths: files.paths().to_vec(),
-            alignment: files.alignment(),
-            direct: files.is_direct(),
-            reasons,
-        };
+        let (backend, device) = open_on(paths, options, uring)?;
         Ok(Reader::with_backend(backend, device, options.merge))
     }
 
     /// Another client of the same device.
     pub fn client(&self) -> Reader {
         let client = self.lock().join();
-        Reader { shared: Arc::clone(&self.shared), client }
+        Reader { shared: Arc::clone(&self.shared), client, blocks: self.blocks }
     }
 
     /// How long a lease must be for a record of `extent_len` bytes at any 512-byte sector: the record rounded
     /// up to the alignment, and up to one block more where the alignment is coarser than a sector.
     pub fn lease_bytes(&self, extent_len: usize) -> usize {
-        self.lock().lease_bytes(extent_len)
+        self.blocks.lease_bytes(extent_len)
     }
 
     /// How long a lease must be for a record of these segments: each takes whole blocks.
     pub fn lease_bytes_of(&self, segments: &Segments) -> usize {
-        let shared = self.lock();
-        segments.iter().map(|segment| shared.widened_bytes(segment.extent)).sum()
+        segments.iter().map(|segment| self.blocks.widened_bytes(segment.extent)).sum()
     }
 
     /// Where in its lease the record of `extent` will lie, if that is all of it.
     pub fn place(&self, extent: Extent) -> Range<usize> {
-        self.lock().place(extent)
+        self.blocks.place(extent)
     }
 
     /// Where in the lease of their record the segments will lie, in order.
     pub fn places(&self, segments: &Segments) -> Vec<Range<usize>> {
-        let (shared, mut before) = (self.lock(), 0);
+        let mut before = 0;
         let place = |extent: Extent| {
-            let (at, start) = (shared.place(extent), before);
-            before += shared.widened_bytes(extent);
+            let (at, start) = (self.blocks.place(extent), before);
+            before += self.blocks.widened_bytes(extent);
             start + at.start..start + at.end
         };
         segments.iter().map(|segment| segment.extent).map(place).collect()
@@ -128,7 +122,7 @@ impl Reader {
     /// Queues a batch of records and leaves the vector empty. Never waits for the device.
     ///
     /// Neighbours in the batch become one device read, so a batch should be as large as is known at once. A record
-    /// of at least twice the largest request becomes several, which are read at the same time.
+    /// that is large becomes several, which are read at the same time.
     ///
     /// # Panics
     /// When a lease is shorter than its widened segments or less aligned than the device, or a file is
@@ -223,6 +217,37 @@ impl Reader {
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Device {
+    /// Opens `paths` and starts what reads them, for a backend around the usual one.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn open(
+        paths: &[PathBuf],
+        options: &Options,
+    ) -> Result<(Box<dyn Backend>, Device), ReadError> {
+        open_on(paths, options, backend::URING)
+    }
+}
+
+fn open_on(
+    paths: &[PathBuf],
+    options: &Options,
+    uring: Start,
+) -> Result<(Box<dyn Backend>, Device), ReadError> {
+    let mode = OpenMode { direct: options.direct, min_alignment: options.min_alignment };
+    let files = Arc::new(FileSet::open(paths, mode)?);
+    let mut reasons = files.reasons().to_vec();
+    let backend = backend::start(&files, options, uring, &mut reasons)?;
+    let device = Device {
+        paths: files.paths().to_vec(),
+        alignment: files.alignment(),
+        direct: files.is_direct(),
+        reasons,
+    };
+    Ok((backend, device))
 }
 
 impl Drop for Reader {

@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_resumed_read_goes_on_behind_the_blocks_it_has() -> Result<(), ReadError> {
-        let policy = MergePolicy { max_gap_bytes: 8192, max_request_bytes: 1 << 20 };
+        let policy = MergePolicy { max_gap_bytes: 8192, max_request_bytes: 1 << 20, part_bytes: 0 };
         let discard = DiscardBuffer::new(policy)?;
         let mut starts = Vec::new();
         let mut piece = |bytes: usize| -> Result<Piece, ReadError> {

@@ -2,7 +2,9 @@
 
 use crate::random::SplitMix;
 use crate::submission_queue::SubmissionQueue;
-use crate::{Backend, ClientId, DeviceDone, DeviceRead, Priority, Step, WorkerLost};
+use crate::{Backend, ClientId, DeviceDone, DeviceRead, FileId, Priority, Step, WorkerLost};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What goes wrong, in parts of 1000 attempts, and how long things take on the virtual clock.
@@ -39,6 +41,10 @@ pub struct SimulatedDevice {
     files: Vec<Vec<u8>>,
     alignment: usize,
     faults: Faults,
+    /// The only file that misbehaves; all do where it is `None`.
+    only: Option<FileId>,
+    /// Whether anything misbehaves at the moment.
+    on: Arc<AtomicBool>,
     random: SplitMix,
     queue: SubmissionQueue,
     in_flight: Vec<Attempt>,
@@ -70,12 +76,33 @@ impl SimulatedDevice {
             files,
             alignment: alignment as usize,
             faults,
+            only: None,
+            on: Arc::new(AtomicBool::new(true)),
             random: SplitMix::new(seed),
             queue: SubmissionQueue::new(max_requests, max_bytes),
             in_flight: Vec::new(),
             now: 0,
             busy: 0,
         }
+    }
+
+    /// The same with faults in one file alone.
+    pub fn only(self, file: FileId) -> SimulatedDevice {
+        SimulatedDevice { only: Some(file), ..self }
+    }
+
+    /// The same with faults only while `on` says so.
+    pub fn while_on(self, on: Arc<AtomicBool>) -> SimulatedDevice {
+        SimulatedDevice { on, ..self }
+    }
+
+    /// What may happen to a read now. Delays are no faults.
+    fn faults_of(&self, read: &DeviceRead) -> Faults {
+        let own = self.only.is_none_or(|file| file == read.file());
+        if own && self.on.load(Ordering::Relaxed) {
+            return self.faults;
+        }
+        Faults { delay_micros: self.faults.delay_micros, ..Faults::NONE }
     }
 
     /// Starts what the budgets allow.
@@ -86,11 +113,12 @@ impl SimulatedDevice {
     }
 
     fn begin(&mut self, read: DeviceRead) {
-        let mut delay = self.random.up_to(self.faults.delay_micros);
-        if self.strikes(self.faults.stall) {
+        let faults = self.faults_of(&read);
+        let mut delay = self.random.up_to(faults.delay_micros);
+        if self.strikes(faults.stall) {
             delay = delay.max(1) * 1000;
         }
-        let hangs = self.strikes(self.faults.hang);
+        let hangs = self.strikes(faults.hang);
         let due = if hangs { NEVER } else { self.now + delay };
         self.in_flight.push(Attempt { read, due });
     }
@@ -125,15 +153,16 @@ impl SimulatedDevice {
     }
 
     fn perform(&mut self, read: &mut DeviceRead) -> Result<usize, i32> {
-        if self.strikes(self.faults.eio) {
+        let faults = self.faults_of(read);
+        if self.strikes(faults.eio) {
             return Err(libc::EIO);
         }
-        if self.strikes(self.faults.again) {
+        if self.strikes(faults.again) {
             let interrupted = self.random.next().is_multiple_of(2);
             return Err(if interrupted { libc::EINTR } else { libc::EAGAIN });
         }
         let asked = read.bytes() - read.resume();
-        let (short, corrupt) = (self.strikes(self.faults.short), self.strikes(self.faults.corrupt));
+        let (short, corrupt) = (self.strikes(faults.short), self.strikes(faults.corrupt));
         let (part, spot, bit) = (self.random.next(), self.random.next(), self.random.up_to(7));
         let file = &self.files[read.file().0 as usize];
         let start = usize::try_from(read.offset()).unwrap_or(usize::MAX);

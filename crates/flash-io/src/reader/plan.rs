@@ -3,6 +3,7 @@
 //! A record is read as one part, into its lease as it is; one of several segments, or a large one, as several parts into
 //! parts of its lease, so that a device works on all of them at once. Neighbouring parts become one device read.
 
+use super::blocks::Blocks;
 use super::parts::Assembly;
 use crate::merge::{Run, Want, merge};
 use crate::{
@@ -13,15 +14,9 @@ use flint_geometry::Extent;
 use flint_iobuf::{Lease, PAGE};
 use std::ops::Range;
 
-/// No file reaches further, and the system counts offsets in signed numbers.
-const MAX_OFFSET: u64 = i64::MAX as u64;
-
-/// Records of this many requests of the largest size are split.
-const SPLIT: u64 = 2;
-
 /// Widens, splits, sorts and merges.
 pub(super) struct Planner {
-    alignment: u64,
+    blocks: Blocks,
     merge: MergePolicy,
     parts: Vec<Part>,
     wants: Vec<Want>,
@@ -50,9 +45,8 @@ pub(super) enum Refusal {
 impl Planner {
     /// Plans for a device that reads multiples of `alignment`.
     pub(super) fn new(alignment: u32, merge: MergePolicy) -> Planner {
-        assert!(alignment.is_power_of_two(), "alignment {alignment} is not a power of two");
         Planner {
-            alignment: u64::from(alignment),
+            blocks: Blocks::new(alignment),
             merge,
             parts: Vec::new(),
             wants: Vec::new(),
@@ -62,23 +56,11 @@ impl Planner {
         }
     }
 
-    /// Where in its lease the record of `extent` lies, if that is all of it.
-    pub(super) fn place(&self, extent: Extent) -> Range<usize> {
-        let head = (extent.offset() % self.alignment) as usize;
-        head..head + extent.len() as usize
-    }
-
-    /// The blocks that hold a segment; none where it is empty or no device can be asked for it.
-    pub(super) fn widened(&self, extent: Extent) -> Option<Extent> {
-        let widened = extent.widen(self.alignment)?;
-        (!extent.is_empty() && widened.end() <= MAX_OFFSET).then_some(widened)
-    }
-
     /// Why a record cannot be asked for.
     pub(super) fn refusal(&self, read: &RecordRead) -> Option<Refusal> {
         let mut empty = true;
         for segment in read.segments.iter().filter(|segment| !segment.extent.is_empty()) {
-            if self.widened(segment.extent).is_none() {
+            if self.blocks.widened(segment.extent).is_none() {
                 return Some(Refusal::TooFar(segment));
             }
             empty = false;
@@ -97,18 +79,18 @@ impl Planner {
         let RecordRead { tag, segments, into } = read;
         self.check(&segments, &into);
         if let Some(Segment { file, extent }) = segments.only()
-            && let Some(widened) = self.widened(extent)
+            && let Some(widened) = self.blocks.widened(extent)
             && !self.splits(widened)
         {
-            let at = self.place(extent);
+            let at = self.blocks.place(extent);
             let piece = RecordPiece { tag, part: None, into, bytes: widened.len() as usize, at };
             self.parts.push(Part { file, widened, piece });
             return None;
         }
         let (mut rest, mut index, mut at, mut before) = (into, 0, None, 0);
         for Segment { file, extent } in segments.iter() {
-            let Some(widened) = self.widened(extent) else { continue };
-            let place = self.place(extent);
+            let Some(widened) = self.blocks.widened(extent) else { continue };
+            let place = self.blocks.place(extent);
             let (from, to) = (before + place.start, before + place.end);
             at = Some(at.map_or(from..to, |at: Range<usize>| at.start..to));
             for cut in self.cuts(widened) {
@@ -129,8 +111,8 @@ impl Planner {
     }
 
     fn splits(&self, widened: Extent) -> bool {
-        let most = self.merge.max_request_bytes;
-        most >= self.alignment && widened.len() >= SPLIT * most
+        let part = self.merge.part_bytes;
+        part >= self.blocks.bytes && widened.len() >= 2 * part
     }
 
     /// The parts in which blocks are read.
@@ -138,19 +120,19 @@ impl Planner {
         if !self.splits(widened) {
             return vec![widened];
         }
-        let each = self.merge.max_request_bytes & !(self.alignment - 1);
+        let each = self.merge.part_bytes & !(self.blocks.bytes - 1);
         let starts = (widened.offset()..widened.end()).step_by(each as usize);
         let cut = |from| Extent::new(from, each.min(widened.end() - from));
         starts.filter_map(cut).collect()
     }
 
     fn check(&self, segments: &Segments, into: &Lease) {
-        let widened = segments.iter().filter_map(|segment| self.widened(segment.extent));
+        let widened = segments.iter().filter_map(|segment| self.blocks.widened(segment.extent));
         let bytes = widened.map(Extent::len).sum::<u64>() as usize;
         assert!(into.len() >= bytes, "a lease of {} bytes for a read of {bytes}", into.len());
         let address = into.as_ptr() as u64;
-        let aligned = address.is_multiple_of(self.alignment.min(PAGE as u64));
-        assert!(aligned, "a lease at {address:#x} for blocks of {}", self.alignment);
+        let aligned = address.is_multiple_of(self.blocks.bytes.min(PAGE as u64));
+        assert!(aligned, "a lease at {address:#x} for blocks of {}", self.blocks.bytes);
     }
 
     /// The device reads of what was added.
@@ -175,7 +157,7 @@ impl Planner {
                 pieces.push(Piece::Record(part.piece));
             }
             let (file, offset) = (wants[0].file, run.extent.offset());
-            self.reads.push(DeviceRead::new(file, offset, self.alignment, pieces));
+            self.reads.push(DeviceRead::new(file, offset, self.blocks.bytes, pieces));
         }
         drop(parts);
         &mut self.reads

@@ -10,7 +10,6 @@ use crate::{
 use flint_geometry::{Extent, SECTOR};
 use flint_iobuf::Lease;
 use std::collections::{HashMap, VecDeque};
-use std::ops::Range;
 use std::time::Duration;
 
 /// The device and everybody's reads.
@@ -71,20 +70,6 @@ impl Shared {
             self.cancel(client, priority, &mut |_, _| {});
         }
         self.clients[client as usize] = None;
-    }
-
-    pub(super) fn lease_bytes(&self, extent_len: usize) -> usize {
-        let alignment = self.device.alignment as usize;
-        let worst_head = alignment.saturating_sub(SECTOR as usize);
-        (extent_len + worst_head).next_multiple_of(alignment)
-    }
-
-    pub(super) fn place(&self, extent: Extent) -> Range<usize> {
-        self.planner.place(extent)
-    }
-
-    pub(super) fn widened_bytes(&self, extent: Extent) -> usize {
-        self.planner.widened(extent).map_or(0, |widened| widened.len() as usize)
     }
 
     pub(super) fn submit(
@@ -224,7 +209,7 @@ impl Shared {
         self.outstanding.remove(&read.id());
         if let Some(client) = &mut self.clients[client as usize] {
             client.outstanding -= 1;
-            client.counters.device_reads += 1;
+            client.counters.device_reads += u64::from(read.requests());
             client.counters.bytes_read += read.bytes() as u64;
         }
         let (file, offset, got) = (read.file(), read.offset(), read.got());

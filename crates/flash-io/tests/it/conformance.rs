@@ -38,7 +38,8 @@ on_every_backend!(
     a_lease_that_is_too_short_is_a_bug_of_the_caller,
 );
 
-const GAPS: MergePolicy = MergePolicy { max_gap_bytes: 2048, max_request_bytes: 64 << 10 };
+const GAPS: MergePolicy =
+    MergePolicy { max_gap_bytes: 2048, max_request_bytes: 64 << 10, part_bytes: 0 };
 
 fn any_extent_of_any_file_arrives_whole(bed: Bed) {
     let files = [content(100_000, 1), content(70_001, 2)];
@@ -50,7 +51,7 @@ fn any_extent_of_any_file_arrives_whole(bed: Bed) {
     let case = (alignment, gap, 1usize..40, any::<bool>(), any::<bool>(), wants);
     let outcome =
         runner.run(&case, |(min_alignment, max_gap_bytes, depth, sectors, direct, wants)| {
-            let merge = MergePolicy { max_gap_bytes, max_request_bytes: 40_000 };
+            let merge = MergePolicy { max_gap_bytes, max_request_bytes: 40_000, part_bytes: 0 };
             let max_requests = depth;
             let options =
                 Options { min_alignment, merge, max_requests, direct, ..Options::default() };
@@ -308,8 +309,8 @@ fn segments_of_several_files_lie_one_behind_the_other(bed: Bed) {
     let mut runner = TestRunner::new(settings);
     let outcome =
         runner.run(&(alignment, 1usize..9, records), |(min_alignment, depth, records)| {
-            // Records of 40,000 bytes and more are split.
-            let merge = MergePolicy { max_gap_bytes: 0, max_request_bytes: 20_000 };
+            let merge =
+                MergePolicy { max_gap_bytes: 0, max_request_bytes: 20_000, part_bytes: 20_000 };
             let options =
                 Options { min_alignment, merge, max_requests: depth, ..Options::default() };
             let Some(mut ready) = bed.open(&files, options) else { return Ok(()) };
@@ -414,7 +415,7 @@ fn what_one_client_waits_for_overtakes_what_another_reads_ahead(bed: Bed) {
 }
 
 fn a_split_record_that_was_cancelled_comes_back_once(bed: Bed) {
-    let merge = MergePolicy { max_gap_bytes: 0, max_request_bytes: 8192 };
+    let merge = MergePolicy { part_bytes: 8192, ..MergePolicy::NEVER };
     let options = Options { max_requests: 1, merge, ..Options::default() };
     let Some(mut ready) = bed.open(&[content(1 << 20, 26)], options) else { return };
     let reader = &mut ready.reader;

@@ -122,7 +122,7 @@ proptest! {
         max_gap_bytes in 0u64..4000,
     ) {
         let file = content(62_345, seed);
-        let merge = MergePolicy { max_gap_bytes, max_request_bytes: 20_000 };
+        let merge = MergePolicy { max_gap_bytes, max_request_bytes: 20_000, part_bytes: 0 };
         let options = Options { merge, max_requests: 5, ..Options::default() };
         let faults = Faults { eio, short, again, ..HARMLESS };
         let mut reader = open(&file, &options, faults, seed);
