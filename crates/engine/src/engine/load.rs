@@ -129,7 +129,7 @@ fn biases(
     let (mut tensors, mut owners) = (Vec::new(), Vec::new());
     for layer in 0..layers {
         for (entry, gate) in [(bundle.gate_bias(layer), true), (bundle.up_bias(layer), false)] {
-            tensors.extend(entry.map(|entry| StoredTensor::of_bundle(entry)));
+            tensors.extend(entry.map(StoredTensor::of_bundle));
             owners.extend(entry.map(|_| (layer as usize, gate)));
         }
     }

@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn halves_come_back_as_wholes_that_took_two_requests() {
-        let file: Vec<u8> = (0..200_000u32).map(|place| (place * 7919 >> 8) as u8).collect();
+        let file: Vec<u8> = (0..200_000u32).map(|place| ((place * 7919) >> 8) as u8).collect();
         let faults = Faults { delay_micros: 30, short: 100, ..Faults::NONE };
         let files = vec![file.clone(), file.clone()];
         let inner = SimulatedDevice::new(files, 512, (2, 1 << 20), faults, 5);
