@@ -55,6 +55,7 @@ mod read_ahead;
 mod reads;
 mod records;
 mod sample;
+mod seal;
 mod sequence;
 mod stats;
 mod step;

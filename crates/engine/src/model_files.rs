@@ -1,6 +1,7 @@
 //! A bundle together with what its architecture text says: open and checked, nothing loaded.
 
 use crate::chat_texts::ChatTexts;
+use crate::seal;
 use crate::tensors::{GgufMetadata, SourceKind, Tensors};
 use crate::{EngineError, TextCodec};
 use flint_bundle::{Bundle, PredictorEntry};
@@ -46,19 +47,36 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
-    /// Opens the model at `path`.
+    /// Opens the model at `path`, with the checksums beside it where there are any.
     ///
     /// # Errors
     /// When there is none, or one that does not check.
     pub fn open(path: &Path) -> Result<ModelFiles, EngineError> {
+        let mut files = ModelFiles::open_unsealed(path)?;
+        if files.records().is_none() {
+            seal::apply(path, &mut files.tensors)?;
+        }
+        Ok(files)
+    }
+
+    /// Opens the model at `path` without looking for checksums beside it: to make them.
+    ///
+    /// # Errors
+    /// As [`ModelFiles::open`].
+    pub fn open_unsealed(path: &Path) -> Result<ModelFiles, EngineError> {
         if !path.exists() {
             return Err(EngineError::NoSuchModel { path: path.to_path_buf() });
         }
+        // Which of many models in a folder: the model crate does not know its files.
+        let in_model = |error| match error {
+            EngineError::Model(cause) => EngineError::InModel { path: path.to_owned(), cause },
+            other => other,
+        };
         if path.is_file() {
-            return open_gguf(path);
+            return open_gguf(path).map_err(in_model);
         }
         let is_checkpoint = path.join("config.json").exists() && !path.join(MANIFEST).exists();
-        if is_checkpoint { open_checkpoint(path) } else { open_bundle(path) }
+        if is_checkpoint { open_checkpoint(path).map_err(in_model) } else { open_bundle(path) }
     }
 
     /// The bundle.

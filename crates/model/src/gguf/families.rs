@@ -95,6 +95,15 @@ impl Family {
         let &[vocabulary, hidden] = embedding.as_slice() else {
             return Err(ModelError::MissingTensor { tensor: "token_embd.weight".to_owned() });
         };
+        let said = metadata.number("embedding_length")?;
+        if let Some(said) = said.filter(|&said| said != hidden as u64) {
+            return Err(ModelError::BadValue {
+                file: FILE,
+                key: "embedding_length".to_owned(),
+                expected: format!("{hidden}, the width of token_embd.weight"),
+                got: said.to_string(),
+            });
+        }
         let layers = size("block_count")?;
         let two_norms = has("blk.0.attn_norm_2.weight");
         let neurons = metadata.per_layer("feed_forward_length", layers)?;

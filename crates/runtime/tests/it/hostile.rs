@@ -3,6 +3,8 @@
 
 mod bundles;
 mod child;
+mod gguf;
+mod gguf_file;
 mod index;
 mod pytorch;
 mod safetensors;
