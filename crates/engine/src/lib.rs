@@ -63,11 +63,12 @@ mod stop;
 mod teacher;
 mod tensors;
 mod text;
+mod threads;
 
 pub use cancel::CancelToken;
 pub use chat_texts::ChatTexts;
 pub use devices::{Devices, SystemFiles};
-pub use engine::{Engine, Needs, Prepared, Progress, available_threads, needs, read_bias};
+pub use engine::{Engine, Needs, Prepared, Progress, needs, read_bias};
 pub use error::EngineError;
 pub use forecast::{Choices, DiskRates, LayerWork, PromptWork, Rates, Work};
 pub use forecast_report::{Forecast, ForecastReport};
@@ -97,3 +98,4 @@ pub use stop::StopTexts;
 pub use teacher::{Lesson, teacher_force};
 pub use tensors::SourceKind;
 pub use text::{PromptPart, TextCodec, TextStream};
+pub use threads::available_threads;

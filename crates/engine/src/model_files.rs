@@ -79,6 +79,30 @@ impl ModelFiles {
         if is_checkpoint { open_checkpoint(path).map_err(in_model) } else { open_bundle(path) }
     }
 
+    /// Reads every tensor of a model that is used as it lies there, and writes their checksums beside it. `progress`
+    /// hears bytes read and bytes to read. Returns where they are.
+    ///
+    /// # Errors
+    /// When the model is a bundle, which has checksums; when a read or the write fails.
+    pub fn seal(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<PathBuf, EngineError> {
+        if self.records().is_some() {
+            return Err(EngineError::SealedAlready { path: self.path.clone() });
+        }
+        seal::make(&self.path, &self.tensors, progress)
+    }
+
+    /// Reads every tensor of a sealed model and compares it with its checksum. Returns how many bytes were checked.
+    ///
+    /// # Errors
+    /// Names the first tensor that differs; says so where there are no checksums.
+    pub fn verify_sealed(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<u64, EngineError> {
+        if !self.tensors.checked() {
+            return Err(EngineError::NotSealed { path: self.path.clone() });
+        }
+        seal::verify(&self.tensors, progress)?;
+        Ok(self.tensors.bytes())
+    }
+
     /// The bundle.
     ///
     /// # Errors

@@ -3,11 +3,12 @@
 //! A text file beside the model, written on request and read whenever the model is opened. It holds a checksum of every
 //! tensor as Flint reads it, so that each read of a run is checked as those of a bundle are.
 
+use crate::EngineError;
 use crate::checksum::append_shared;
 use crate::read_ahead::ReadAhead;
 use crate::reads::Reads;
 use crate::tensors::{StoredTensor, Tensors};
-use crate::{EngineError, ModelFiles};
+use crate::threads::available_threads;
 use flint_flash_io::{Options, Reader, Segment, TIMEOUT};
 use flint_geometry::Extent;
 use flint_iobuf::Pool;
@@ -62,51 +63,39 @@ pub(crate) fn path_of(model: &Path) -> PathBuf {
     name.into()
 }
 
-impl ModelFiles {
-    /// Reads every tensor of a model that is used as it lies there, and writes their checksums beside it. `progress`
-    /// hears bytes read and bytes to read. Returns where they are.
-    ///
-    /// # Errors
-    /// When the model is a bundle, which has checksums; when a read or the write fails.
-    pub fn seal(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<PathBuf, EngineError> {
-        if self.records().is_some() {
-            return Err(EngineError::SealedAlready { path: self.path().to_owned() });
-        }
-        let mut sealed = Vec::new();
-        each_checksum(&self.tensors, progress, &mut |tensor, crc32c| {
-            let runs = tensor.runs.iter().map(|run| (run.offset(), run.len())).collect();
-            let (name, file) = (tensor.name.clone(), tensor.file.0);
-            sealed.push(SealedTensor { name, file, runs, crc32c });
-            Ok(())
-        })?;
-        let files = self.tensors.files.iter().map(|path| sealed_file(path));
-        let files = files.collect::<Result<_, _>>()?;
-        let text = SealText { format: FORMAT.to_owned(), version: VERSION, files, tensors: sealed };
-        let path = path_of(self.path());
-        replace(&path, &text).map_err(|cause| EngineError::File { path: path.clone(), cause })?;
-        Ok(path)
-    }
+/// Reads every tensor of the model at `model` and writes their checksums beside it. Returns where they are.
+///
+/// # Errors
+/// When a read or the write fails.
+pub(crate) fn make(
+    model: &Path,
+    tensors: &Tensors,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<PathBuf, EngineError> {
+    let mut sealed = Vec::new();
+    each_checksum(tensors, progress, &mut |tensor, crc32c| {
+        let runs = tensor.runs.iter().map(|run| (run.offset(), run.len())).collect();
+        let (name, file) = (tensor.name.clone(), tensor.file.0);
+        sealed.push(SealedTensor { name, file, runs, crc32c });
+        Ok(())
+    })?;
+    let files = tensors.files.iter().map(|path| sealed_file(path));
+    let files = files.collect::<Result<_, _>>()?;
+    let text = SealText { format: FORMAT.to_owned(), version: VERSION, files, tensors: sealed };
+    let path = path_of(model);
+    replace(&path, &text).map_err(|cause| EngineError::File { path: path.clone(), cause })?;
+    Ok(path)
+}
 
-    /// Reads every tensor of a sealed model and compares it with its checksum. Returns how many bytes were checked.
-    ///
-    /// # Errors
-    /// Names the first tensor that differs; says so where there are no checksums.
-    pub fn verify_sealed(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<u64, EngineError> {
-        if !self.tensors.checked() {
-            return Err(EngineError::NotSealed { path: self.path().to_owned() });
-        }
-        each_checksum(&self.tensors, progress, &mut |tensor, got| match tensor.crc {
-            Some(expected) if expected != got => Err(EngineError::WrongTable {
-                file: self.tensors.path(tensor),
-                tensor: tensor.name.clone(),
-                offset: tensor.runs.first().map_or(0, |run| run.offset()),
-                expected,
-                got,
-            }),
-            _ => Ok(()),
-        })?;
-        Ok(self.tensors.bytes())
-    }
+/// Reads every tensor and compares it with its checksum, where it has one.
+///
+/// # Errors
+/// Names the first tensor that differs.
+pub(crate) fn verify(
+    tensors: &Tensors,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(), EngineError> {
+    each_checksum(tensors, progress, &mut |tensor, got| tensors.check_bytes(tensor, || got))
 }
 
 /// Gives the tensors their checksums, where there are any beside the model.
@@ -202,7 +191,7 @@ fn each_checksum(
     let reader = Reader::open(&tensors.files, Options::default()).map_err(EngineError::Open)?;
     let schedule: Vec<Vec<Segment>> = all.iter().map(|tensor| pieces(tensor)).collect();
     let pool = Pool::new(PIECES, reader.lease_bytes(PIECE as usize + flint_iobuf::PAGE))?;
-    let compute = Compute::new(Isa::best(), crate::available_threads())?;
+    let compute = Compute::new(Isa::best(), available_threads())?;
     let reads = Reads::new(reader, TIMEOUT);
     let mut ahead = ReadAhead::once(reads, schedule.concat(), pool);
     let (mut index, mut done, total, mut parts) = (0, 0, tensors.bytes(), Vec::new());

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
-use flint_predictor::train::Factors;
+use flint_predictor::Factors;
 use flint_predictor::{CascadeGroup, Deciding, GateCopyGroup, LowRankGroup, ScoredGroup};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -25,9 +25,11 @@ mod family;
 mod feed_forward;
 mod gguf;
 mod habits;
+mod limits;
 mod per_layer;
 mod role;
 mod source;
+mod tensor_list;
 mod weights;
 
 pub use architecture::{

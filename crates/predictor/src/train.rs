@@ -1,7 +1,6 @@
 //! Making a low-rank predictor: a regression of the rows that decide, then training on what is active.
 
 mod eigen;
-mod factors;
 mod fine_tune;
 mod linear;
 mod loss;
@@ -9,7 +8,6 @@ mod random;
 mod regression;
 
 pub use eigen::{Eigen, symmetric_eigen};
-pub use factors::Factors;
 pub use fine_tune::{Epoch, FineTuning, Trained, fine_tune};
 pub use loss::BalancedLoss;
 pub use regression::Regression;
