@@ -80,5 +80,8 @@ fn tidy() -> anyhow::Result<ExitCode> {
     for finding in &findings {
         eprintln!("{finding}");
     }
+    for line in xtask::tidy::picture(xtask::workspace_root())? {
+        println!("{line}");
+    }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
