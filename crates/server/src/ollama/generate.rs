@@ -3,7 +3,7 @@
 use super::Complaint;
 use super::chat::answer;
 use super::lines::{Kind, Lines};
-use super::options::{check, load_reason, thinking, wishes};
+use super::options::{check, load_reason, schema, thinking, wishes};
 use crate::answer::Reading;
 use crate::app::App;
 use crate::chat::Chat;
@@ -51,7 +51,11 @@ async fn raw(app: &Arc<App>, fields: Fields<'_>, prompt: &str) -> Result<Respons
     let encoded = tokio::task::spawn_blocking(move || codec.encode(&text, true)).await;
     let encoded = encoded.map_err(|_| Problem::wrong("the tokenizer failed"))?;
     let tokens = encoded.map_err(|error| Problem::wrong(error.to_string()))?;
-    let job = wishes(fields, app)?.job(tokens, hosted, hosted.ends.clone(), Vec::new())?;
+    let mut wishes = wishes(fields, app)?;
+    if let Some(schema) = schema(fields)? {
+        wishes.form = Some(app.form(schema, "format").await?);
+    }
+    let job = wishes.job(tokens, hosted, hosted.ends.clone(), Vec::new())?;
     let reading = Reading::new(app.ask(job)?, AnswerFormat::plain());
     let lines = Lines::new(Kind::Generate, &hosted.name);
     if stream { Ok(respond(reading, lines, IDLE)) } else { lines.whole(reading).await }
