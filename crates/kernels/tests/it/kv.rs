@@ -287,16 +287,17 @@ fn a_freed_name_is_no_sequence() {
 
 #[test]
 fn pages_go_from_one_store_to_another() {
-    let mut from = PagedKv::new(SHAPE, PAGE_TOKENS, 8);
+    const PAGE: usize = 4;
+    let mut from = PagedKv::new(SHAPE, PAGE, 8);
     let mut whole = Whole::begin(&mut from);
-    whole.append(&mut from, 3 * PAGE_TOKENS + 1, 7).unwrap();
-    let mut to = PagedKv::new(SHAPE, PAGE_TOKENS, 3);
+    whole.append(&mut from, 3 * PAGE + 1, 7).unwrap();
+    let mut to = PagedKv::new(SHAPE, PAGE, 3);
     let seq = to.sequence();
     for page in 0..2 {
         to.push_page(seq, from.page(whole.seq, page)).unwrap();
     }
     let mut moved = whole.clone();
-    moved.truncate(&mut from, 2 * PAGE_TOKENS);
+    moved.truncate(&mut from, 2 * PAGE);
     moved.seq = seq;
     moved.check(&to);
     // It goes on as any other.
