@@ -91,7 +91,7 @@ def forced_calls(tool, history):
     weather = openai.pydantic_function_tool(Weather)
     choice = {"type": "function", "function": {"name": "Weather"}}
     asked = {**greedy, "max_tokens": 120}
-    whole = client.chat.completions.create(**asked, tools=[tool, weather], tool_choice=choice)
+    whole = client.chat.completions.create(**asked, tools=[weather], tool_choice=choice)
     call = whole.choices[0].message.tool_calls[0]
     check("openai: a forced call", whole.choices[0].finish_reason == "tool_calls" and Weather.model_validate_json(call.function.arguments) is not None)
     with client.chat.completions.stream(**asked, tools=[weather], tool_choice=choice) as stream:

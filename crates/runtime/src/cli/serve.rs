@@ -1,14 +1,14 @@
 //! `flint serve`: an endpoint for many clients at once, within one memory number.
 
+mod room;
+
 use super::args::{RunArgs, at_least_one, load};
-use super::chat::{DEFAULT_CONTEXT, date, template_text};
+use super::chat::{date, template_text};
 use super::output::{bytes, note};
 use super::sampling::ChoiceArgs;
 use clap::Args;
 use flint_chat::Moment;
-use flint_engine::{
-    EngineError, MemoryBudget, ModelFiles, Prepared, RunOptions, Sampling, TextCodec,
-};
+use flint_engine::{EngineError, MemoryBudget, ModelFiles, Prepared, Sampling, TextCodec};
 use flint_server::{Defaults, Handle, Hosted, ServeOptions, Server, Sessions};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -45,9 +45,9 @@ pub(super) struct ServeArgs {
     /// Another name under which clients and web pages know this server
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
-    /// Whole contexts to have memory for; shorter requests share them
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = at_least_one)]
-    sessions: usize,
+    /// Whole contexts to have memory for; shorter requests share them [default: 4, fewer where memory is short]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    sessions: Option<usize>,
     /// Most requests that wait while others are answered
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
     queue: usize,
@@ -77,9 +77,9 @@ pub(super) fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let (files, codec) = RunArgs::open(&args.model)?;
     let codec = codec.ok_or(EngineError::NoTokenizer)?;
     let template = args.chat_template.as_deref().map(template_text).transpose()?;
-    let options = RunOptions { sequences: args.sessions, ..args.run.options()? };
-    let prepared = Prepared::new(files, options.clone(), Some(DEFAULT_CONTEXT))?;
-    let sessions = args.sessions_kept(prepared.files(), &options)?;
+    drop(files);
+    let (prepared, contexts) = room::prepare(&args.model, &args.run, args.sessions)?;
+    let sessions = args.sessions_kept(prepared.files())?;
     let keeps = sessions.is_some();
     let context = prepared.plan().context;
     let hosted = Hosted::new(prepared.files(), codec, context, template.as_deref());
@@ -90,7 +90,7 @@ pub(super) fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let codec = Arc::clone(&hosted.codec);
     if !args.quiet {
         prepared.warnings().iter().for_each(|warning| note(&format!("flint: {warning}")));
-        describe(&hosted, &prepared, args.sessions);
+        describe(&hosted, &prepared, contexts);
     }
     let server = Server::bind(hosted, args.options(sessions))?;
     let (address, handle, quiet) = (server.address()?, server.handle(), args.quiet);
@@ -142,13 +142,10 @@ impl Drop for CloseAtEnd {
 
 impl ServeArgs {
     /// Where conversations are kept.
-    fn sessions_kept(
-        &self,
-        files: &ModelFiles,
-        options: &RunOptions,
-    ) -> anyhow::Result<Option<Sessions>> {
+    fn sessions_kept(&self, files: &ModelFiles) -> anyhow::Result<Option<Sessions>> {
         let Some(directory) = &self.session_dir else { return Ok(None) };
-        let sessions = Sessions::new(directory, self.session_bytes, files, options);
+        let options = self.run.options()?;
+        let sessions = Sessions::new(directory, self.session_bytes, files, &options);
         let refused = |error| {
             super::refuse(format!("cannot keep sessions in {}: {error}", directory.display()))
         };
