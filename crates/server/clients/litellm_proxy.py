@@ -3,6 +3,7 @@
 Every answer must come, and be the one that a server gives alone."""
 import asyncio
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,6 +15,8 @@ import openai
 
 first, second, pid = sys.argv[1], sys.argv[2], int(sys.argv[3])
 REQUESTS, TOGETHER, KILL_AFTER = 60, 6, 15
+# The proxy wants one, and its clients to show it.
+KEY = f"sk-{secrets.token_hex(32)}"
 
 
 def free_port():
@@ -37,10 +40,11 @@ def config(place):
     return path
 
 
-async def load(port):
+async def load(port, process):
     alone = openai.AsyncOpenAI(base_url=f"http://{first}/v1", api_key="none")
-    proxy = openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0)
-    for _ in range(120):
+    proxy = openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=KEY, max_retries=0)
+    for _ in range(180):
+        assert process.poll() is None, "the proxy ended"
         try:
             await proxy.models.list()
             break
@@ -76,13 +80,13 @@ async def load(port):
 
 with tempfile.TemporaryDirectory() as place:
     port = free_port()
-    environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+    environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_MASTER_KEY": KEY}
     command = [os.path.join(os.path.dirname(sys.executable), "litellm"), "--config", config(place), "--host", "127.0.0.1", "--port", str(port)]
     log = open(os.path.join(place, "log"), "w+")
     proxy = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     began = time.time()
     try:
-        asyncio.run(load(port))
+        asyncio.run(load(port, proxy))
     except BaseException:
         log.seek(0)
         print(log.read()[-4000:], file=sys.stderr)

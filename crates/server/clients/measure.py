@@ -75,6 +75,7 @@ def rates():
     # The time in which all of them are answered at once.
     begin, end = max(times[0] for times in moments), min(times[-1] for times in moments)
     inside = sum(sum(begin < moment <= end for moment in times) for times in moments)
+    assert end > begin, "no moment at which all were answered"
     all_of_them = inside / (end - begin)
     note("tokens per second, one client", f"{one:.1f}")
     note(f"tokens per second, {CLIENTS} clients in all", f"{all_of_them:.1f}")

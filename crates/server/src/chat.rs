@@ -64,7 +64,10 @@ impl Chat {
             variables: self.variables.clone(),
             ..RenderOptions::at(self.now)
         };
-        let prompt = prompter.prompt(&hosted.codec, &self.messages, &options).map_err(problem)?;
+        let rendered = prompter.template().render(&self.messages, &options);
+        let rendered = rendered.map_err(|error| problem(error.into()))?;
+        hosted.check_length(rendered.text().len())?;
+        let prompt = prompter.tokens(&hosted.codec, &rendered).map_err(problem)?;
         let answering = prompter.answering(&prompt, tool_names(&self.tools));
         Ok(Prompted { prompt, answering, with_tools: !self.tools.is_empty() })
     }

@@ -14,8 +14,12 @@ use std::path::Path;
 /// Requests of the soak.
 const SOAK: &str = "10000";
 
-/// Options of a server over the model that ships, most of which stays on flash.
-const TINY: &[&str] = &["--memory", "75%", "--chat-template"];
+/// Options of a server over the model that ships: pages for four contexts take more than its weights, a part of which stays
+/// on flash.
+const TINY: &[&str] = &["--memory", "190%", "--sessions", "4", "--chat-template"];
+
+/// Options of a server over a model of some hundred megabytes.
+const REAL: &[&str] = &["--memory", "300MiB", "--sessions", "2", "-c", "1024"];
 
 pub(super) fn run(root: &Path, args: &DeepArgs) -> anyhow::Result<Outcome> {
     let clients = match Clients::prepare(root)? {
@@ -53,15 +57,27 @@ fn real(root: &Path, clients: &Clients, model: &Path) -> anyhow::Result<()> {
     let name = model.file_name().context("the model has no name")?.to_string_lossy();
     let name = name.trim_end_matches(".gguf").trim_end_matches(".flint");
     let hermes = clients.path("hermes.jinja");
-    let server = Server::start(root, model, &["--memory", "50%"])?;
+    let server = Server::start(root, model, REAL)?;
     clients.python("python_clients.py", &[&server.address, name, "0"])?;
     clients.node("node_client.mjs", &[&server.address, name])?;
     page(clients, &server)?;
     drop(server);
-    let tools = Server::start(root, model, &["--memory", "50%", "--chat-template", &hermes])?;
+    let tools = Server::start(root, model, &[REAL, &["--chat-template", &hermes]].concat())?;
     clients.python("python_clients.py", &[&tools.address, name, "1"])?;
     drop(tools);
-    let slow = ["--memory", "5%", "--threads", "1", "--chunk", "6", "--no-forecast"];
+    let slow = [
+        "--memory",
+        "130MiB",
+        "--sessions",
+        "2",
+        "-c",
+        "1024",
+        "--threads",
+        "1",
+        "--chunk",
+        "6",
+        "--no-forecast",
+    ];
     let slow = Server::start(root, model, &slow)?;
     clients.python("slow_prompt.py", &[&slow.address, &clients.path("fetch.mjs")])
 }

@@ -66,6 +66,8 @@ fn tokenizer(family: &Family) -> TextCodec {
         .zip(family.control)
         .map(|(id, text)| json!({ "id": id, "content": text, "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false }))
         .collect();
+    let mut words = json!({ "[UNK]": 0, "user": 90, "hello": 91 });
+    (1..).zip(family.control).for_each(|(id, text)| words[*text] = json!(id));
     let sequence = json!({ "Sequence": { "id": "A", "type_id": 0 } });
     let adds = family.added.map(|text| {
         json!({
@@ -78,7 +80,7 @@ fn tokenizer(family: &Family) -> TextCodec {
     let json = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": added, "normalizer": null,
         "pre_tokenizer": { "type": "Whitespace" }, "post_processor": adds, "decoder": null,
-        "model": { "type": "WordLevel", "vocab": { "[UNK]": 0, "user": 90, "hello": 91 }, "unk_token": "[UNK]" },
+        "model": { "type": "WordLevel", "vocab": words, "unk_token": "[UNK]" },
     });
     TextCodec::parse(json.to_string().as_bytes()).unwrap()
 }

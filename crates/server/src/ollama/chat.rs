@@ -25,6 +25,7 @@ pub(crate) async fn chat(
     let value = app.bodies.json(&headers, body).await?;
     let fields = Fields::of(&value)?;
     check(fields)?;
+    app.hosted.check_given(["messages", "tools"].iter().filter_map(|name| fields.get(name)))?;
     let messages = messages(fields)?;
     if messages.is_empty() {
         return Ok(Lines::new(Kind::Chat, &app.hosted.name).loaded(load_reason(fields)));

@@ -79,6 +79,7 @@ pub(super) fn chat(fields: Fields<'_>, app: &App) -> Result<Chat, Problem> {
     if fields.flag("continue_final_message")? == Some(true) {
         return Err(Problem::field("continue_final_message", "an answer cannot be continued"));
     }
+    app.hosted.check_given(["messages", "tools"].iter().filter_map(|name| fields.get(name)))?;
     let mut variables = Map::new();
     if let Some(more) = fields.object("chat_template_kwargs")? {
         variables.extend(more.0.clone());

@@ -117,12 +117,10 @@ fn tokens(list: &[Value]) -> Option<Vec<u32>> {
 }
 
 async fn encode(raws: Vec<Raw>, hosted: &Arc<Hosted>) -> Result<Vec<Vec<u32>>, Problem> {
-    let codec = Arc::clone(&hosted.codec);
+    let hosted = Arc::clone(hosted);
     let encode = move || {
         let one = |raw| match raw {
-            Raw::Text(text) => {
-                codec.encode(&text, true).map_err(|it| Problem::wrong(it.to_string()))
-            }
+            Raw::Text(text) => hosted.encode(&text),
             Raw::Tokens(tokens) => Ok(tokens),
         };
         raws.into_iter().map(one).collect()

@@ -3,6 +3,7 @@
 use crate::client::{Reply, begin, post};
 use crate::served::{CONTEXT, Served};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 const PATH: &str = "/v1/chat/completions";
 
@@ -224,6 +225,31 @@ fn a_prompt_beyond_the_context_is_refused_before_anything_is_streamed() {
     assert_eq!((reply.status, &error["type"]), (400, &json!("exceed_context_size_error")));
     assert_eq!(error["n_ctx"], CONTEXT);
     assert!(error["n_prompt_tokens"].as_u64().unwrap() > CONTEXT as u64);
+}
+
+#[test]
+fn what_is_far_too_long_is_refused_before_it_costs_anything() {
+    let served = Served::new();
+    let refused = |path: &str, body: Value| {
+        let began = Instant::now();
+        let reply = post(served.address, path, &body);
+        assert_eq!(reply.status, 400, "{path}: {}", reply.body);
+        // Taken apart it would take minutes and gigabytes.
+        assert!(began.elapsed() < Duration::from_secs(20), "{path}: {:?}", began.elapsed());
+    };
+    let long = "word ".repeat(6_000_000);
+    let messages = json!([{ "role": "user", "content": long }]);
+    refused(PATH, json!({ "messages": messages, "stream": true }));
+    refused("/api/chat", json!({ "messages": messages }));
+    refused("/api/generate", json!({ "prompt": long }));
+    refused("/api/generate", json!({ "prompt": long, "raw": true }));
+    refused("/v1/completions", json!({ "prompt": [long] }));
+    refused("/apply-template", json!({ "messages": messages }));
+    refused("/tokenize", json!({ "content": long }));
+    // Some more than fits is counted.
+    let some = json!([{ "role": "user", "content": "word ".repeat(400) }]);
+    let reply = post(served.address, PATH, &json!({ "messages": some }));
+    assert_eq!(reply.json()["error"]["type"], "exceed_context_size_error");
 }
 
 #[test]

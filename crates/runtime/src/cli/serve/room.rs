@@ -5,12 +5,13 @@ use super::super::chat::DEFAULT_CONTEXT;
 use flint_engine::{EngineError, ModelFiles, Plan, Prepared, RunOptions};
 use std::path::Path;
 
-/// Whole contexts to have pages for, and their tokens, from the most to the least.
+/// Whole contexts to have pages for, and their tokens, from the most to the least. Shorter requests share the pages, so one
+/// long context serves more than two short ones.
 const LADDER: [(usize, usize); 7] = [
     (4, DEFAULT_CONTEXT),
     (2, DEFAULT_CONTEXT),
-    (2, DEFAULT_CONTEXT / 2),
-    (2, DEFAULT_CONTEXT / 4),
+    (1, DEFAULT_CONTEXT),
+    (1, DEFAULT_CONTEXT / 2),
     (1, DEFAULT_CONTEXT / 4),
     (1, DEFAULT_CONTEXT / 8),
     (1, DEFAULT_CONTEXT / 16),
