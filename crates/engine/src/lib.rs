@@ -29,6 +29,7 @@
 
 mod cancel;
 mod chat_texts;
+mod checksum;
 mod dense;
 mod devices;
 mod engine;
@@ -51,6 +52,7 @@ mod perplexity;
 mod plan;
 mod predictors;
 mod read_ahead;
+mod reads;
 mod records;
 mod sample;
 mod sequence;
