@@ -6,6 +6,7 @@ use crate::served::Served;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::TcpStream;
+use std::time::Duration;
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -226,6 +227,25 @@ fn signs_of_life_come_while_a_request_waits_and_are_nothing_else() {
     served.load();
     open.wait_for("[DONE]");
     assert!(!silent.reply().body.contains("\n:\n"));
+}
+
+#[test]
+fn a_request_that_takes_too_long_ends() {
+    let mut served = Served::loading(Some("chatml"), |options| {
+        options.longest = Some(Duration::from_millis(50))
+    });
+    // It waits for longer than that before anybody works on it.
+    served.handle.set_ready();
+    let late = begin(served.address, CHAT, &ask(json!({})));
+    std::thread::sleep(Duration::from_millis(100));
+    served.load();
+    let reply = late.reply();
+    assert_eq!(reply.status, 500);
+    assert!(reply.body.contains("no answer within 0.05 s"), "{}", reply.body);
+    // An answer that was begun ends as one that has its most tokens.
+    let whole = post(served.address, CHAT, &ask(json!({"max_tokens": 240}))).json();
+    assert_eq!(whole["choices"][0]["finish_reason"], "length");
+    assert!(whole["usage"]["completion_tokens"].as_u64().unwrap() < 240, "{whole}");
 }
 
 #[test]
