@@ -75,10 +75,11 @@ impl<'c> Work<'c> {
     fn work(&mut self, longest: Option<Duration>) {
         loop {
             self.leave_out_gone();
+            self.admit();
+            // Those that waited too long end before anything is computed for them.
             if let Some(longest) = longest {
                 self.end_overdue(longest);
             }
-            self.admit();
             self.metrics.set_running(self.running.len());
             if self.running.is_empty() {
                 if let Some((watcher, view)) = &mut self.watch {

@@ -249,6 +249,26 @@ fn a_request_that_takes_too_long_ends() {
 }
 
 #[test]
+fn the_view_goes_on_telling_of_the_last_passes() {
+    let served = Served::new();
+    let look = || -> Value {
+        let mut events = Open::send(served.address, &request("GET", "/events", &[], b""));
+        serde_json::from_str(events.wait_for("data: ").trim_start_matches("data: ")).unwrap()
+    };
+    assert_eq!(post(served.address, CHAT, &ask(json!({}))).status, 200);
+    let began = std::time::Instant::now();
+    let view = loop {
+        let view = look();
+        if view["state"] == "idle" && view["rows"] != 0.0 {
+            break view;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{view}");
+    };
+    assert!(view["time"]["compute"].as_f64().unwrap() > 0.0, "{view}");
+    assert!(view["layers"].as_array().unwrap().iter().all(|layer| layer["held"] == layer["bytes"]));
+}
+
+#[test]
 fn answers_end_in_order_when_the_server_ends() {
     let served = Served::new();
     let mut open = begin(served.address, CHAT, &ask(json!({"stream": true, "max_tokens": 100})));
