@@ -10,10 +10,11 @@ mod large_bundle;
 mod miri;
 mod sanitize;
 mod schedules;
+mod serving;
 mod tool;
 
 use anyhow::bail;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -43,6 +44,9 @@ struct DeepArgs {
     /// Of the fuzz targets run this one alone
     #[arg(long)]
     target: Option<String>,
+    /// A model with a chat template of its own, for clients to talk to and servers to be measured with
+    #[arg(long)]
+    model: Option<PathBuf>,
 }
 
 /// How a step ended that did not fail.
@@ -60,6 +64,7 @@ const STEPS: &[(&str, Step)] = &[
     ("fault-schedules", schedules::run),
     ("large-bundle", large_bundle::run),
     ("clients", clients::run),
+    ("serving", serving::run),
     ("fuzz", fuzz::run),
     ("miri", miri::run),
     ("address-sanitizer", sanitize::run),

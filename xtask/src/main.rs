@@ -3,6 +3,7 @@
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::io::Write;
 use std::process::ExitCode;
 use xtask::handed_on::{self, CHORES};
 
@@ -81,7 +82,7 @@ fn tidy() -> anyhow::Result<ExitCode> {
         eprintln!("{finding}");
     }
     for line in xtask::tidy::picture(xtask::workspace_root())? {
-        println!("{line}");
+        writeln!(std::io::stdout(), "{line}")?;
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -77,7 +77,7 @@ pub enum EngineError {
         /// The file or directory.
         path: PathBuf,
         /// What is wrong.
-        cause: ModelError,
+        cause: Box<ModelError>,
     },
     /// A read of the bundle failed while running.
     #[error(transparent)]
@@ -385,10 +385,7 @@ impl EngineError {
                 | KernelError::Threads { .. },
             )
             | EngineError::Predictor(_) => 1,
-            EngineError::Model(ModelError::Tensor(_) | ModelError::Supplier(_))
-            | EngineError::InModel {
-                cause: ModelError::Tensor(_) | ModelError::Supplier(_), ..
-            } => 1,
+            EngineError::Model(ModelError::Tensor(_) | ModelError::Supplier(_)) => 1,
             EngineError::InPass { .. } => 1,
             _ => 2,
         }

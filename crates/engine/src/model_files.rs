@@ -69,7 +69,9 @@ impl ModelFiles {
         }
         // Which of many models in a folder: the model crate does not know its files.
         let in_model = |error| match error {
-            EngineError::Model(cause) => EngineError::InModel { path: path.to_owned(), cause },
+            EngineError::Model(cause) => {
+                EngineError::InModel { path: path.to_owned(), cause: Box::new(cause) }
+            }
             other => other,
         };
         if path.is_file() {

@@ -6,13 +6,14 @@ use super::pace::Pace;
 use super::prefixes::Prefixes;
 use super::queue::Queue;
 use super::running::{Running, Step};
+use super::sessions::Sessions;
 use crate::metrics::Metrics;
 use crate::view::{View, Watcher};
 use flint_engine::{CancelToken, Engine, EngineError, Sequence, TextCodec};
 use flint_kernels::SeqId;
 use flint_model::{Batch, Row};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Fewest prompt tokens of one request in a pass, where several are read.
 const FAIR: usize = 8;
@@ -57,10 +58,28 @@ impl<'c> Work<'c> {
     }
 
     /// Works until the queue is closed and everybody is answered.
-    pub(super) fn run(mut self) {
+    pub(super) fn run(mut self, sessions: Option<&Sessions>, longest: Option<Duration>) {
+        if let Some(sessions) = sessions {
+            let counts = sessions.take_up(&mut self.engine, &mut self.prefixes);
+            tracing::info!(?counts, "conversations were taken up");
+        }
+        self.work(longest);
+        if let Some(sessions) = sessions {
+            match sessions.write(&self.engine, &self.prefixes) {
+                Ok(counts) => tracing::info!(?counts, "conversations are kept"),
+                Err(error) => tracing::error!(%error, "not all conversations are kept"),
+            }
+        }
+    }
+
+    fn work(&mut self, longest: Option<Duration>) {
         loop {
             self.leave_out_gone();
             self.admit();
+            // Those that waited too long end before anything is computed for them.
+            if let Some(longest) = longest {
+                self.end_overdue(longest);
+            }
             self.metrics.set_running(self.running.len());
             if self.running.is_empty() {
                 if let Some((watcher, view)) = &mut self.watch {
@@ -87,17 +106,35 @@ impl<'c> Work<'c> {
             self.running.drain(..).partition(|running| running.gone.is_gone());
         self.running = stay;
         for running in gone {
-            self.metrics.cancelled();
+            self.metrics.cancelled(1);
             self.prefixes.keep(&mut self.engine, running.sequence);
+        }
+    }
+
+    /// Ends requests that took too long.
+    fn end_overdue(&mut self, longest: Duration) {
+        for at in (0..self.running.len()).rev() {
+            let usage = self.running[at].usage();
+            if usage.queued + usage.prefill + usage.decode > longest {
+                self.end(
+                    at,
+                    match usage.generated {
+                        0 => {
+                            Outcome::Failed(format!("no answer within {} s", longest.as_secs_f32()))
+                        }
+                        _ => Outcome::Ended(Ended::Length),
+                    },
+                );
+            }
         }
     }
 
     /// Takes in requests, in their order, while there are pages for them.
     fn admit(&mut self) {
         while self.running.len() < self.engine.plan().chunk.max(1) {
-            let Work { engine, prefixes, running, queue, .. } = self;
+            let Work { engine, prefixes, running, queue, metrics, .. } = self;
             let mut begun = None;
-            let queued = queue.pop_if(&mut |job| {
+            let queued = queue.pop_if(metrics, &mut |job| {
                 begun = begin(engine, prefixes, running, job);
                 begun.is_some()
             });
@@ -121,6 +158,7 @@ impl<'c> Work<'c> {
                 let (answers, prompts, took) = (rows(true), rows(false), began.elapsed());
                 self.pace.took(answers, prompts, took);
                 self.metrics.pass(answers, prompts, took);
+                self.metrics.engine(&self.engine.counts());
                 if let Some((watcher, view)) = &mut self.watch {
                     let busy = [self.running.len(), self.queue.len()];
                     watcher.pass(view, &self.engine, answers, busy);
@@ -195,8 +233,10 @@ impl<'c> Work<'c> {
         let computed = engine.logits(&output, cancel, &mut |row, logits| {
             let at = owners[row];
             waiting.retain(|&other| other != at);
-            if let Step::Over(ended) = running[at].choose(logits) {
-                over.push((at, Outcome::Ended(ended)));
+            match running[at].choose(logits) {
+                Step::GoesOn => {}
+                Step::Over(ended) => over.push((at, Outcome::Ended(ended))),
+                Step::Failed(why) => over.push((at, Outcome::Failed(why))),
             }
         });
         match computed {

@@ -6,6 +6,7 @@ use crate::served::Served;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::TcpStream;
+use std::time::Duration;
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -51,6 +52,20 @@ fn paths_may_be_untidy_and_unknown_ones_are_told_in_json() {
     assert_eq!((reply.status, reply.json()["error"]["code"].as_u64()), (405, Some(405)));
     assert_eq!(get(served.address, "/").status, 200);
     assert_eq!(send(served.address, "HEAD", "/", &[], b"").status, 200);
+}
+
+#[test]
+fn the_day_is_the_one_that_is_set_or_asked_for() {
+    let served = Served::with("{{ strftime_now('%d %b %Y') }}: {{ messages[0].content }}", |_| {});
+    let prompt = |more: Value| {
+        let reply = post(served.address, "/apply-template", &ask(more));
+        reply.json()["prompt"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(prompt(json!({})).contains("14 Mar 2025: Once"), "{}", prompt(json!({})));
+    assert!(prompt(json!({"date": "2024-02-29"})).contains("29 Feb 2024: Once"));
+    for date in [json!("2025-02-29"), json!("29 Feb"), json!(5), json!("+024-02-29")] {
+        assert_eq!(post(served.address, CHAT, &ask(json!({ "date": date }))).status, 400);
+    }
 }
 
 #[test]
@@ -194,6 +209,63 @@ fn more_than_may_wait_are_told_to_come_again() {
     assert!(reply.head.to_lowercase().contains("retry-after"));
     // Those that wait are answered.
     open.iter_mut().for_each(|open| drop(open.wait_for("[DONE]")));
+}
+
+#[test]
+fn signs_of_life_come_while_a_request_waits_and_are_nothing_else() {
+    let mut served = Served::loading(Some("chatml"), |_| {});
+    // Requests are taken, and nobody works on them yet.
+    served.handle.set_ready();
+    let more = json!({"stream": true, "sse_ping_interval": 0.02});
+    let mut open = begin(served.address, CHAT, &ask(more));
+    let first = open.wait_for("data: ");
+    assert!(first.contains("\"role\":\"assistant\""), "{first}");
+    for _ in 0..5 {
+        assert_eq!(open.wait_for(":"), ":\n");
+    }
+    let silent = begin(served.address, CHAT, &ask(json!({"stream": true, "sse_ping_interval": 0})));
+    served.load();
+    open.wait_for("[DONE]");
+    assert!(!silent.reply().body.contains("\n:\n"));
+}
+
+#[test]
+fn a_request_that_takes_too_long_ends() {
+    let mut served = Served::loading(Some("chatml"), |options| {
+        options.longest = Some(Duration::from_millis(50))
+    });
+    // It waits for longer than that before anybody works on it.
+    served.handle.set_ready();
+    let late = begin(served.address, CHAT, &ask(json!({})));
+    std::thread::sleep(Duration::from_millis(100));
+    served.load();
+    let reply = late.reply();
+    assert_eq!(reply.status, 500);
+    assert!(reply.body.contains("no answer within 0.05 s"), "{}", reply.body);
+    // An answer that was begun ends as one that has its most tokens.
+    let whole = post(served.address, CHAT, &ask(json!({"max_tokens": 240}))).json();
+    assert_eq!(whole["choices"][0]["finish_reason"], "length");
+    assert!(whole["usage"]["completion_tokens"].as_u64().unwrap() < 240, "{whole}");
+}
+
+#[test]
+fn the_view_goes_on_telling_of_the_last_passes() {
+    let served = Served::new();
+    let look = || -> Value {
+        let mut events = Open::send(served.address, &request("GET", "/events", &[], b""));
+        serde_json::from_str(events.wait_for("data: ").trim_start_matches("data: ")).unwrap()
+    };
+    assert_eq!(post(served.address, CHAT, &ask(json!({}))).status, 200);
+    let began = std::time::Instant::now();
+    let view = loop {
+        let view = look();
+        if view["state"] == "idle" && view["rows"] != 0.0 {
+            break view;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{view}");
+    };
+    assert!(view["time"]["compute"].as_f64().unwrap() > 0.0, "{view}");
+    assert!(view["layers"].as_array().unwrap().iter().all(|layer| layer["held"] == layer["bytes"]));
 }
 
 #[test]

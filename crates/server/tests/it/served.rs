@@ -47,6 +47,8 @@ impl Served {
             names: Vec::new(),
             key: None,
             queue: 16,
+            sessions: None,
+            longest: None,
             defaults: Defaults { sampling: Sampling::greedy(), now },
         };
         change(&mut options);
