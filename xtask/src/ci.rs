@@ -10,6 +10,7 @@ mod large_bundle;
 mod miri;
 mod sanitize;
 mod schedules;
+mod skips;
 mod tool;
 
 use anyhow::bail;
@@ -73,7 +74,11 @@ const STEPS: &[(&str, Step)] = &[
 pub fn ci(args: &CiArgs, say: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
     let root = crate::workspace_root();
     match &args.depth {
-        None => tool::run(Command::new("bash").arg(root.join(".ci/run"))),
+        None => {
+            let mut command = Command::new("bash");
+            command.arg(root.join(".ci/run"));
+            skips::run(root, command, say)
+        }
         Some(Depth::Deep(deep)) => run_deep(root, deep, say),
     }
 }

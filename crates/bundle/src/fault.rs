@@ -1,7 +1,6 @@
 //! How a manifest can contradict itself, its shape or its files.
 
 use crate::Role;
-use bincode::error::{DecodeError, EncodeError};
 use std::fmt;
 
 /// A contradiction in a manifest.
@@ -10,10 +9,10 @@ use std::fmt;
 pub enum ManifestFault {
     /// The payload does not decode.
     #[error("the payload does not decode ({0})")]
-    Decode(DecodeError),
+    Decode(String),
     /// The payload cannot be written.
     #[error("the payload does not encode ({0})")]
-    Encode(EncodeError),
+    Encode(String),
     /// Bytes follow the decoded payload.
     #[error("the payload ends after {used} of {len} bytes")]
     TrailingBytes {

@@ -11,7 +11,7 @@ mod target;
 pub use error::ConvertError;
 
 use flint_bundle::{Bundle, BundleWriter, Overwrite, Source};
-use flint_engine::CancelToken;
+use flint_engine::{CancelToken, UnusedTensors};
 use flint_geometry::DType;
 use flint_model::Architecture;
 use origin::Origin;
@@ -32,6 +32,7 @@ pub struct ConvertOptions {
 
 /// What happens while converting.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum ConvertEvent {
     /// Before anything is written.
     Planned {
@@ -44,6 +45,8 @@ pub enum ConvertEvent {
         /// Bytes of disk that are free, where the system says so.
         free_bytes: Option<u64>,
     },
+    /// Before anything is written: tensors that the bundle will not have.
+    LeftOut(UnusedTensors),
     /// Bytes written.
     Written {
         /// So far.
@@ -89,6 +92,9 @@ pub fn convert_until(
     let free_bytes = space::free_bytes(&options.out);
     let family = plan.architecture.family.clone();
     listen(ConvertEvent::Planned { family, element: plan.element, disk_bytes, free_bytes });
+    if !plan.unused.names().is_empty() {
+        listen(ConvertEvent::LeftOut(plan.unused.clone()));
+    }
     if let Some(free) = free_bytes.filter(|&free| free < disk_bytes) {
         let path = options.out.clone();
         return Err(ConvertError::NoSpace { path, needed: disk_bytes, free });
@@ -127,6 +133,7 @@ struct Conversion {
     /// How neurons will be stored.
     element: DType,
     dense_bytes: u64,
+    unused: UnusedTensors,
     /// Texts that the bundle keeps, by name.
     texts: Vec<(&'static str, Vec<u8>)>,
 }
@@ -137,13 +144,14 @@ type Written<'a> = &'a mut dyn FnMut(&BundleWriter) -> Result<(), ConvertError>;
 impl Conversion {
     fn plan(
         origin: Origin,
-        architecture: Architecture,
+        mut architecture: Architecture,
         asked: Option<DType>,
     ) -> Result<Conversion, ConvertError> {
         let element = neurons::check(&origin, &architecture, asked)?;
         let dense_bytes = dense::check(&origin, &architecture, asked)?;
-        let texts = origin.texts(&architecture)?;
-        Ok(Conversion { origin, architecture, asked, element, dense_bytes, texts })
+        let unused = origin.unused(&architecture)?;
+        let texts = origin.texts(&mut architecture)?;
+        Ok(Conversion { origin, architecture, asked, element, dense_bytes, unused, texts })
     }
 
     fn write(&self, writer: &mut BundleWriter, written: Written<'_>) -> Result<(), ConvertError> {

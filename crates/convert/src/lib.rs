@@ -1,4 +1,5 @@
 //! From a checkpoint as downloaded to a bundle, and from a text to the predictors of a bundle.
+#![doc = include_str!("../README.md")]
 
 mod calibrate;
 mod convert;

@@ -57,3 +57,8 @@ pub use probe::{
 pub use reader::{Device, Reader};
 pub use record::{FileId, RecordDone, RecordRead, Urgency};
 pub use report::{Counters, PathReport};
+
+/// The README, whose example is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

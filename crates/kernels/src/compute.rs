@@ -138,5 +138,5 @@ fn start(threads: usize) -> Result<ThreadPool, KernelError> {
         .num_threads(threads)
         .thread_name(|index| format!("flint-compute-{index}"))
         .build()
-        .map_err(|cause| KernelError::Threads { threads, cause })
+        .map_err(|cause| KernelError::Threads { threads, cause: Box::new(cause) })
 }

@@ -43,7 +43,7 @@ pub enum KernelError {
         /// Threads asked for.
         threads: usize,
         /// What the thread pool said.
-        cause: rayon::ThreadPoolBuildError,
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The system refuses the memory of a page of keys and values.
     #[error("the system refuses {bytes} bytes for keys and values: ask for a shorter context")]

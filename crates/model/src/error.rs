@@ -110,7 +110,14 @@ pub enum ModelError {
     Supplier(Box<dyn std::error::Error + Send + Sync>),
     /// A tensor operation failed.
     #[error("tensor operation: {0}")]
-    Tensor(#[from] candle_core::Error),
+    Tensor(Box<dyn std::error::Error + Send + Sync>),
+}
+
+#[cfg(feature = "candle")]
+impl From<candle_core::Error> for ModelError {
+    fn from(error: candle_core::Error) -> ModelError {
+        ModelError::Tensor(Box::new(error))
+    }
 }
 
 impl ModelError {

@@ -29,18 +29,23 @@ pub trait Family: fmt::Debug + Sync {
     fn neurons(&self, architecture: &Architecture, layer: usize) -> NeuronSources;
 
     /// Where a checkpoint keeps the tensor for any role, the matrices of the feed-forward included; `None` where the
-    /// family has no such tensor.
+    /// family has no such tensor. Names of a base model, saved without its head, are among them.
     fn tensor(&self, architecture: &Architecture, role: Role) -> Option<Source> {
-        let Role::Layer(layer, part) = role else { return Some(self.dense(architecture, role)) };
-        let neurons = || self.neurons(architecture, layer);
-        match part {
-            LayerPart::Gate(Affine::Weight) => neurons().gate,
-            LayerPart::Gate(Affine::Bias) => neurons().gate_bias,
-            LayerPart::Up(Affine::Weight) => Some(neurons().up),
-            LayerPart::Up(Affine::Bias) => neurons().up_bias,
-            LayerPart::Down => Some(neurons().down),
+        let source = match role {
+            Role::Layer(layer, part) => {
+                let neurons = || self.neurons(architecture, layer);
+                match part {
+                    LayerPart::Gate(Affine::Weight) => neurons().gate,
+                    LayerPart::Gate(Affine::Bias) => neurons().gate_bias,
+                    LayerPart::Up(Affine::Weight) => Some(neurons().up),
+                    LayerPart::Up(Affine::Bias) => neurons().up_bias,
+                    LayerPart::Down => Some(neurons().down),
+                    _ => Some(self.dense(architecture, role)),
+                }
+            }
             _ => Some(self.dense(architecture, role)),
-        }
+        };
+        source.map(Source::or_of_base_model)
     }
 }
 

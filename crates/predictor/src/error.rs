@@ -61,7 +61,14 @@ pub enum PredictorError {
     },
     /// The training framework refused.
     #[error("training a predictor: {0}")]
-    Training(#[from] candle_core::Error),
+    Training(Box<dyn std::error::Error + Send + Sync>),
+}
+
+#[cfg(feature = "train")]
+impl From<candle_core::Error> for PredictorError {
+    fn from(error: candle_core::Error) -> PredictorError {
+        PredictorError::Training(Box::new(error))
+    }
 }
 
 /// What is wrong with the bytes of a stored predictor.

@@ -1,7 +1,7 @@
 //! What can be wrong with a GGUF file: one sentence each, with the file and the facts.
 
-use super::lookalike::Lookalike;
 use super::tensor_type::TensorType;
+use crate::lookalike::Lookalike;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;

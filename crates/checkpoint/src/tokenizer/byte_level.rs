@@ -25,7 +25,7 @@ pub(super) fn parts(
     let text = checkpoint.text(MERGES)?;
     let text = text.ok_or_else(|| bad(format!("has no {MERGES} beside it")))?;
     let merges = merges(&text, ids.len()).map_err(|problem| checkpoint.bad(MERGES, problem))?;
-    Ok(assemble(ids, &merges, settings.prefix_space))
+    Ok(assemble(ids, &merges, settings.prefix_space.unwrap_or(false)))
 }
 
 /// Ids by piece.
@@ -47,6 +47,7 @@ pub(super) fn assemble(
             "use_regex": true }),
         model: json!({ "type": "BPE", "vocab": ids, "merges": merges }),
         ids,
+        marked: Vec::new(),
     }
 }
 

@@ -158,6 +158,7 @@ fn write_bundle(
             let disk = bytes(disk_bytes);
             note(&format!("{family} model in {element}: needs {disk} of disk, {free} free"));
         }
+        ConvertEvent::LeftOut(unused) => note(&format!("flint: {unused}")),
         ConvertEvent::Written { done, total } => {
             written.store(done, Ordering::Relaxed);
             advance(&writing, done, total);
@@ -166,6 +167,8 @@ fn write_bundle(
             writing.finish_and_clear();
             advance(&verifying, done, total);
         }
+        // Nothing else is told of yet.
+        _ => {}
     });
     writing.finish_and_clear();
     verifying.finish_and_clear();

@@ -2,6 +2,7 @@
 
 mod layout;
 mod memory;
+mod names;
 mod pytorch;
 pub(crate) mod pytorch_file;
 mod tokenizers;
