@@ -1,14 +1,14 @@
 //! Writes a bundle of two neurons, and reads the record of one of them, checked.
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
-use flint_bundle::{Bundle, BundleWriter, Overwrite, Source};
+use flint_bundle::{Bundle, BundleWriter, Overwrite, Provenance};
 use flint_geometry::{DType, ModelShape, NeuronKey, RecordLayout};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let record = RecordLayout::new(DType::F32, 4, false).ok_or("a width of zero")?;
     let shape =
         ModelShape { layers: 1, neurons: 2, vocabulary: 10, context: 8, kv_width: 4, record };
-    let source = Source {
+    let source = Provenance {
         family: "example".into(),
         converter: "read_record".into(),
         fingerprint: "none".into(),

@@ -10,7 +10,7 @@ pub use read::{RecordMismatch, check_record};
 
 use crate::contents::{Contents, DataFile};
 use crate::{
-    BundleError, Calibration, Group, Predictors, Source, TensorEntry, TextEntry, manifest,
+    BundleError, Calibration, Group, Predictors, Provenance, TensorEntry, TextEntry, manifest,
 };
 use flint_geometry::ModelShape;
 use std::collections::HashMap;
@@ -34,7 +34,7 @@ impl Bundle {
     /// its full length. Weights are not read.
     ///
     /// # Errors
-    /// When it is no bundle, of a newer format version, damaged, or when the system refuses.
+    /// When it is not a bundle, of a newer format version, damaged, or when the system refuses.
     pub fn open(dir: &Path) -> Result<Bundle, BundleError> {
         let hold = hold::Hold::take(dir)?;
         Ok(Bundle { _hold: hold, ..Bundle::of(dir, manifest::read(dir)?)? })
@@ -54,7 +54,7 @@ impl Bundle {
     }
 
     /// Where it came from.
-    pub fn source(&self) -> &Source {
+    pub fn source(&self) -> &Provenance {
         &self.contents.source
     }
 

@@ -1,6 +1,6 @@
 //! How a manifest can contradict itself, its shape or its files.
 
-use crate::Role;
+use crate::DataFileKind;
 use std::fmt;
 
 /// A contradiction in a manifest.
@@ -37,7 +37,7 @@ pub enum ManifestFault {
         /// Bytes it has.
         got: usize,
     },
-    /// A name holds a control character, or a text file's name is no plain file name.
+    /// A name holds a control character, or a text file's name is not a plain file name.
     #[error("a {what} is named {name:?}, which is not a plain name")]
     Name {
         /// What is named.
@@ -90,7 +90,7 @@ pub enum ManifestFault {
     #[error("a section of the {file} file starts at {got}, expected {expected}")]
     SectionStart {
         /// The file.
-        file: Role,
+        file: DataFileKind,
         /// Where it must start.
         expected: u64,
         /// Where the table says it starts.
@@ -100,7 +100,7 @@ pub enum ManifestFault {
     #[error("a section of the {file} file has {len} bytes from {offset}, past 64 bits")]
     SectionEnd {
         /// The file.
-        file: Role,
+        file: DataFileKind,
         /// Its start.
         offset: u64,
         /// Its length.
@@ -110,7 +110,7 @@ pub enum ManifestFault {
     #[error("the {file} file is said to be {got} bytes long, but its sections end at {expected}")]
     FileLength {
         /// The file.
-        file: Role,
+        file: DataFileKind,
         /// End of its sections.
         expected: u64,
         /// Length in the table.
@@ -161,7 +161,7 @@ pub enum Named {
     /// A kind of predictor.
     PredictorKind,
     /// A field of the source.
-    Source,
+    Provenance,
 }
 
 impl fmt::Display for Named {
@@ -170,7 +170,7 @@ impl fmt::Display for Named {
             Named::Tensor => "tensor",
             Named::Text => "text file",
             Named::PredictorKind => "predictor kind",
-            Named::Source => "source",
+            Named::Provenance => "source",
         })
     }
 }

@@ -56,7 +56,7 @@ impl Checkpoint {
     /// Opens the checkpoint in `dir`.
     ///
     /// # Errors
-    /// When it is none, or a header is wrong.
+    /// When it is not a checkpoint, or a header is wrong.
     pub fn open(dir: &Path) -> Result<Checkpoint, CheckpointError> {
         let missing = |missing| CheckpointError::NotACheckpoint { dir: dir.to_owned(), missing };
         if text::find(dir)?.is_none() {

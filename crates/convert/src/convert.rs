@@ -10,7 +10,7 @@ mod target;
 
 pub use error::ConvertError;
 
-use flint_bundle::{Bundle, BundleWriter, Overwrite, Source};
+use flint_bundle::{Bundle, BundleWriter, Overwrite, Provenance};
 use flint_engine::{CancelToken, UnusedTensors};
 use flint_geometry::DType;
 use flint_model::Architecture;
@@ -100,7 +100,7 @@ pub fn convert_until(
         return Err(ConvertError::NoSpace { path, needed: disk_bytes, free });
     }
     let overwrite = if options.force { Overwrite::Force } else { Overwrite::Refuse };
-    let source = Source {
+    let source = Provenance {
         family: plan.architecture.family.clone(),
         converter: concat!("flint ", env!("CARGO_PKG_VERSION")).to_owned(),
         fingerprint: plan.origin.fingerprint(),
@@ -119,7 +119,7 @@ pub fn convert_until(
 /// What the model at `path` is, without converting it.
 ///
 /// # Errors
-/// When it is no model that can be converted.
+/// When it is not a model that can be converted.
 pub fn architecture(path: &Path) -> Result<Architecture, ConvertError> {
     Ok(Origin::open(path)?.1)
 }

@@ -9,7 +9,7 @@ use flint_checkpoint::gguf::{GgufFile, GgufTokenizer, Metadata};
 use flint_checkpoint::{Checkpoint, LARGEST_TOKENIZER, tokenizer_json};
 use flint_geometry::{DType, ModelShape, RecordLayout};
 use flint_model::{Architecture, Description, Family, describe_gguf, gguf_notes};
-use flint_predictor::{GateCopyGroup, LowRankGroup};
+use flint_predictor::{LowRankGroup, QuantizedGateLayer};
 use std::path::{Path, PathBuf};
 
 /// The file that makes a directory a bundle.
@@ -354,8 +354,9 @@ fn check_predictors(bundle: &Bundle) -> Result<(), EngineError> {
     let shape = bundle.shape();
     let (width, neurons) = (shape.record.width(), shape.neurons as usize);
     let low_rank = LowRankGroup::bytes_of(width, neurons, width.min(neurons));
-    let most =
-        low_rank + GateCopyGroup::bytes_of(width, neurons, GateCopyGroup::MOST_BITS) + HEADER;
+    let most = low_rank
+        + QuantizedGateLayer::bytes_of(width, neurons, QuantizedGateLayer::MOST_BITS)
+        + HEADER;
     let entries = bundle.predictors().map_or(&[][..], |found| &found.groups);
     for (layer, entry) in entries.iter().enumerate() {
         if let PredictorEntry::Blob { extent, .. } = entry

@@ -3,9 +3,16 @@
 use std::collections::HashSet;
 use std::fmt;
 
-/// Ends of the names of tensors that follow from the configuration and are stored all the same.
-const DERIVED: [&str; 5] =
-    ["rotary_emb.inv_freq", "attn.masked_bias", "attn.bias", "position_ids", "rope_freqs.weight"];
+/// Ends of the names of tensors that follow from the configuration, or are read with it, and are no weights.
+const DERIVED: [&str; 7] = [
+    "rotary_emb.inv_freq",
+    "attn.masked_bias",
+    "attn.bias",
+    "position_ids",
+    "rope_freqs.weight",
+    "rope_factors_long.weight",
+    "rope_factors_short.weight",
+];
 
 /// Names that are told; the others are counted.
 const TOLD: usize = 4;

@@ -25,13 +25,13 @@ pub enum KernelError {
         /// What this CPU can run.
         available: Vec<Isa>,
     },
-    /// The name is no instruction set.
+    /// The name is not an instruction set.
     #[error("unknown instruction set '{name}': expected scalar, avx2 or avx512")]
     UnknownIsa {
         /// The name given.
         name: String,
     },
-    /// The name is no arithmetic.
+    /// The name is not an arithmetic.
     #[error("unknown arithmetic '{name}': expected f32, int16 or int8")]
     UnknownArithmetic {
         /// The name given.

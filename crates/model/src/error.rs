@@ -5,7 +5,7 @@ use flint_kernels::{KernelError, SeqId};
 /// Why a model cannot be described or run.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// A description is no JSON object.
+    /// A description is not a JSON object.
     #[error("{file} is not a JSON object: {cause}")]
     NotJson {
         /// The file, or what else it is.
@@ -30,7 +30,7 @@ pub enum ModelError {
         key: String,
         /// What would do.
         expected: String,
-        /// What is there.
+        /// What was found.
         got: String,
     },
     /// The model type is not one that this version runs.

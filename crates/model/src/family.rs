@@ -13,7 +13,7 @@ mod qwen3;
 
 use crate::check::check;
 use crate::config::Config;
-use crate::habits;
+use crate::special_tokens;
 use crate::{Affine, Architecture, LayerPart, ModelError, NeuronSources, Role, Source};
 use std::fmt;
 
@@ -118,7 +118,7 @@ impl Description<'_> {
     /// Reads the texts.
     ///
     /// # Errors
-    /// When one is no JSON, the `model_type` is not supported, or a setting is absent, wrong, or asks for
+    /// When one is not JSON, the `model_type` is not supported, or a setting is absent, wrong, or asks for
     /// something that the decoder does not do.
     pub fn read(&self) -> Result<(&'static dyn Family, Architecture), ModelError> {
         let config = Config::parse("config.json", self.config)?;
@@ -131,7 +131,7 @@ impl Description<'_> {
         let family = *known.ok_or_else(|| unknown(name))?;
         config.refuse("quantization_config", "a quantised checkpoint")?;
         let mut architecture = family.architecture(&config)?;
-        habits::apply(&mut architecture, &config, generation.as_ref(), tokenizer.as_ref())?;
+        special_tokens::apply(&mut architecture, &config, generation.as_ref(), tokenizer.as_ref())?;
         // What a bundle would be refused for is refused before one is written.
         check("config.json", &architecture)?;
         Ok((family, architecture))

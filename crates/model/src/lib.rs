@@ -12,10 +12,10 @@ mod family;
 #[cfg(feature = "candle")]
 mod feed_forward;
 mod gguf;
-mod habits;
 mod per_layer;
 mod role;
 mod source;
+mod special_tokens;
 #[cfg(feature = "candle")]
 mod weights;
 

@@ -4,7 +4,8 @@
 use flint_geometry::NeuronSet;
 use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
 use flint_predictor::{
-    Activity, Deciding, GateCopy, GateCopyGroup, HalfStates, Predictor, ScoredGroup, calibrate,
+    Activity, GateRows, HalfStates, Predictor, QuantizedGate, QuantizedGateLayer, ThresholdLayer,
+    calibrate,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -12,16 +13,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let number = |index: usize| ((index * index * 31 + index * 17) % 257) as f32 / 128.0 - 1.2;
     let rows: Vec<u8> = (0..neurons * width).flat_map(|i| number(i).to_le_bytes()).collect();
     let rows = MatrixView::new(DType::F32, neurons, width, &rows)?;
-    let deciding = Deciding::new(rows, None, Activation::Relu);
+    let deciding = GateRows::new(rows, None, Activation::Relu);
     // Inputs of 300 tokens: which neurons are truly active, and a threshold that finds 99 % of them.
     let mut states = HalfStates::new(width);
     states.extend(&(0..300 * width).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<f32>>());
     let activity = Activity::observe(&compute, &deciding, &mut states)?;
-    let mut group = GateCopyGroup::copy(&compute, &deciding, 4);
+    let mut group = QuantizedGateLayer::copy(&compute, &deciding, 4);
     let found = calibrate(&compute, &mut group, &mut states, &activity, 0..300, 0.99)?;
     println!("recall {:.3}", found.score.recall());
 
-    let mut predictor = GateCopy::from_blobs(width, neurons, [Some(group.to_bytes())])?;
+    let mut predictor = QuantizedGate::from_blobs(width, neurons, [Some(group.to_bytes())])?;
     let input: Vec<f32> = (0..width).map(|i| (i as f32 * 0.37 + 5.0).sin()).collect();
     let mut sets = vec![NeuronSet::new()];
     predictor.predict(&compute, 0, &input, &mut sets)?;

@@ -23,13 +23,13 @@ pub enum PredictorError {
         /// Width of one position.
         width: usize,
     },
-    /// Rows that are no matrix.
-    #[error("the rows of a predictor are no matrix: {cause}")]
+    /// Rows that are not a matrix.
+    #[error("the rows of a predictor are not a matrix: {cause}")]
     Rows {
         /// What is wrong with them.
         cause: String,
     },
-    /// A stored predictor that is none.
+    /// A stored predictor is malformed.
     #[error("the predictor of group {group}: {fault}: retrain with --predictors-only")]
     Blob {
         /// The group it is for.

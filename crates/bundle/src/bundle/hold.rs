@@ -2,7 +2,7 @@
 //! the manifest and not opened yet.
 
 use crate::BundleError;
-use crate::role::MANIFEST;
+use crate::data_file_kind::MANIFEST;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;

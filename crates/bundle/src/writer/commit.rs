@@ -5,7 +5,7 @@ use super::partial::Partial;
 use super::section_file::SectionFile;
 use crate::bundle::wait_for_openers;
 use crate::contents::Contents;
-use crate::role::{MANIFEST, MANIFEST_PARTIAL};
+use crate::data_file_kind::{MANIFEST, MANIFEST_PARTIAL};
 use crate::{Bundle, BundleError, manifest};
 use std::fs::File;
 

@@ -30,7 +30,7 @@ pub enum GgufError {
         path: PathBuf,
     },
     /// The file is something else.
-    #[error("{} is no GGUF file: it {found}", path.display())]
+    #[error("{} is not a GGUF file: it {found}", path.display())]
     NotGguf {
         /// The file.
         path: PathBuf,
@@ -138,7 +138,7 @@ pub enum HeaderFault {
         /// How many are read.
         most: u64,
     },
-    /// The type of a value is none of the format's.
+    /// The type of a value is not one of the format's.
     #[error("value type {0} is unknown: the file is damaged, or newer than this reader")]
     UnknownKind(u32),
     /// An array whose elements are arrays.
@@ -288,7 +288,7 @@ pub enum KeyFault {
     WrongType {
         /// What was asked for.
         expected: &'static str,
-        /// What is there.
+        /// What was found.
         found: String,
     },
     /// A number that does not fit.
@@ -299,7 +299,7 @@ pub enum KeyFault {
         /// What was asked for.
         expected: &'static str,
     },
-    /// Text that is none.
+    /// Text that is not UTF-8.
     #[error("holds bytes that are not UTF-8")]
     NotUtf8,
     /// A list of another length.
@@ -358,14 +358,14 @@ pub enum TokenizerFault {
         /// The number of its kind.
         kind: i64,
     },
-    /// A merge of, or into, what is no token.
+    /// A merge of, or into, what is not a token.
     #[error("has '{}' as merge {index}, and no token '{}'", merge.escape_debug(), missing.escape_debug())]
     Merge {
         /// Its place in the list.
         index: u64,
         /// The merge.
         merge: String,
-        /// What is no token.
+        /// What is not a token.
         missing: String,
     },
     /// More merges than any vocabulary has.

@@ -30,7 +30,7 @@ struct Index {
 /// Names of the tensor files in `dir`; `None` when there are none.
 pub(super) fn shards(dir: &Path) -> Result<Option<Vec<String>>, CheckpointError> {
     for (single, index) in LAYOUTS {
-        if text::find(&dir.join(single))?.is_some_and(|found| found.is_file()) {
+        if text::find(&dir.join(single))?.is_some() {
             return Ok(Some(vec![single.to_owned()]));
         }
         if let Some(names) = indexed(dir.join(index))? {
@@ -49,7 +49,7 @@ fn indexed(path: PathBuf) -> Result<Option<Vec<String>>, CheckpointError> {
 /// Names that an index gives, by ascending name.
 pub(crate) fn parse(text: &[u8]) -> Result<Vec<String>, String> {
     let index: Index =
-        serde_json::from_slice(text).map_err(|error| format!("is no index: {error}"))?;
+        serde_json::from_slice(text).map_err(|error| format!("is not an index: {error}"))?;
     let Named(files) = index.weight_map;
     let written: BTreeSet<String> = files.into_values().collect();
     // Two ways to write one name are one file.

@@ -31,7 +31,7 @@ pub(super) fn parts(
 /// Ids by piece.
 pub(super) fn vocabulary(text: &[u8]) -> Result<HashMap<String, u32>, String> {
     let read = serde_json::from_slice::<Named<u32, MOST_PIECES>>(text);
-    read.map(|Named(ids)| ids).map_err(|error| format!("is no vocabulary: {error}"))
+    read.map(|Named(ids)| ids).map_err(|error| format!("is not a vocabulary: {error}"))
 }
 
 pub(super) fn assemble(
@@ -65,7 +65,7 @@ pub(super) fn merges(text: &[u8], most: usize) -> Result<Vec<(&str, &str)>, Stri
         }
         match line.split_once(' ') {
             Some((left, right)) if !right.contains(' ') => merges.push((left, right)),
-            _ => return Err(format!("line {} is no pair of pieces", index + 1)),
+            _ => return Err(format!("line {} is not a pair of pieces", index + 1)),
         }
     }
     Ok(merges)

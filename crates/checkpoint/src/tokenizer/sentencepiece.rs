@@ -52,7 +52,7 @@ struct Traits {
 
 pub(super) fn parts(model: &[u8], settings: &Settings) -> Result<Parts, String> {
     let (pieces, traits) =
-        read(model).map_err(|Malformed| "is no SentencePiece model".to_owned())?;
+        read(model).map_err(|Malformed| "is not a SentencePiece model".to_owned())?;
     traits.check()?;
     if pieces.len() > MOST_PIECES {
         return Err(format!("has more than {MOST_PIECES} pieces"));

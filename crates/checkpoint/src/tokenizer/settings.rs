@@ -140,5 +140,5 @@ fn object(
 ) -> Result<Map<String, Value>, CheckpointError> {
     let Some(text) = checkpoint.text(name)? else { return Ok(Map::new()) };
     serde_json::from_slice(&text)
-        .map_err(|error| checkpoint.bad(name, format!("is no JSON object: {error}")))
+        .map_err(|error| checkpoint.bad(name, format!("is not a JSON object: {error}")))
 }

@@ -17,7 +17,7 @@ use flint_convert::PredictorKind;
 use flint_geometry::{ModelShape, NeuronSet};
 use flint_kernels::{Compute, DType, Isa};
 use flint_model::Residual;
-use flint_predictor::{CascadeGroup, GateCopyGroup, LowRankGroup};
+use flint_predictor::{CascadeGroup, LowRankGroup, QuantizedGateLayer};
 use std::path::Path;
 
 /// Tokens that each layer is tuned on.
@@ -255,7 +255,7 @@ fn dense_bytes(model: &Model) -> u64 {
 fn predictor_bytes(model: &Model, kind: PredictorKind) -> u64 {
     let (width, neurons) = (model.architecture.hidden, model.architecture.most_neurons());
     let copy = match kind {
-        PredictorKind::Cascade => GateCopyGroup::bytes_of(width, neurons, CascadeGroup::BITS),
+        PredictorKind::Cascade => QuantizedGateLayer::bytes_of(width, neurons, CascadeGroup::BITS),
         _ => 0,
     };
     let ranks = model.layers.iter().filter_map(|layer| layer.rank);

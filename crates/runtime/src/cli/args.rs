@@ -72,7 +72,7 @@ pub(super) struct RunArgs {
     /// Most reads in flight [default: by measurement]
     #[arg(long, value_name = "READS", value_parser = depth, hide_short_help = true)]
     depth: Option<usize>,
-    /// Read through gaps of so many bytes to save a request [default: by measurement, one
+    /// Largest gap between records that is read through to save a request [default: by measurement, one
     /// record at most]
     #[arg(long, value_name = "BYTES", hide_short_help = true)]
     max_gap: Option<u64>,

@@ -95,9 +95,9 @@ pub fn convert(args: ConvertArgs) -> anyhow::Result<()> {
     let text = args.calibrate.as_deref().map(read_text).transpose()?;
     let interrupt = Interrupt::watch();
     let ended = match convert_both(&args, text.as_deref(), sparsities, &interrupt) {
-        Err(error) if is_halted(&error) => {
-            interrupt.speak();
-            interrupt.say_last_words();
+        Err(error) if is_cancelled(&error) => {
+            interrupt.claim_output();
+            interrupt.print_final_report();
             Ok(())
         }
         other => other,
@@ -125,7 +125,7 @@ fn convert_both(
 }
 
 /// Whether the work ended because it was asked to.
-fn is_halted(error: &anyhow::Error) -> bool {
+fn is_cancelled(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(CalibrateError::Engine(EngineError::Cancelled)))
         || matches!(error.downcast_ref(), Some(ConvertError::Cancelled))
 }
@@ -144,7 +144,7 @@ fn write_bundle(
     let (writing, verifying) = (byte_bar("writing", false), byte_bar("verifying", false));
     let written = Arc::new(AtomicU64::new(0));
     let (so_far, out) = (Arc::clone(&written), args.out.clone());
-    interrupt.last_words(move || {
+    interrupt.set_final_report(move || {
         note(&format!(
             "stopped after {} were written: {} is as it was; run convert again",
             bytes(so_far.load(Ordering::Relaxed)),
@@ -174,7 +174,7 @@ fn write_bundle(
     verifying.finish_and_clear();
     let size = bytes(converted?.file_bytes());
     let out = args.out.clone();
-    interrupt.last_words(move || {
+    interrupt.set_final_report(move || {
         note(&format!("stopped: {} is complete, without predictors", out.display()));
     });
     note(&format!("{} is written and verified: {size}", args.out.display()));
@@ -238,11 +238,11 @@ fn make_predictors(
     Ok(())
 }
 
-/// Counts the steps of making predictors, for the last words of a run that is stopped.
+/// Counts the steps of making predictors, for the final report of a run that is stopped.
 fn steps(args: &ConvertArgs, interrupt: &Interrupt) -> Arc<AtomicU64> {
     let (done, out) = (Arc::new(AtomicU64::new(0)), args.out.clone());
     let so_far = Arc::clone(&done);
-    interrupt.last_words(move || {
+    interrupt.set_final_report(move || {
         note(&format!(
             "stopped after {} steps of making predictors: {} runs without them; go on with \
              `flint convert --predictors-only --out {1}`",
@@ -282,7 +282,7 @@ fn token_ids(text: &str) -> anyhow::Result<Vec<u32>> {
     words
         .map(|word| {
             word.parse().map_err(|_| {
-                EngineError::BadTokenizer { cause: format!("'{word}' is no token id") }.into()
+                EngineError::BadTokenizer { cause: format!("'{word}' is not a token id") }.into()
             })
         })
         .collect()

@@ -40,7 +40,7 @@ pub(super) fn perplexity(args: PerplexityArgs) -> anyhow::Result<()> {
         quality_cost: None,
     }));
     let (so_far, json) = (Arc::clone(&found), args.json);
-    interrupt.last_words(move || {
+    interrupt.set_final_report(move || {
         // Whether anybody reads does not matter any more.
         let _ = report(&so_far.lock().unwrap_or_else(PoisonError::into_inner), json);
     });
@@ -53,7 +53,7 @@ pub(super) fn perplexity(args: PerplexityArgs) -> anyhow::Result<()> {
     });
     bar.finish_and_clear();
     let measured = measured?;
-    interrupt.speak();
+    interrupt.claim_output();
     if let Some(chosen) = engine.sparsity().filter(|_| !args.json) {
         note(&format!("measured when the bundle was made: {}", cost(chosen)));
     }

@@ -70,7 +70,7 @@ fn json(
     })
 }
 
-/// How neurons are held, in words.
+/// How neurons are held, as a sentence.
 fn neurons(plan: &Plan) -> String {
     match &plan.neurons {
         _ if plan.all_resident => "all stay in memory".to_owned(),

@@ -129,7 +129,7 @@ fn a_bundle_of_a_gigabyte_goes_through_at_every_share_from_its_floor_on() {
     };
     let files = ModelFiles::open(Path::new(&model)).unwrap();
     let weights = files.bundle().unwrap().weights_bytes();
-    assert!(weights >= 1_000_000_000, "{weights} bytes are no gigabyte");
+    assert!(weights >= 1_000_000_000, "{weights} bytes are less than a gigabyte");
     let mut modes = vec!["exact"];
     modes.extend(files.bundle().unwrap().predictors().map(|_| "sparse"));
     for mode in modes {

@@ -77,7 +77,7 @@ fn text(ladder: &[Rung]) -> String {
     ladder.iter().map(|rung| format!("{} {} {}\n", rung.rank, rung.bytes, rung.predicted)).collect()
 }
 
-/// Reads what `text` wrote; lines that are no rungs do not count.
+/// Reads what `text` wrote; lines that are not rungs do not count.
 fn parse(bytes: &[u8]) -> Vec<Rung> {
     let text = String::from_utf8_lossy(bytes);
     let rung = |line: &str| {

@@ -49,7 +49,7 @@ fn an_index_that_is_none_is_refused() {
         ("twice", b"{\"weight_map\": {\"w\": \"a\", \"w\": \"b\"}}".to_vec()),
         ("two maps", b"{\"weight_map\": {}, \"weight_map\": {}}".to_vec()),
     ] {
-        victim.write(INDEX, index).refused(attack, &[INDEX, "is no index"]);
+        victim.write(INDEX, index).refused(attack, &[INDEX, "is not an index"]);
     }
     victim
         .write(INDEX, vec![b' '; 17 << 20])
