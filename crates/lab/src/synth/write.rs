@@ -11,7 +11,7 @@ use super::recipe::{FILE, Recipe};
 use super::shapes::Model;
 use crate::Refused;
 use flint_bundle::{
-    Bundle, BundleWriter, Calibration, GroupCalibration, Overwrite, Source, replace_predictors,
+    Bundle, BundleWriter, Calibration, GroupCalibration, Overwrite, Provenance, replace_predictors,
 };
 use flint_convert::PredictorKind;
 use flint_geometry::{ModelShape, NeuronSet};
@@ -127,7 +127,7 @@ fn create(
     recipe: Recipe,
 ) -> anyhow::Result<BundleWriter> {
     let overwrite = if args.force { Overwrite::Force } else { Overwrite::Refuse };
-    let source = Source {
+    let source = Provenance {
         family: model.architecture.family.clone(),
         converter: concat!("flint synth ", env!("CARGO_PKG_VERSION")).to_owned(),
         fingerprint: format!(
