@@ -5,7 +5,8 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use flint_flash_io::{
-    BackendChoice, FileId, FileSet, MergePolicy, OpenMode, Options, Reader, RecordRead, Urgency,
+    BackendChoice, FileId, FileSet, MergePolicy, OpenMode, Options, Priority, Reader, RecordRead,
+    TIMEOUT,
 };
 use flint_geometry::Extent;
 use flint_iobuf::{Lease, Pool};
@@ -61,7 +62,7 @@ fn through_reader(
         if left > 0 {
             left -= 1;
             let extent = Extent::new(places.next(bytes), bytes as u64).expect("inside the file");
-            batch.push(RecordRead { tag: 0, file: FileId(0), extent, into });
+            batch.push(RecordRead::new(0, FileId(0), extent, into));
         }
     };
     let begin = Instant::now();
@@ -70,15 +71,15 @@ fn through_reader(
     for lease in leases {
         ask(&mut batch, lease);
     }
-    reader.submit(&mut batch, Urgency::Exact);
-    while let Some(done) = reader.next() {
+    reader.submit(&mut batch, Priority::Demand);
+    while let Some(done) = reader.next_within(TIMEOUT).expect("a healthy disk") {
         done.result.expect("a healthy disk");
         ask(&mut batch, done.into);
         while let Some(done) = reader.try_next() {
             done.result.expect("a healthy disk");
             ask(&mut batch, done.into);
         }
-        reader.submit(&mut batch, Urgency::Exact);
+        reader.submit(&mut batch, Priority::Demand);
     }
     Some(begin.elapsed())
 }

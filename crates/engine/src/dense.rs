@@ -9,16 +9,16 @@ pub(crate) use stream::MatrixStream;
 pub(crate) use table::Table;
 
 use crate::CancelToken;
+use crate::read_ahead::Loaded;
 use crate::stats::Effort;
 use candle_core::Tensor;
 use flint_flash_io::Counters;
-use flint_iobuf::Lease;
 use flint_model::{InMemoryWeights, ModelError, Role, Weights};
 use std::time::Instant;
 
 /// The dense weights of an engine.
 pub(crate) struct DenseWeights {
-    held: InMemoryWeights<Lease>,
+    held: InMemoryWeights<Loaded>,
     /// Layers and head: each a cycle of its own, for not every pass ends in logits.
     streams: Vec<MatrixStream>,
     rows: Option<RowReader>,
@@ -28,7 +28,7 @@ pub(crate) struct DenseWeights {
 
 impl DenseWeights {
     pub(crate) fn new(
-        held: InMemoryWeights<Lease>,
+        held: InMemoryWeights<Loaded>,
         streams: Vec<MatrixStream>,
         rows: Option<RowReader>,
     ) -> DenseWeights {
@@ -38,6 +38,7 @@ impl DenseWeights {
     /// Begins work that `cancel` may end early.
     pub(crate) fn begin_pass(&mut self, cancel: &CancelToken) {
         self.streams.iter_mut().for_each(|stream| stream.begin_pass(cancel));
+        self.rows.iter_mut().for_each(|rows| rows.begin_pass(cancel));
     }
 
     /// Bytes read so far.
@@ -47,7 +48,7 @@ impl DenseWeights {
         streams.chain(rows).map(|counters| counters.bytes_read).sum()
     }
 
-    /// What was read and sampled so far.
+    /// What was read and sampled so far, but for the time in which the device was busy.
     pub(crate) fn effort(&self) -> Effort {
         let streams = self.streams.iter().map(MatrixStream::counters);
         let counters = streams.chain(self.rows.as_ref().map(RowReader::counters));
@@ -56,8 +57,8 @@ impl DenseWeights {
 }
 
 fn effort(counters: Counters) -> Effort {
-    let Counters { device_reads, bytes_read, busy, wait, .. } = counters;
-    Effort { reads: device_reads, bytes_read, io_busy: busy, io_wait: wait, ..Effort::default() }
+    let Counters { device_reads, bytes_read, wait, .. } = counters;
+    Effort { reads: device_reads, bytes_read, io_wait: wait, ..Effort::default() }
 }
 
 impl Weights for DenseWeights {

@@ -4,9 +4,9 @@ use flint_flash_io::{Options, ReadError, Reader};
 use std::fmt::Debug;
 use std::path::PathBuf;
 
-/// Opens what is read as records and streamed matrices, pinned ones included. Dense weights that stay in memory are read
-/// from the bundle's files whatever this is, and so does the probe of [`RunOptions::measure`](crate::RunOptions): leave it
-/// off where this is not those files.
+/// Opens what weights are read from, those that stay in memory included. The probe of
+/// [`RunOptions::measure`](crate::RunOptions) measures the files of the system whatever this is: leave it off where this
+/// is not those.
 ///
 /// A seam for storage that is no file, and for tests: `tests/it/faults` runs the whole engine over devices that fail.
 pub trait Devices: Debug + Send + Sync {

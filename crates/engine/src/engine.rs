@@ -13,6 +13,7 @@ use crate::observed::LayerPass;
 use crate::options::DEFAULT_ARITHMETIC;
 use crate::plan::{BlockLayout, Costs, DenseCosts, KvPages, Plan, Widths, context};
 use crate::predictors::{self, bundled_predictor, stored_predictor_bytes};
+use crate::reads::Reads;
 use crate::stats::{Effort, Setting, Stats};
 use crate::{
     Choices, DiskRates, EngineError, ForecastReport, Mode, ModelFiles, Rates, RunOptions, Sparsity,
@@ -26,7 +27,6 @@ use flint_model::{Architecture, Decoder};
 use flint_predictor::Predictor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A loaded model.
@@ -36,6 +36,8 @@ pub struct Engine {
     pub(crate) neurons: Neurons,
     pub(crate) kv: PagedKv,
     pub(crate) files: Arc<ModelFiles>,
+    /// The reader whose clients neurons and weights are.
+    pub(crate) reads: Reads,
     /// Which way reads take, as planned.
     pub(crate) path: PathReport,
     pub(crate) plan: Plan,
@@ -54,7 +56,7 @@ pub struct Prepared {
     files: ModelFiles,
     options: RunOptions,
     compute: Compute,
-    reader: Reader,
+    reads: Reads,
     predictor: Option<Box<dyn Predictor>>,
     sparsity: Option<Sparsity>,
     plan: Plan,
@@ -122,19 +124,19 @@ impl Prepared {
             max_gap: Some(choices.max_gap_bytes),
             ..options
         };
-        let reader = open_reader(&files.streamed_files(), &options)?;
+        let reads = open_reads(&files, &options)?;
         let context = context(&files.shape(), options.context, needed)?;
         let predictor_bytes = predictor.as_deref().map_or(0, Predictor::bytes);
-        let mut costs = costs(&files, &options, mode, context, threads, &reader);
+        let mut costs = costs(&files, &options, mode, context, threads, reads.reader());
         (costs.predictor_bytes, costs.predictors_in_memory) = (predictor_bytes, predictor_bytes);
         let plan = Plan::make(&costs, options.memory)?;
-        tracing::info!(?plan, path = ?reader.report(), "planned");
+        tracing::info!(?plan, path = ?reads.reader().report(), "planned");
         let work = Work::of(&files, &plan, &options, threads);
         let mut prepared = Prepared {
             files,
             options,
             compute,
-            reader,
+            reads,
             predictor,
             sparsity: None,
             plan,
@@ -196,7 +198,7 @@ impl Prepared {
 
     /// Which way reads will take.
     pub fn path(&self) -> PathReport {
-        self.reader.report()
+        self.reads.reader().report()
     }
 
     /// The open bundle.
@@ -269,7 +271,8 @@ impl Engine {
 
     /// What was done so far.
     pub(crate) fn effort(&self) -> Effort {
-        self.neurons.effort() + self.weights.effort()
+        let io_busy = self.reads.counters().busy;
+        Effort { io_busy, ..self.neurons.effort() + self.weights.effort() }
     }
 }
 
@@ -309,16 +312,16 @@ pub fn needs(
 ) -> Result<Needs, EngineError> {
     let context = context.min(files.architecture.context);
     let threads = options.threads.unwrap_or_else(available_threads);
-    let reader = open_reader(&files.streamed_files(), options)?;
-    let costs = costs(files, options, Mode::Exact, context, threads, &reader);
+    let reads = open_reads(files, options)?;
+    let costs = costs(files, options, Mode::Exact, context, threads, reads.reader());
     // As much as a plan can be asked for.
     let plan = Plan::make(&costs, MemoryBudget::Absolute(i64::MAX as u64))?;
     let least = plan.floor_bytes + plan.process_bytes;
     Ok(Needs { least, most: plan.claimed_bytes() + plan.process_bytes, context })
 }
 
-/// A reader of some files of the model.
-fn open_reader(paths: &[PathBuf], options: &RunOptions) -> Result<Reader, EngineError> {
+/// The reader of all files of the model.
+fn open_reads(files: &ModelFiles, options: &RunOptions) -> Result<Reads, EngineError> {
     let (max_requests, merge) = Choices::merge(options);
     let reading = Options {
         backend: options.io,
@@ -327,7 +330,8 @@ fn open_reader(paths: &[PathBuf], options: &RunOptions) -> Result<Reader, Engine
         merge,
         ..Options::default()
     };
-    options.devices.open(paths, reading).map_err(EngineError::Open)
+    let reader = options.devices.open(&files.read_files(), reading).map_err(EngineError::Open)?;
+    Ok(Reads::new(reader, options.read_timeout))
 }
 
 /// Plans with the predictors' lengths in the manifest: they are a good part of some budgets, so a budget that is too
@@ -342,9 +346,9 @@ fn refuse_what_cannot_fit(
         return Ok(());
     }
     let threads = options.threads.unwrap_or_else(available_threads);
-    let reader = open_reader(&files.streamed_files(), options)?;
+    let reads = open_reads(files, options)?;
     let context = context(&files.shape(), options.context, needed)?;
-    let costs = costs(files, options, Mode::Sparse, context, threads, &reader);
+    let costs = costs(files, options, Mode::Sparse, context, threads, reads.reader());
     Plan::make(&Costs { predictor_bytes: stored, ..costs }, options.memory).map(drop)
 }
 

@@ -7,8 +7,8 @@ mod sparse;
 pub(crate) use exact::ExactNeurons;
 pub(crate) use sparse::SparseNeurons;
 
-use crate::CancelToken;
 use crate::stats::Effort;
+use crate::{CancelToken, EngineError};
 use candle_core::Tensor;
 use flint_flash_io::Counters;
 use flint_geometry::RecordLayout;
@@ -25,12 +25,20 @@ pub(crate) enum Neurons {
 
 impl Neurons {
     /// Begins a forward pass over `batch`, which `cancel` may end early.
-    pub(crate) fn begin_pass(&mut self, batch: &Batch, cancel: &CancelToken) {
+    ///
+    /// # Errors
+    /// When what an earlier pass left in flight does not come back.
+    pub(crate) fn begin_pass(
+        &mut self,
+        batch: &Batch,
+        cancel: &CancelToken,
+    ) -> Result<(), EngineError> {
         match self {
             Neurons::Exact(exact) => exact.begin_pass(cancel),
-            Neurons::Sparse(sparse) => sparse.begin_pass(batch, cancel),
+            Neurons::Sparse(sparse) => sparse.begin_pass(batch, cancel)?,
             Neurons::Matrices(_) => {}
         }
+        Ok(())
     }
 
     /// Goes on with the pass for fewer rows, those of `batch`.
@@ -49,34 +57,33 @@ impl Neurons {
         }
     }
 
-    /// After a pass that ended early. Where `wait` says so nothing of it is still being read afterwards; else the next
-    /// pass waits for that.
-    pub(crate) fn abandon_pass(&mut self, wait: bool) {
+    /// After a pass that ended early. What it left in flight is waited for by the next pass.
+    pub(crate) fn abandon_pass(&mut self) {
         match self {
             // Its reads are those of the next pass.
             Neurons::Exact(_) | Neurons::Matrices(_) => {}
-            Neurons::Sparse(sparse) => sparse.abandon_pass(wait),
+            Neurons::Sparse(sparse) => sparse.abandon_pass(),
         }
     }
 
     /// Bytes read so far.
     pub(crate) fn bytes_read(&self) -> u64 {
         match self {
-            Neurons::Exact(exact) => exact.reader().counters().bytes_read,
-            Neurons::Sparse(sparse) => sparse.reader().counters().bytes_read,
+            Neurons::Exact(exact) => exact.reads().counters().bytes_read,
+            Neurons::Sparse(sparse) => sparse.reads().counters().bytes_read,
             Neurons::Matrices(_) => 0,
         }
     }
 
-    /// What was done so far.
+    /// What was done so far, but for the time in which the device was busy.
     pub(crate) fn effort(&self) -> Effort {
-        let (own, reader) = match self {
-            Neurons::Exact(exact) => (exact.effort, exact.reader()),
-            Neurons::Sparse(sparse) => (sparse.effort(), sparse.reader()),
+        let (own, reads) = match self {
+            Neurons::Exact(exact) => (exact.effort, exact.reads()),
+            Neurons::Sparse(sparse) => (sparse.effort(), sparse.reads()),
             Neurons::Matrices(_) => return Effort::default(),
         };
-        let Counters { device_reads, bytes_read, busy, wait, .. } = reader.counters();
-        Effort { reads: device_reads, bytes_read, io_busy: busy, io_wait: wait, ..own }
+        let Counters { device_reads, bytes_read, wait, .. } = reads.counters();
+        Effort { reads: device_reads, bytes_read, io_wait: wait, ..own }
     }
 }
 

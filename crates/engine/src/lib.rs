@@ -3,6 +3,7 @@
 
 mod cancel;
 mod chat_texts;
+mod checksum;
 mod dense;
 mod devices;
 mod engine;
@@ -25,6 +26,7 @@ mod perplexity;
 mod plan;
 mod predictors;
 mod read_ahead;
+mod reads;
 mod records;
 mod sample;
 mod sequence;

@@ -7,6 +7,7 @@ use crate::{EngineError, TextCodec};
 use flint_bundle::{Bundle, PredictorEntry};
 use flint_checkpoint::gguf::{GgufFile, GgufTokenizer, Metadata};
 use flint_checkpoint::{Checkpoint, LARGEST_TOKENIZER, tokenizer_json};
+use flint_flash_io::FileId;
 use flint_geometry::{DType, ModelShape, RecordLayout};
 use flint_model::{Architecture, Description, Family, describe_gguf, gguf_notes};
 use flint_predictor::{LowRankGroup, QuantizedGateLayer};
@@ -141,8 +142,19 @@ impl ModelFiles {
         self.records().map_or(PIECE, |bundle| bundle.shape().record.payload_bytes())
     }
 
+    /// All files that weights are read from, in the order of the ids that the reader knows them by.
+    pub(crate) fn read_files(&self) -> Vec<PathBuf> {
+        let neurons = self.records().map(Bundle::neurons_path);
+        self.tensors.files.iter().cloned().chain(neurons).collect()
+    }
+
+    /// The one of them that holds neurons as records, where there is one.
+    pub(crate) fn neurons_file(&self) -> FileId {
+        FileId(self.tensors.files.len() as u32)
+    }
+
     /// The files that are read while the model runs: those of neurons as records, else those of all tensors.
-    pub(crate) fn streamed_files(&self) -> Vec<PathBuf> {
+    fn streamed_files(&self) -> Vec<PathBuf> {
         let records = self.records().map(|bundle| vec![bundle.neurons_path()]);
         records.unwrap_or_else(|| self.tensors.files.clone())
     }

@@ -6,6 +6,7 @@ use flint_dram_cache::PolicyKind;
 use flint_flash_io::BackendChoice;
 use flint_kernels::{Arithmetic, Isa, KvElement, PagedKv};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The arithmetic of runs that name none and have quantised weights: it changed no next token of two published models
 /// (docs/results/arithmetic.md).
@@ -49,6 +50,8 @@ pub struct RunOptions {
     /// Whether the disk and memory are measured before planning (a third of a second at most), to choose how
     /// to read and to forecast the speed.
     pub measure: bool,
+    /// How long the device may be silent while somebody waits for it: then the wait is an error.
+    pub read_timeout: Duration,
     /// Most reads in flight; by measurement when `None`, or 32 without one.
     pub depth: Option<usize>,
     /// Gaps of so many bytes are read through to save a request; by measurement when `None`, or none.
@@ -93,6 +96,7 @@ impl Default for RunOptions {
             chunk: 512,
             guesses: Guessing::Tried,
             measure: false,
+            read_timeout: flint_flash_io::TIMEOUT,
             depth: None,
             max_gap: None,
             ablation: Ablation::default(),
@@ -109,8 +113,6 @@ pub struct Ablation {
     pub nothing_resident: bool,
     /// Sparse mode forgets its neurons after every token.
     pub no_reuse: bool,
-    /// Records are read as two halves from distant places.
-    pub unbundled: bool,
     /// Neighbouring records are read one by one.
     pub no_merging: bool,
     /// Nothing is computed while records are read.

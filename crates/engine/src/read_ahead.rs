@@ -1,14 +1,14 @@
-//! Reads a cycle of extents in the order of computation, ahead of it, over layers and tokens.
+//! Reads a cycle of segments in the order of computation, ahead of it, over layers and tokens.
 //!
-//! Every forward pass takes every extent of the schedule exactly once, in order. So the next read is
+//! Every forward pass takes every segment of the schedule exactly once, in order. So the next read is
 //! always known and never waits for a decision.
 
-use crate::EngineError;
-use flint_flash_io::{FileId, Reader, RecordDone, RecordRead, Urgency};
-use flint_geometry::Extent;
+use crate::reads::Reads;
+use crate::{CancelToken, EngineError};
+use flint_flash_io::{Priority, RecordDone, RecordRead, Segment};
 use flint_iobuf::{Lease, Pool};
 use std::collections::VecDeque;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 /// Bytes that were read.
 #[derive(Debug)]
@@ -23,6 +23,11 @@ impl Loaded {
         &self.lease[self.at.clone()]
     }
 
+    /// Bytes that lie somewhere in a lease.
+    pub(crate) fn new(lease: Lease, at: Range<usize>) -> Loaded {
+        Loaded { lease, at }
+    }
+
     /// The result of a read.
     pub(crate) fn from_done(done: RecordDone) -> Result<Loaded, EngineError> {
         done.result?;
@@ -30,64 +35,87 @@ impl Loaded {
     }
 }
 
-/// The only file of a reader.
-pub(crate) const ONLY_FILE: FileId = FileId(0);
+impl Deref for Loaded {
+    type Target = [u8];
 
-/// A cycle of extents and the reads that run ahead in it.
+    fn deref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
+/// A schedule of segments and the reads that run ahead in it.
 pub(crate) struct ReadAhead {
-    reader: Reader,
-    schedule: Vec<(FileId, Extent)>,
+    reads: Reads,
+    schedule: Vec<Segment>,
     pool: Pool,
-    /// The next extent to ask for, counted on over all passes.
+    /// Reads end with this many: with the first lap, or never.
+    end: u64,
+    /// The next segment to ask for, counted on over all passes.
     next_read: u64,
     /// The next one to hand out.
     next_taken: u64,
     /// Those asked for and not handed out; the front is `next_taken`.
     ahead: VecDeque<Option<RecordDone>>,
+    /// Whether reads of an earlier place in the cycle are to be waited for first.
+    draining: bool,
     batch: Vec<RecordRead>,
 }
 
 impl ReadAhead {
-    /// Reads `schedule` through the places of `pool`; nothing is asked for yet.
-    pub(crate) fn new(reader: Reader, schedule: Vec<(FileId, Extent)>, pool: Pool) -> ReadAhead {
+    /// Reads `schedule` again and again through the places of `pool`; nothing is asked for yet.
+    pub(crate) fn cycle(reads: Reads, schedule: Vec<Segment>, pool: Pool) -> ReadAhead {
         ReadAhead {
-            reader,
+            reads,
             schedule,
             pool,
+            end: u64::MAX,
             next_read: 0,
             next_taken: 0,
             ahead: VecDeque::new(),
+            draining: false,
             batch: Vec::new(),
         }
     }
 
-    pub(crate) fn reader(&self) -> &Reader {
-        &self.reader
+    /// The same, once.
+    pub(crate) fn once(reads: Reads, schedule: Vec<Segment>, pool: Pool) -> ReadAhead {
+        let end = schedule.len() as u64;
+        ReadAhead { end, ..ReadAhead::cycle(reads, schedule, pool) }
     }
 
-    /// Asks for as many of the next extents as there are free places.
+    pub(crate) fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
+    pub(crate) fn begin_pass(&mut self, cancel: &CancelToken) {
+        self.reads.begin_pass(cancel);
+    }
+
+    /// Asks for as many of the next segments as there are free places.
     pub(crate) fn go_on(&mut self) {
-        if self.schedule.is_empty() {
+        if self.schedule.is_empty() || self.draining {
             return;
         }
-        while let Some(into) = self.pool.take() {
+        while self.next_read < self.end
+            && let Some(into) = self.pool.take()
+        {
             let index = (self.next_read % self.schedule.len() as u64) as usize;
-            let (file, extent) = self.schedule[index];
-            self.batch.push(RecordRead { tag: self.next_read, file, extent, into });
+            let Segment { file, extent } = self.schedule[index];
+            self.batch.push(RecordRead::new(self.next_read, file, extent, into));
             self.next_read += 1;
             self.ahead.push_back(None);
         }
-        self.reader.submit(&mut self.batch, Urgency::Exact);
+        self.reads.submit(&mut self.batch, Priority::ReadAhead);
     }
 
-    /// Waits for the extent at `index` of the schedule, which is the next one unless a pass ended early.
+    /// Waits for the segment at `index` of the schedule, which is the next one unless a pass ended early.
     pub(crate) fn take(&mut self, index: usize) -> Result<Loaded, EngineError> {
-        self.seek(index as u64);
+        self.seek(index as u64)?;
         self.go_on();
         // Sort in whatever has arrived, then wait for the front alone.
         self.poll();
         while !matches!(self.ahead.front(), Some(Some(_))) {
-            let Some(done) = self.reader.next() else {
+            let Some(done) = self.reads.next()? else {
                 unreachable!("read {} was asked for", self.next_taken)
             };
             self.arrived(done);
@@ -97,8 +125,8 @@ impl ReadAhead {
         Loaded::from_done(done)
     }
 
-    /// The extent after the one that was taken last, if it is there. Never waits, and asks for nothing: whoever holds
-    /// several extents holds them back from the ring.
+    /// The segment after the one that was taken last, if it is there. Never waits, and asks for nothing: whoever holds
+    /// several segments holds them back from the ring.
     pub(crate) fn try_take(&mut self) -> Result<Option<Loaded>, EngineError> {
         self.poll();
         let Some(done) = self.ahead.pop_front_if(|front| front.is_some()).flatten() else {
@@ -109,23 +137,23 @@ impl ReadAhead {
     }
 
     fn poll(&mut self) {
-        while let Some(done) = self.reader.try_next() {
+        while let Some(done) = self.reads.try_next() {
             self.arrived(done);
         }
     }
 
-    /// After a pass that ended early the cycle stands elsewhere: start again at `index`.
-    fn seek(&mut self, index: u64) {
-        if self.next_taken % self.schedule.len() as u64 == index {
-            return;
+    /// After a pass that ended early the cycle stands elsewhere: start again at `index`, once everything is back.
+    fn seek(&mut self, index: u64) -> Result<(), EngineError> {
+        if !self.draining && self.next_taken % self.schedule.len() as u64 == index {
+            return Ok(());
         }
-        while self.ahead.iter().any(Option::is_none) {
-            let Some(done) = self.reader.next() else { break };
-            self.arrived(done);
-        }
+        // Also where this very wait ends early.
+        self.draining = true;
         self.ahead.clear();
-        self.next_taken = index;
-        self.next_read = index;
+        self.reads.cancel(Priority::ReadAhead, |_, lease| drop(lease));
+        while self.reads.next()?.is_some() {}
+        (self.next_taken, self.next_read, self.draining) = (index, index, false);
+        Ok(())
     }
 
     fn arrived(&mut self, done: RecordDone) {

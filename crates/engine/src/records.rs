@@ -4,6 +4,7 @@ use crate::EngineError;
 use crate::plan::Block;
 use crate::read_ahead::Loaded;
 use flint_bundle::{Bundle, check_record};
+use flint_flash_io::FileId;
 use flint_geometry::{Extent, NeuronKey, RecordLayout};
 use flint_kernels::Compute;
 use std::sync::{Mutex, PoisonError};
@@ -19,18 +20,24 @@ pub(crate) struct LoadedBlock {
 #[derive(Debug)]
 pub(crate) struct RecordFile {
     bundle: Bundle,
+    /// Which of the files of the reader.
+    file: FileId,
     layout: RecordLayout,
     verify: bool,
 }
 
 impl RecordFile {
-    pub(crate) fn new(bundle: Bundle, verify: bool) -> RecordFile {
+    pub(crate) fn new(bundle: Bundle, file: FileId, verify: bool) -> RecordFile {
         let layout = bundle.shape().record;
-        RecordFile { bundle, layout, verify }
+        RecordFile { bundle, file, layout, verify }
     }
 
     pub(crate) fn bundle(&self) -> &Bundle {
         &self.bundle
+    }
+
+    pub(crate) fn file(&self) -> FileId {
+        self.file
     }
 
     pub(crate) fn record_extent(&self, key: NeuronKey) -> Extent {

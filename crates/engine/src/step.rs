@@ -93,9 +93,9 @@ impl Engine {
         self.check(batch)?;
         cancel.check()?;
         batch.reserve(&mut self.kv)?;
-        self.neurons.begin_pass(batch, cancel);
         self.weights.begin_pass(cancel);
-        let passed = self.pass(batch, cancel, watch);
+        let begun = self.neurons.begin_pass(batch, cancel);
+        let passed = begun.and_then(|()| self.pass(batch, cancel, watch));
         match &passed {
             Ok(output) => {
                 let left = batch.spans().iter().filter(|it| output.left_out.contains(&it.seq));
@@ -104,11 +104,9 @@ impl Engine {
                 self.passes += 1;
                 self.rows += batch.rows().len() as u64;
             }
-            Err(error) => {
+            Err(_) => {
                 batch.rewind(&mut self.kv);
-                // Whoever asked for the end does not wait for reads in flight: the next pass does.
-                let wait = !matches!(error, EngineError::Cancelled);
-                self.neurons.abandon_pass(wait);
+                self.neurons.abandon_pass();
             }
         }
         tracing::trace!(rows = batch.rows().len(), ok = passed.is_ok(), "pass");

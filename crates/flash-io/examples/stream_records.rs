@@ -2,7 +2,7 @@
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use flint_dram_cache::{Admission, CacheConfig, PolicyKind, SlotCache};
-use flint_flash_io::{FileId, Options, Reader, RecordRead, Urgency};
+use flint_flash_io::{FileId, Options, Priority, Reader, RecordRead, TIMEOUT};
 use flint_geometry::{DType, NeuronKey, NeuronSet, RecordLayout};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -25,11 +25,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut reads: Vec<RecordRead> = Vec::new();
         for miss in admission.missing.drain(..) {
             let extent = record.extent(miss.neuron).ok_or("beyond the file")?;
-            let (tag, file, into) = (u64::from(miss.neuron), FileId(0), miss.lease);
-            reads.push(RecordRead { tag, file, extent, into });
+            reads.push(RecordRead::new(miss.neuron.into(), FileId(0), extent, miss.lease));
         }
-        reader.submit(&mut reads, Urgency::Exact);
-        while let Some(done) = reader.next() {
+        reader.submit(&mut reads, Priority::Demand);
+        while let Some(done) = reader.next_within(TIMEOUT)? {
             done.result?;
             cache.fill(NeuronKey { group: 0, neuron: done.tag as u32 }, done.into);
         }

@@ -1,13 +1,16 @@
 //! The seam between the reader and a device, and the choice between the ways to reach it.
 
-mod crew;
 mod scatter;
 pub(crate) mod simulated;
 mod threads;
 #[cfg(target_os = "linux")]
 mod uring;
+mod worker_pool;
 
-use crate::{BackendChoice, DeviceDone, DeviceRead, FileSet, Options, ReadError, Urgency};
+use crate::{
+    BackendChoice, ClientId, DeviceDone, DeviceRead, FileSet, Options, Priority, ReadError,
+    WorkerLost,
+};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,23 +19,27 @@ use std::time::Duration;
 ///
 /// A backend owns every read it was given until it hands it back; the memory in it belongs to the
 /// device in the meantime. Dropping a backend must not free memory that a device may still write to, and
-/// must not wait for ever. Exact reads are begun before guessed ones; otherwise order is free, in
-/// beginning and in ending.
+/// must not wait for ever. The more urgent reads are begun first; otherwise order is free, in beginning and
+/// in ending.
 pub trait Backend: Send {
     /// A word for reports.
     fn name(&self) -> &'static str;
 
     /// Queues `reads` and leaves the vector empty. Never waits for the device.
-    fn submit(&mut self, reads: &mut Vec<DeviceRead>, urgency: Urgency);
+    fn submit(&mut self, reads: &mut Vec<DeviceRead>, priority: Priority);
 
-    /// Moves the guesses that the device was not given yet to `reads`: nobody needs them any more.
-    fn recall(&mut self, reads: &mut Vec<DeviceRead>);
+    /// Moves those of a client's reads of a priority that the device was not given yet to `reads`: nobody needs them
+    /// any more.
+    fn cancel(&mut self, client: ClientId, priority: Priority, reads: &mut Vec<DeviceRead>);
 
     /// A read that has ended, if there is one. Never waits for the device.
     fn try_next(&mut self) -> Option<DeviceDone>;
 
-    /// Waits for a read to end. The caller knows that at least one is queued or in flight.
-    fn next(&mut self) -> DeviceDone;
+    /// Waits for a read to end, for `limit` at most. The caller knows that at least one is queued or in flight.
+    ///
+    /// # Errors
+    /// When the reads that are left will never end, for whoever worked on them is gone.
+    fn wait(&mut self, limit: Duration) -> Result<Option<DeviceDone>, WorkerLost>;
 
     /// Time so far in which at least one read was in flight.
     fn busy(&self) -> Duration;

@@ -9,7 +9,10 @@ use std::ops::Range;
 
 /// How often one attempt is repeated when the system answers "not now". A device that says so this often
 /// without a byte in between is not coming back.
-const PATIENCE: u32 = 10_000;
+const MAX_RETRIES: u32 = 10_000;
+
+/// Who a read is for: the clients of a reader are counted on.
+pub type ClientId = u32;
 
 /// Part of a device read, in file order.
 #[derive(Debug)]
@@ -27,11 +30,22 @@ pub struct Gap {
     pub bytes: usize,
 }
 
-/// One record and the lease it goes to.
+/// Which part of a record that several device reads bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartOf {
+    /// The record, as the reader counts those that have parts.
+    pub record: u64,
+    /// Which part, in the order of memory.
+    pub index: u32,
+}
+
+/// One record, or a part of one, and the lease it goes to.
 #[derive(Debug)]
 pub struct RecordPiece {
     /// The caller's tag.
     pub tag: u64,
+    /// Set where it is a part.
+    pub part: Option<PartOf>,
     /// Filled from its first byte on.
     pub into: Lease,
     /// Bytes of the lease that the device fills: the widened record.
@@ -64,7 +78,10 @@ pub struct DeviceRead {
     /// reach past the end of the file.
     needed: usize,
     got: usize,
-    repeats: u32,
+    retries: u32,
+    client: ClientId,
+    id: u64,
+    requests: u32,
 }
 
 /// Why a device read ended before all its bytes were there.
@@ -110,7 +127,44 @@ impl DeviceRead {
             }
             bytes += piece.bytes();
         }
-        DeviceRead { file, offset, alignment, pieces, bytes, needed, got: 0, repeats: 0 }
+        DeviceRead {
+            file,
+            offset,
+            alignment,
+            pieces,
+            bytes,
+            needed,
+            got: 0,
+            retries: 0,
+            client: 0,
+            id: 0,
+            requests: 1,
+        }
+    }
+
+    /// Says who it is for, and gives it a number that no other read has.
+    pub fn assign(&mut self, client: ClientId, id: u64) {
+        (self.client, self.id) = (client, id);
+    }
+
+    /// Who it is for.
+    pub fn client(&self) -> ClientId {
+        self.client
+    }
+
+    /// Says how many requests it took, where a backend makes several of it.
+    pub fn set_requests(&mut self, requests: u32) {
+        self.requests = requests;
+    }
+
+    /// Requests that it took.
+    pub fn requests(&self) -> u32 {
+        self.requests
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// Which file.
@@ -152,8 +206,8 @@ impl DeviceRead {
     pub fn advance(&mut self, attempt: Result<usize, i32>) -> Step {
         let bytes = match attempt {
             Ok(bytes) => bytes,
-            Err(libc::EINTR | libc::EAGAIN) if self.repeats < PATIENCE => {
-                self.repeats += 1;
+            Err(libc::EINTR | libc::EAGAIN) if self.retries < MAX_RETRIES => {
+                self.retries += 1;
                 return Step::Again;
             }
             Err(code) => return Step::End(Some(Failure::Os(code))),
@@ -166,7 +220,7 @@ impl DeviceRead {
             return Step::End(Some(Failure::EndOfFile));
         }
         self.got = reached;
-        self.repeats = 0;
+        self.retries = 0;
         if reached >= self.needed { Step::End(None) } else { Step::Again }
     }
 

@@ -2,6 +2,12 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// A thread that reads files panicked: reads that it had taken never end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a thread that reads files has panicked: please report this")]
+pub struct WorkerLost;
 
 /// Why files could not be opened, or a record could not be read.
 ///
@@ -76,6 +82,30 @@ pub enum ReadError {
         got: u64,
         /// What the system said.
         cause: io::Error,
+    },
+    /// The device has not answered for too long. The read may still end: its memory is kept until then.
+    #[error("{}: the device has not answered for {} s a read of {bytes} bytes at offset {offset}: check the \
+             device and the system log", path.display(), waited.as_secs_f32())]
+    Stalled {
+        /// The file.
+        path: PathBuf,
+        /// First byte of the oldest read that has not ended.
+        offset: u64,
+        /// Its bytes.
+        bytes: u64,
+        /// How long the device was silent.
+        waited: Duration,
+    },
+    /// Whoever worked on the reads is gone.
+    #[error(transparent)]
+    WorkerLost(#[from] WorkerLost),
+    /// The read was taken back before all of it had begun.
+    #[error("{}: the read at offset {offset} was cancelled", path.display())]
+    Cancelled {
+        /// The file.
+        path: PathBuf,
+        /// First byte of the part that was taken back.
+        offset: u64,
     },
     /// The probe has nothing to measure.
     #[error("{}: {bytes} bytes are too few to measure the device with: give a file of at least \

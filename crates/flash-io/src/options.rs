@@ -1,5 +1,11 @@
 //! How a reader is opened: every tuned number in one place, with its reason.
 
+use std::time::Duration;
+
+/// A device that is silent for so long is not coming back: a disk that spins up takes ten seconds, a network file system
+/// that recovers half a minute.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Which way reads take to the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BackendChoice {
@@ -12,7 +18,7 @@ pub enum BackendChoice {
     Threads,
 }
 
-/// When two records become one device read.
+/// When two records become one device read, or one becomes several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MergePolicy {
     /// The largest gap, in bytes, that is read and thrown away to save a request. The right number is
@@ -20,18 +26,22 @@ pub struct MergePolicy {
     pub max_gap_bytes: u64,
     /// The largest merged read, in bytes. A single larger record is still read in one request.
     pub max_request_bytes: u64,
+    /// A record of at least twice as many bytes is read in parts of this many, at the same time; 0 splits none.
+    pub part_bytes: u64,
 }
 
 impl MergePolicy {
     /// Every record is a device read of its own.
-    pub const NEVER: MergePolicy = MergePolicy { max_gap_bytes: 0, max_request_bytes: 0 };
+    pub const NEVER: MergePolicy =
+        MergePolicy { max_gap_bytes: 0, max_request_bytes: 0, part_bytes: 0 };
 }
 
 impl Default for MergePolicy {
     fn default() -> MergePolicy {
         // Gaps: none until the device was measured. Requests: past 512 KiB throughput no longer grows
-        // with size, and a smaller request comes back sooner.
-        MergePolicy { max_gap_bytes: 0, max_request_bytes: 512 << 10 }
+        // with size, and a smaller request comes back sooner. Parts: a few in flight fill any device, and each costs a
+        // wake-up.
+        MergePolicy { max_gap_bytes: 0, max_request_bytes: 512 << 10, part_bytes: 4 << 20 }
     }
 }
 
@@ -61,7 +71,7 @@ impl Default for Options {
             backend: BackendChoice::Auto,
             direct: true,
             min_alignment: None,
-            // The paper's 32 parallel reads; more gains little and delays an exact read behind guesses.
+            // The paper's 32 parallel reads; more gains little and delays a demand read behind speculative ones.
             max_requests: 32,
             // 32 requests of the largest merged size.
             max_bytes: 16 << 20,

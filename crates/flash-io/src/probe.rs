@@ -4,7 +4,8 @@ mod ground;
 
 use crate::random::SplitMix;
 use crate::{
-    Counters, FileId, MergePolicy, Options, PathReport, ReadError, Reader, RecordRead, Urgency,
+    Counters, FileId, MergePolicy, Options, PathReport, Priority, ReadError, Reader, RecordRead,
+    TIMEOUT,
 };
 use flint_geometry::Extent;
 use flint_iobuf::Pool;
@@ -193,13 +194,13 @@ impl Point {
         let mut ask = |reader: &mut Reader, into| {
             let extent = Extent::new(offset(), self.bytes as u64)
                 .unwrap_or_else(|| unreachable!("offsets lie in the file"));
-            batch.push(RecordRead { tag: 0, file: FileId(0), extent, into });
-            reader.submit(&mut batch, Urgency::Exact);
+            batch.push(RecordRead::new(0, FileId(0), extent, into));
+            reader.submit(&mut batch, Priority::Demand);
         };
         while let Some(lease) = self.pool.take() {
             ask(&mut self.reader, lease);
         }
-        while let Some(done) = self.reader.next() {
+        while let Some(done) = self.reader.next_within(TIMEOUT)? {
             done.result?;
             if begin.elapsed() < time {
                 ask(&mut self.reader, done.into);

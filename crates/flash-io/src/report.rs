@@ -26,8 +26,8 @@ pub struct Counters {
     pub bytes_read: u64,
     /// Records handed back, failed ones included.
     pub records: u64,
-    /// Time in which at least one read was in flight.
+    /// Time in which at least one read was in flight, of any client.
     pub busy: Duration,
-    /// Time that `next` stood still for.
+    /// Time in which the client waited.
     pub wait: Duration,
 }

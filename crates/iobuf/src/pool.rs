@@ -1,8 +1,8 @@
-//! Places of equal size in one mapping, and the leases that own them one at a time.
+//! Places of equal size in one mapping, and the leases that own them, or parts of them, one at a time.
 #![expect(unsafe_code, reason = "slices of a mapping: see docs/UNSAFE.md")]
 
 use crate::mapping::{MapError, Mapping};
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A fixed number of places of equal size. Cloning shares the places.
@@ -43,7 +43,8 @@ impl Pool {
     /// Takes a free place; `None` when all are held. Its bytes are whatever the last owner left.
     pub fn take(&self) -> Option<Lease> {
         let place = self.shared.free.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-        Some(Lease { shared: Arc::clone(&self.shared), place })
+        let at = 0..self.shared.place_bytes;
+        Some(Lease { shared: Arc::clone(&self.shared), place, at, parts: None })
     }
 
     /// How many places nobody holds.
@@ -62,11 +63,15 @@ impl Pool {
     }
 }
 
-/// Sole owner of one place of a pool. Dropping it returns the place.
+/// Sole owner of one place of a pool, or of a part of one. The place is free again when all its parts are dropped.
 #[derive(Debug)]
 pub struct Lease {
     shared: Arc<Shared>,
     place: u32,
+    /// Which bytes of the place.
+    at: Range<usize>,
+    /// Held by every part of a place that was split.
+    parts: Option<Arc<()>>,
 }
 
 impl Lease {
@@ -89,9 +94,36 @@ impl Lease {
         self.start()
     }
 
+    /// Keeps the first `at` bytes and returns a lease of the others, so that several reads fill one place.
+    ///
+    /// # Panics
+    /// When there are fewer than `at` bytes.
+    pub fn split_off(&mut self, at: usize) -> Lease {
+        assert!(at <= self.len(), "cut at {at} of {} bytes", self.len());
+        let parts = Arc::clone(self.parts.get_or_insert_default());
+        let middle = self.at.start + at;
+        let rest = middle..self.at.end;
+        self.at.end = middle;
+        Lease { shared: Arc::clone(&self.shared), place: self.place, at: rest, parts: Some(parts) }
+    }
+
+    /// Undoes [`Lease::split_off`]: takes the bytes behind its own back.
+    ///
+    /// # Panics
+    /// When `next` is not what lies behind.
+    pub fn join(&mut self, mut next: Lease) {
+        let neighbours = Arc::ptr_eq(&self.shared, &next.shared)
+            && self.place == next.place
+            && self.at.end == next.at.start;
+        assert!(neighbours, "parts that do not lie one behind the other");
+        self.at.end = next.at.end;
+        // Now empty: what it gives back when it is dropped is its share alone.
+        next.at.start = next.at.end;
+    }
+
     fn start(&self) -> *mut u8 {
-        let offset = self.place as usize * self.shared.place_bytes;
-        // SAFETY: `place` is below `places`, so the offset lies inside the mapping.
+        let offset = self.place as usize * self.shared.place_bytes + self.at.start;
+        // SAFETY: `place` is below `places` and `at` lies inside the place, so the offset lies inside the mapping.
         unsafe { self.shared.mapping.start().as_ptr().add(offset) }
     }
 }
@@ -100,23 +132,27 @@ impl Deref for Lease {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: the place lies inside the mapping, which lives as long as the Arc; its bytes are
-        // initialised (zeroed by the kernel, then written by owners); and this lease is the only one for
-        // the place: the free list hands out each index once until it is returned by Drop.
-        unsafe { std::slice::from_raw_parts(self.start(), self.shared.place_bytes) }
+        // SAFETY: the bytes lie inside the mapping, which lives as long as the Arc; they are initialised (zeroed by the
+        // kernel, then written by owners); and this lease is the only one for them: the free list hands out each place
+        // once until it is returned by Drop, `split_off` leaves two leases of disjoint ranges, and `join` consumes
+        // the lease whose range it takes.
+        unsafe { std::slice::from_raw_parts(self.start(), self.at.len()) }
     }
 }
 
 impl DerefMut for Lease {
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as for Deref, and `&mut self` excludes every other access through this lease.
-        unsafe { std::slice::from_raw_parts_mut(self.start(), self.shared.place_bytes) }
+        unsafe { std::slice::from_raw_parts_mut(self.start(), self.at.len()) }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.shared.free.lock().unwrap_or_else(PoisonError::into_inner).push(self.place);
+        // Of all parts exactly one finds itself the last, however many threads drop them.
+        if self.parts.take().is_none_or(|parts| Arc::into_inner(parts).is_some()) {
+            self.shared.free.lock().unwrap_or_else(PoisonError::into_inner).push(self.place);
+        }
     }
 }
 
@@ -157,6 +193,54 @@ mod tests {
         drop(pool);
         lease.fill(9);
         assert_eq!(lease[63], 9);
+    }
+
+    #[test]
+    fn parts_are_disjoint_and_join_to_the_whole() {
+        let pool = Pool::new(2, 96).unwrap();
+        let mut first = pool.take().unwrap();
+        let mut third = first.split_off(32);
+        let second = third.split_off(0);
+        assert_eq!((first.len(), second.len(), third.len()), (32, 64, 0));
+        let (mut second, rest) = {
+            let mut second = second;
+            let rest = second.split_off(32);
+            (second, rest)
+        };
+        first.fill(1);
+        second.fill(2);
+        third.join(second);
+        third.join(rest);
+        first.join(third);
+        let expected: Vec<u8> = [[1; 32], [2; 32], [0; 32]].concat();
+        assert_eq!(first[..], expected);
+        drop(first);
+        assert_eq!(pool.available(), 2);
+    }
+
+    #[test]
+    fn a_place_is_free_when_its_last_part_is_dropped_by_any_thread() {
+        for _ in 0..if cfg!(miri) { 10 } else { 500 } {
+            let pool = Pool::new(1, 64).unwrap();
+            let mut lease = pool.take().unwrap();
+            let parts = [lease.split_off(48), lease.split_off(16)];
+            let dropped = parts.map(|part| std::thread::spawn(move || drop(part)));
+            dropped.into_iter().for_each(|thread| thread.join().unwrap());
+            assert_eq!(pool.available(), 0, "one part is left");
+            let again = lease.split_off(0);
+            drop(lease);
+            assert_eq!(pool.available(), 0);
+            drop(again);
+            assert_eq!(pool.available(), 1);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "one behind the other")]
+    fn parts_in_the_wrong_order_do_not_join() {
+        let mut lease = Lease::alone(64).unwrap();
+        let mut rest = lease.split_off(32);
+        rest.join(lease);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod ceilings;
 mod chart;
+mod halves;
 mod report;
 mod run;
 mod variants;

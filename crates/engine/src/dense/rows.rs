@@ -1,10 +1,11 @@
 //! Tables of which a token needs one row: each row is read when it is needed.
 
 use super::table::Table;
-use crate::EngineError;
 use crate::read_ahead::Loaded;
+use crate::reads::Reads;
+use crate::{CancelToken, EngineError};
 use candle_core::Tensor;
-use flint_flash_io::{Counters, Reader, RecordDone, RecordRead, Urgency};
+use flint_flash_io::{Counters, Priority, RecordDone, RecordRead};
 use flint_iobuf::Pool;
 use flint_kernels::{Compute, MatrixView, embed, ops};
 use flint_model::Role;
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 pub(crate) struct RowReader {
     compute: Compute,
     tables: HashMap<Role, Table>,
-    reader: Reader,
+    reads: Reads,
     verify: bool,
     pool: Pool,
     batch: Vec<RecordRead>,
@@ -25,15 +26,19 @@ impl RowReader {
         tables: HashMap<Role, Table>,
         (place_bytes, places): (usize, u32),
         compute: Compute,
-        reader: Reader,
+        reads: Reads,
         verify: bool,
     ) -> Result<RowReader, EngineError> {
         let pool = Pool::new(places, place_bytes)?;
-        Ok(RowReader { compute, tables, reader, verify, pool, batch: Vec::new() })
+        Ok(RowReader { compute, tables, reads, verify, pool, batch: Vec::new() })
     }
 
     pub(super) fn counters(&self) -> Counters {
-        self.reader.counters()
+        self.reads.counters()
+    }
+
+    pub(super) fn begin_pass(&mut self, cancel: &CancelToken) {
+        self.reads.begin_pass(cancel);
     }
 
     pub(super) fn has(&self, table: Role) -> bool {
@@ -49,15 +54,18 @@ impl RowReader {
         let width = width as usize;
         let mut values = vec![0.0; rows.len() * width];
         let places = self.pool.places() as usize;
+        // What a pass that ended early left in flight has its places.
+        while self.pool.available() < places && self.reads.next()?.is_some() {}
         for (rows, values) in rows.chunks(places).zip(values.chunks_mut(places * width)) {
             for (tag, &row) in (0..).zip(rows) {
                 let extent = table.row(row);
                 let Some(into) = self.pool.take() else { unreachable!("a place for each") };
-                self.batch.push(RecordRead { tag, file: table.tensor.file, extent, into });
+                self.batch.push(RecordRead::new(tag, table.tensor.file, extent, into));
             }
-            self.reader.submit(&mut self.batch, Urgency::Exact);
+            self.reads.submit(&mut self.batch, Priority::Demand);
             // To the last of them, whatever one of them says: the next rows want their places back.
-            let done: Vec<RecordDone> = std::iter::from_fn(|| self.reader.next()).collect();
+            let done = std::iter::from_fn(|| self.reads.next().transpose());
+            let done = done.collect::<Result<Vec<RecordDone>, EngineError>>()?;
             for done in done {
                 let index = done.tag as usize;
                 let at = index * width;

@@ -4,12 +4,14 @@
 //! covers a whole matrix, so it is known once the last block was used: a wrong matrix ends the pass with
 //! an error before any token comes of it.
 
+use crate::checksum::append_shared;
 use crate::plan::StreamPlan;
 use crate::read_ahead::ReadAhead;
+use crate::reads::Reads;
 use crate::tensors::{RowBlock, StoredTensor, Tensors};
 use crate::{CancelToken, EngineError};
 use candle_core::Tensor;
-use flint_flash_io::{Counters, Reader};
+use flint_flash_io::{Counters, Segment};
 use flint_iobuf::Pool;
 use flint_kernels::{Arithmetic, Compute, MatrixView, matmul, ops};
 use flint_model::Role;
@@ -26,7 +28,6 @@ pub(crate) struct MatrixStream {
     part: Vec<f32>,
     /// Checksums of the parts of a block, one per thread.
     parts: Vec<u32>,
-    cancel: CancelToken,
 }
 
 struct StreamedMatrix {
@@ -45,7 +46,7 @@ impl MatrixStream {
         tensors: &Tensors,
         plan: &StreamPlan,
         compute: Compute,
-        reader: Reader,
+        reads: Reads,
         verify: bool,
     ) -> Result<MatrixStream, EngineError> {
         let (mut matrices, mut schedule) = (HashMap::new(), Vec::new());
@@ -53,13 +54,14 @@ impl MatrixStream {
             let tensor = tensors.find(role)?.clone();
             let &[rows, columns] = tensor.dims.as_slice() else { continue };
             let (first, blocks) = (schedule.len(), tensor.blocks(block_rows));
-            schedule.extend(blocks.iter().map(|block| (tensor.file, block.extent)));
+            let file = tensor.file;
+            schedule.extend(blocks.iter().map(|block| Segment { file, extent: block.extent }));
             let (rows, columns) = (rows as usize, columns as usize);
             let path = tensors.path(&tensor);
             matrices.insert(role, StreamedMatrix { tensor, path, rows, columns, blocks, first });
         }
         let pool = Pool::new(plan.places, plan.place_bytes)?;
-        let read = ReadAhead::new(reader, schedule, pool);
+        let read = ReadAhead::cycle(reads, schedule, pool);
         Ok(MatrixStream {
             compute,
             matrices,
@@ -68,12 +70,11 @@ impl MatrixStream {
             arithmetic: Arithmetic::F32,
             part: Vec::new(),
             parts: Vec::new(),
-            cancel: CancelToken::default(),
         })
     }
 
     pub(super) fn begin_pass(&mut self, cancel: &CancelToken) {
-        self.cancel = cancel.clone();
+        self.read.begin_pass(cancel);
     }
 
     /// The same with products of quantised matrices in `arithmetic`.
@@ -82,7 +83,7 @@ impl MatrixStream {
     }
 
     pub(super) fn counters(&self) -> Counters {
-        self.read.reader().counters()
+        self.read.reads().counters()
     }
 
     pub(super) fn has(&self, role: Role) -> bool {
@@ -115,7 +116,7 @@ impl MatrixStream {
         let mut crc = 0;
         let verify = self.verify && matrix.tensor.crc.is_some();
         for (index, block) in matrix.blocks.iter().enumerate() {
-            self.cancel.check()?;
+            self.read.reads().check()?;
             let (first, count) = (block.first as usize, block.rows as usize);
             let loaded = self.read.take(matrix.first + index)?;
             if verify {
@@ -144,42 +145,10 @@ impl MatrixStream {
     }
 }
 
-/// The checksum of what `crc` is of, with `bytes` behind it; each thread takes its part.
-fn append_shared(compute: &Compute, crc: u32, bytes: &[u8], parts: &mut Vec<u32>) -> u32 {
-    let share = bytes.len().div_ceil(compute.threads()).max(1);
-    parts.clear();
-    parts.resize(bytes.len().div_ceil(share), 0);
-    let work = bytes.chunks(share).zip(parts.iter_mut());
-    compute.share(bytes.len(), work, |(bytes, part)| *part = crc32c::crc32c(bytes));
-    let parts = bytes.chunks(share).zip(parts.iter());
-    parts.fold(crc, |crc, (bytes, &part)| crc32c::crc32c_combine(crc, part, bytes.len()))
-}
-
 fn tokens(input: &Tensor) -> Result<usize, EngineError> {
     input.dim(0).map_err(model_error)
 }
 
 fn model_error(error: candle_core::Error) -> EngineError {
     EngineError::Model(error.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use flint_kernels::Isa;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn parts_together_have_the_checksum_of_the_whole(
-            bytes in proptest::collection::vec(any::<u8>(), 0..300),
-            cut in 0usize..300,
-            threads in 1usize..4,
-        ) {
-            let compute = Compute::new(Isa::Scalar, threads).unwrap();
-            let (head, tail) = bytes.split_at(cut.min(bytes.len()));
-            let crc = append_shared(&compute, crc32c::crc32c(head), tail, &mut Vec::new());
-            prop_assert_eq!(crc, crc32c::crc32c(&bytes));
-        }
-    }
 }

@@ -4,13 +4,19 @@
 //! to be right, so that a file that is overwritten in place, or a device that lies, is noticed later.
 
 use crate::EngineError;
+use crate::read_ahead::ReadAhead;
+use crate::reads::Reads;
 use crate::tensors::{StoredTensor, Tensors};
+use flint_flash_io::{Segment, Segments};
 use flint_geometry::Extent;
-use std::os::unix::fs::FileExt;
+use flint_iobuf::Pool;
 use std::path::PathBuf;
 
 /// Bytes that are checked at a time, or one row where that is more.
-const PIECE: u64 = 1 << 20;
+const PIECE: u64 = 256 << 10;
+
+/// Pieces in memory while a table is checked.
+const PIECES: u32 = 4;
 
 /// Where the rows of a table lie and what they must be.
 pub(crate) struct Table {
@@ -22,30 +28,30 @@ pub(crate) struct Table {
 
 impl Table {
     /// Reads a table once, and keeps the checksums of its rows.
-    pub(crate) fn check(tensors: &Tensors, tensor: &StoredTensor) -> Result<Table, EngineError> {
+    pub(crate) fn check(
+        tensors: &Tensors,
+        tensor: &StoredTensor,
+        reads: Reads,
+    ) -> Result<Table, EngineError> {
         let path = tensors.path(tensor);
-        let fail = |cause| EngineError::File { path: path.clone(), cause };
-        let file = tensors.open(tensor)?;
         let row_bytes = tensor.row_bytes();
         let rows_at_once = (PIECE / row_bytes.max(1)).max(1);
-        let mut piece = Vec::new();
+        let blocks = tensor.blocks(rows_at_once).into_iter();
+        let segments = blocks.map(|block| Segment { file: tensor.file, extent: block.extent });
+        let segments: Vec<Segment> = segments.collect();
+        let lease =
+            |it: &Segment| reads.reader().lease_bytes_of(&Segments::one(it.file, it.extent));
+        let pool = Pool::new(PIECES, segments.iter().map(lease).max().unwrap_or(0))?;
+        let count = segments.len();
+        let mut pieces = ReadAhead::once(reads, segments, pool);
         let (mut whole, mut rows) = (0, Vec::with_capacity(tensor.rows() as usize));
-        for block in tensor.blocks(rows_at_once) {
-            piece.resize(block.extent.len() as usize, 0);
-            file.read_exact_at(&mut piece, block.extent.offset()).map_err(fail)?;
+        for index in 0..count {
+            let piece = pieces.take(index)?;
             whole = crc32c::crc32c_append(whole, &piece);
             rows.extend(piece.chunks_exact(row_bytes as usize).map(crc32c::crc32c));
         }
-        match tensor.crc {
-            Some(expected) if expected != whole => Err(EngineError::WrongTable {
-                file: path,
-                tensor: tensor.name.clone(),
-                offset: tensor.runs.first().map_or(0, |run| run.offset()),
-                expected,
-                got: whole,
-            }),
-            _ => Ok(Table { tensor: tensor.clone(), path, rows }),
-        }
+        tensors.check_bytes(tensor, || whole)?;
+        Ok(Table { tensor: tensor.clone(), path, rows })
     }
 
     /// Where a row lies.

@@ -1,47 +1,51 @@
 //! Loading: dense weights, neuron biases, and the neurons that the plan keeps in memory.
 
 mod dense;
+mod resident;
 
 use super::{Engine, Prepared, Progress};
 use crate::feed_forward::{ExactNeurons, NeuronBiases, NeuronMath, Neurons, SparseNeurons};
 use crate::plan::{ExactPlan, KvPages, NeuronPlan};
-use crate::read_ahead::{self, ONLY_FILE, ReadAhead};
+use crate::read_ahead::{self, ReadAhead};
+use crate::reads::Reads;
 use crate::records::{LoadedBlock, RecordFile};
+use crate::tensors::StoredTensor;
 use crate::{EngineError, Guessing, ModelFiles, RunOptions};
 use flint_bundle::{Bundle, TensorEntry};
 use flint_dram_cache::SlotCache;
-use flint_flash_io::{Reader, RecordRead, Urgency};
+use flint_flash_io::{Priority, RecordRead, Segment};
 use flint_geometry::NeuronSet;
 use flint_iobuf::Pool;
 use flint_kernels::{Compute, MatrixView, embed};
 use flint_model::{Decoder, MatrixFeedForward};
+use resident::ResidentLoader;
 use std::sync::Arc;
 
 pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine, EngineError> {
-    let Prepared {
-        files, options, compute, reader, predictor, sparsity, plan, work, rates, ..
-    } = prepared;
+    let Prepared { files, options, compute, reads, predictor, sparsity, plan, work, rates, .. } =
+        prepared;
     let mut loaded = Loaded { done: 0, total: plan.resident_bytes + kept_bytes(&plan), progress };
-    let weights = dense::load(&files, &options, &compute, &plan.dense, &mut loaded)?;
+    let weights = dense::load(&files, &options, &compute, &plan.dense, &reads, &mut loaded)?;
     tracing::debug!(bytes = loaded.done, "dense weights are in memory");
-    let (files, path) = (Arc::new(files), reader.report());
+    let (files, path) = (Arc::new(files), reads.reader().report());
     let neurons = match &plan.neurons {
         _ if files.records().is_none() => {
             Neurons::Matrices(MatrixFeedForward::new(&files.architecture, compute.clone()))
         }
         NeuronPlan::Exact(exact) => {
-            let (file, math) = records(&files, &options, &compute)?;
-            Neurons::Exact(Box::new(load_exact(math, *exact, &file, reader, &mut loaded)?))
+            let (file, math) = records(&files, &options, &compute, &reads)?;
+            let reads = reads.client();
+            Neurons::Exact(Box::new(load_exact(math, *exact, &file, reads, &mut loaded)?))
         }
         NeuronPlan::Sparse { config, bytes } => {
             let Some(predictor) = predictor else { return Err(EngineError::NoPredictors) };
-            let (file, math) = records(&files, &options, &compute)?;
+            let (file, math) = records(&files, &options, &compute, &reads)?;
             let cache = SlotCache::new(config, *bytes)?;
             let all = plan.all_resident;
             let guess = if work.guesses { options.guesses } else { Guessing::Never };
             let (ablation, own) = (options.ablation, Arc::clone(&file));
             let mut sparse =
-                SparseNeurons::new(math, own, predictor, cache, reader, guess, ablation)?;
+                SparseNeurons::new(math, own, predictor, cache, reads.client(), guess, ablation);
             if !ablation.no_reuse {
                 preload(&mut sparse, &file, all, &mut loaded)?;
             }
@@ -58,6 +62,7 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
         neurons,
         kv,
         files,
+        reads,
         path,
         plan,
         options,
@@ -76,15 +81,19 @@ fn records(
     files: &Arc<ModelFiles>,
     options: &RunOptions,
     compute: &Compute,
+    reads: &Reads,
 ) -> Result<(Arc<RecordFile>, NeuronMath), EngineError> {
     let bundle = files.bundle()?;
     let math = NeuronMath {
         compute: compute.clone(),
         layout: bundle.shape().record,
         activation: files.architecture.feed_forward.activation,
-        biases: biases(bundle, compute)?,
+        biases: biases(files, compute, reads)?,
     };
-    Ok((Arc::new(RecordFile::new(bundle.clone(), options.verify_reads)), math))
+    Ok((
+        Arc::new(RecordFile::new(bundle.clone(), files.neurons_file(), options.verify_reads)),
+        math,
+    ))
 }
 
 /// Bytes of neurons that are read while loading.
@@ -109,14 +118,33 @@ impl Loaded<'_> {
     }
 }
 
-fn biases(bundle: &Bundle, compute: &Compute) -> Result<Vec<NeuronBiases>, EngineError> {
-    (0..bundle.shape().layers)
-        .map(|layer| {
-            let gate = read_bias(bundle, bundle.gate_bias(layer), compute)?;
-            let up = read_bias(bundle, bundle.up_bias(layer), compute)?;
-            Ok(NeuronBiases { gate, up })
-        })
-        .collect()
+fn biases(
+    files: &ModelFiles,
+    compute: &Compute,
+    reads: &Reads,
+) -> Result<Vec<NeuronBiases>, EngineError> {
+    let bundle = files.bundle()?;
+    let layers = bundle.shape().layers;
+    let mut biases: Vec<NeuronBiases> = (0..layers).map(|_| NeuronBiases::default()).collect();
+    let (mut tensors, mut owners) = (Vec::new(), Vec::new());
+    for layer in 0..layers {
+        for (entry, gate) in [(bundle.gate_bias(layer), true), (bundle.up_bias(layer), false)] {
+            tensors.extend(entry.map(StoredTensor::of_bundle));
+            owners.extend(entry.map(|_| (layer as usize, gate)));
+        }
+    }
+    let wanted: Vec<&StoredTensor> = tensors.iter().collect();
+    let mut loader = ResidentLoader { tensors: &files.tensors, compute, reads: reads.client() };
+    loader.read(&wanted, &mut |index, bytes| {
+        let ((layer, gate), entry) = (owners[index], wanted[index]);
+        let mut values = vec![0.0; entry.dims.iter().product::<u64>() as usize];
+        let row = MatrixView::new(entry.dtype, 1, values.len(), &bytes)?;
+        embed(compute, row, &[0], &mut values);
+        let own = &mut biases[layer];
+        *(if gate { &mut own.gate } else { &mut own.up }) = Some(values);
+        Ok(())
+    })?;
+    Ok(biases)
 }
 
 /// A bias of a bundle as f32; `None` where there is none.
@@ -141,7 +169,7 @@ fn load_exact(
     math: NeuronMath,
     plan: ExactPlan,
     file: &Arc<RecordFile>,
-    mut reader: Reader,
+    mut reads: Reads,
     loaded: &mut Loaded<'_>,
 ) -> Result<ExactNeurons, EngineError> {
     let layout = plan.layout;
@@ -150,13 +178,14 @@ fn load_exact(
     let mut schedule = Vec::new();
     for layer in 0..layout.layers {
         let count = plan.pinned_of(layer);
-        pinned.push(read_blocks(layer, count, &plan, (file, &math.compute), &mut reader, &places)?);
+        pinned.push(read_blocks(layer, count, &plan, (file, &math.compute), &mut reads, &places)?);
         loaded.add(u64::from(count) * layout.place_bytes as u64);
         let streamed = (count..layout.per_layer()).map(|index| layout.block(layer, index));
-        schedule.extend(streamed.map(|block| (ONLY_FILE, file.block_extent(block))));
+        let segment = |block| Segment { file: file.file(), extent: file.block_extent(block) };
+        schedule.extend(streamed.map(segment));
     }
     let ring = Pool::new(plan.ring as u32, layout.place_bytes)?;
-    let stream = ReadAhead::new(reader, schedule, ring);
+    let stream = ReadAhead::cycle(reads, schedule, ring);
     Ok(ExactNeurons::new(math, plan, Arc::clone(file), pinned, stream))
 }
 
@@ -166,18 +195,18 @@ fn read_blocks(
     count: u32,
     plan: &ExactPlan,
     (file, compute): (&RecordFile, &Compute),
-    reader: &mut Reader,
+    reads: &mut Reads,
     places: &Pool,
 ) -> Result<Vec<LoadedBlock>, EngineError> {
     let mut batch = Vec::new();
     for index in 0..count {
         let Some(into) = places.take() else { unreachable!("one place per pinned block") };
         let extent = file.block_extent(plan.layout.block(layer, index));
-        batch.push(RecordRead { tag: u64::from(index), file: ONLY_FILE, extent, into });
+        batch.push(RecordRead::new(u64::from(index), file.file(), extent, into));
     }
-    reader.submit(&mut batch, Urgency::Exact);
+    reads.submit(&mut batch, Priority::Demand);
     let mut blocks = Vec::new();
-    while let Some(done) = reader.next() {
+    while let Some(done) = reads.next()? {
         let block = plan.layout.block(layer, done.tag as u32);
         let records = read_ahead::Loaded::from_done(done)?;
         blocks.push(LoadedBlock { block, records });

@@ -4,11 +4,11 @@ use super::{NeuronMath, count_active};
 use crate::plan::ExactPlan;
 use crate::plan::MAX_NEURONS_PER_ROUND;
 use crate::read_ahead::ReadAhead;
+use crate::reads::Reads;
 use crate::records::{LoadedBlock, RecordFile};
 use crate::stats::Effort;
 use crate::{CancelToken, EngineError};
 use candle_core::Tensor;
-use flint_flash_io::Reader;
 use flint_kernels::ops;
 use flint_model::ModelError;
 use std::ops::Range;
@@ -30,7 +30,6 @@ pub(crate) struct ExactNeurons {
     /// Where in the stream each layer's blocks begin.
     first_streamed: Vec<usize>,
     acts: Vec<f32>,
-    cancel: CancelToken,
 }
 
 impl ExactNeurons {
@@ -50,16 +49,15 @@ impl ExactNeurons {
         });
         let first_streamed = first_streamed.collect();
         let (effort, acts) = (Effort::default(), Vec::new());
-        let cancel = CancelToken::default();
-        ExactNeurons { effort, math, plan, file, pinned, stream, first_streamed, acts, cancel }
+        ExactNeurons { effort, math, plan, file, pinned, stream, first_streamed, acts }
     }
 
-    pub(super) fn reader(&self) -> &Reader {
-        self.stream.reader()
+    pub(super) fn reads(&self) -> &Reads {
+        self.stream.reads()
     }
 
     pub(super) fn begin_pass(&mut self, cancel: &CancelToken) {
-        self.cancel = cancel.clone();
+        self.stream.begin_pass(cancel);
     }
 
     pub(super) fn begin(&mut self, _: usize, _: &Tensor) -> Result<(), ModelError> {
@@ -91,7 +89,7 @@ impl ExactNeurons {
         let mut scheduled = self.first_streamed[layer];
         self.pinned[layer] = pinned;
         while streamed.start < streamed.end {
-            self.cancel.check()?;
+            self.stream.reads().check()?;
             let blocks = self.arrived(layer, &mut streamed, scheduled, together)?;
             scheduled += blocks.len();
             self.file.check_blocks(&self.math.compute, &blocks)?;

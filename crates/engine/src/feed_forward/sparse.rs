@@ -5,19 +5,18 @@
 //! so that the disk does not idle meanwhile; a guess only moves reads ahead and never changes a set.
 
 mod guesses;
-mod halves;
 mod round;
 mod slots;
 mod trials;
 
 use super::{NeuronMath, count_active};
 use crate::plan::{MAX_NEURONS_PER_ROUND, PREFETCH_SHARE};
+use crate::reads::Reads;
 use crate::records::RecordFile;
 use crate::stats::Effort;
 use crate::{Ablation, CancelToken, EngineError, Guessing};
 use candle_core::Tensor;
 use flint_dram_cache::{Slot, SlotCache};
-use flint_flash_io::Reader;
 use flint_geometry::{NeuronKey, NeuronSet};
 use flint_kernels::{SeqId, ops};
 use flint_model::{Batch, ModelError};
@@ -46,7 +45,6 @@ pub(crate) struct SparseNeurons {
     began: Option<Instant>,
     /// The rows of this pass that are the last of their sequences.
     last_rows: Vec<usize>,
-    cancel: CancelToken,
     /// Whether reads of a pass that ended early may be under way.
     unsettled: bool,
     /// The predicted neurons of each position, for the layer that was begun last.
@@ -64,32 +62,28 @@ pub(crate) struct SparseNeurons {
 }
 
 impl SparseNeurons {
-    /// Neurons of `file`, read by `reader` into the slots of `cache`; guesses, if any, must be possible in that many.
-    ///
-    /// # Errors
-    /// When memory for an ablation cannot be had.
+    /// Neurons of `file`, read by `reads` into the slots of `cache`; guesses, if any, must be possible in that many.
     pub(crate) fn new(
         math: NeuronMath,
         file: Arc<RecordFile>,
         predictor: Box<dyn Predictor>,
         cache: SlotCache,
-        reader: Reader,
+        reads: Reads,
         guess: Guessing,
         ablation: Ablation,
-    ) -> Result<SparseNeurons, EngineError> {
+    ) -> SparseNeurons {
         let layers = file.bundle().shape().layers;
         let limit = cache.capacity() / PREFETCH_SHARE;
-        Ok(SparseNeurons {
+        SparseNeurons {
             effort: Effort::default(),
             math,
             predictor,
-            slots: Slots::new(file, cache, reader, ablation)?,
+            slots: Slots::new(file, cache, reads, ablation),
             guesses: Guesses::new(guess != Guessing::Never, layers, limit),
             trials: (guess == Guessing::Tried).then(|| Trials::new(layers)),
             tried: false,
             began: None,
             last_rows: Vec::new(),
-            cancel: CancelToken::default(),
             unsettled: false,
             sets: Vec::new(),
             union: NeuronSet::new(),
@@ -100,11 +94,11 @@ impl SparseNeurons {
             arrivals: Vec::new(),
             acts: Vec::new(),
             no_overlap: ablation.no_overlap,
-        })
+        }
     }
 
-    pub(super) fn reader(&self) -> &Reader {
-        self.slots.reader()
+    pub(super) fn reads(&self) -> &Reads {
+        self.slots.reads()
     }
 
     /// What was done so far, but for what the reader counts.
@@ -127,10 +121,19 @@ impl SparseNeurons {
         }
     }
 
-    pub(super) fn begin_pass(&mut self, batch: &Batch, cancel: &CancelToken) {
-        self.cancel = cancel.clone();
-        self.settle();
+    /// Waits for what a pass that ended early left in flight.
+    pub(super) fn begin_pass(
+        &mut self,
+        batch: &Batch,
+        cancel: &CancelToken,
+    ) -> Result<(), EngineError> {
+        self.slots.begin_pass(cancel);
+        if self.unsettled {
+            self.slots.settle()?;
+            self.unsettled = false;
+        }
         self.note_rows(batch);
+        Ok(())
     }
 
     /// Notes which rows are the last of their sequences.
@@ -143,22 +146,12 @@ impl SparseNeurons {
         self.last_rows.extend(last.map(|(index, _)| index));
     }
 
-    pub(super) fn abandon_pass(&mut self, wait: bool) {
+    pub(super) fn abandon_pass(&mut self) {
         (self.tried, self.began) = (false, None);
         if let Some(trials) = &mut self.trials {
             trials.abandon();
         }
         self.unsettled = true;
-        if wait {
-            self.settle();
-        }
-    }
-
-    /// Waits for what a pass that ended early left under way.
-    fn settle(&mut self) {
-        if std::mem::take(&mut self.unsettled) {
-            self.slots.abandon_reads();
-        }
     }
 
     /// Slots of the cache.
@@ -233,7 +226,7 @@ impl SparseNeurons {
     ) -> Result<(), EngineError> {
         while let Err(error) = self.slots.admit(layer, needed, beside) {
             // Guesses that are late hold slots until they arrive.
-            self.slots.wait(&self.math.compute, &mut self.arrivals);
+            self.slots.wait(&self.math.compute, &mut self.arrivals)?;
             if self.arrivals.is_empty() {
                 return Err(error);
             }
@@ -253,7 +246,7 @@ impl SparseNeurons {
 
     fn wait_for_all(&mut self) -> Result<(), EngineError> {
         loop {
-            self.slots.wait(&self.math.compute, &mut self.arrivals);
+            self.slots.wait(&self.math.compute, &mut self.arrivals)?;
             if self.arrivals.is_empty() {
                 return Ok(());
             }
@@ -267,7 +260,7 @@ impl SparseNeurons {
             return;
         }
         let mut recalled = Vec::new();
-        self.slots.recall_guesses(|key| recalled.push(key));
+        self.slots.cancel_speculative(|key| recalled.push(key));
         self.guesses.judge(layer, &self.union, &mut recalled);
         // A guess that failed is absent again: whoever needs it asks again.
         self.slots.take(&self.math.compute, &mut self.arrivals);
@@ -359,7 +352,7 @@ impl SparseNeurons {
         let mut waiting = self.round.neurons().len() - self.ready.len();
         self.activate(layer, x);
         while waiting > 0 {
-            self.cancel.check()?;
+            self.slots.reads().check()?;
             self.await_some(layer)?;
             waiting -= self.ready.len();
             self.activate(layer, x);
@@ -378,7 +371,7 @@ impl SparseNeurons {
     /// Waits for reads; those of the round become ready, ascending.
     fn await_some(&mut self, layer: u32) -> Result<(), EngineError> {
         self.ready.clear();
-        self.slots.wait(&self.math.compute, &mut self.arrivals);
+        self.slots.wait(&self.math.compute, &mut self.arrivals)?;
         assert!(!self.arrivals.is_empty(), "every neuron of a round is there or asked for");
         let mut arrivals = std::mem::take(&mut self.arrivals);
         for arrival in arrivals.drain(..) {

@@ -1,8 +1,10 @@
 //! A device that exists in memory and on a virtual clock: every misfortune, replayable by its seed.
 
-use crate::intake::Intake;
 use crate::random::SplitMix;
-use crate::{Backend, DeviceDone, DeviceRead, Step, Urgency};
+use crate::submission_queue::SubmissionQueue;
+use crate::{Backend, ClientId, DeviceDone, DeviceRead, FileId, Priority, Step, WorkerLost};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What goes wrong, in parts of 1000 attempts, and how long things take on the virtual clock.
@@ -20,13 +22,18 @@ pub struct Faults {
     pub corrupt: u32,
     /// Attempts that take a thousand times as long.
     pub stall: u32,
+    /// Attempts that never end.
+    pub hang: u32,
 }
 
 impl Faults {
     /// A perfect device: in order, without delay.
     pub const NONE: Faults =
-        Faults { delay_micros: 0, short: 0, eio: 0, again: 0, corrupt: 0, stall: 0 };
+        Faults { delay_micros: 0, short: 0, eio: 0, again: 0, corrupt: 0, stall: 0, hang: 0 };
 }
+
+/// When an attempt that hangs is due.
+const NEVER: u64 = u64::MAX;
 
 /// A device over files in memory. Single-threaded: time passes only while somebody waits.
 #[derive(Debug)]
@@ -34,8 +41,12 @@ pub struct SimulatedDevice {
     files: Vec<Vec<u8>>,
     alignment: usize,
     faults: Faults,
+    /// The only file that misbehaves; all do where it is `None`.
+    only: Option<FileId>,
+    /// Whether anything misbehaves at the moment.
+    on: Arc<AtomicBool>,
     random: SplitMix,
-    intake: Intake,
+    queue: SubmissionQueue,
     in_flight: Vec<Attempt>,
     now: u64,
     busy: u64,
@@ -65,27 +76,51 @@ impl SimulatedDevice {
             files,
             alignment: alignment as usize,
             faults,
+            only: None,
+            on: Arc::new(AtomicBool::new(true)),
             random: SplitMix::new(seed),
-            intake: Intake::new(max_requests, max_bytes),
+            queue: SubmissionQueue::new(max_requests, max_bytes),
             in_flight: Vec::new(),
             now: 0,
             busy: 0,
         }
     }
 
+    /// The same with faults in one file alone.
+    pub fn only(self, file: FileId) -> SimulatedDevice {
+        SimulatedDevice { only: Some(file), ..self }
+    }
+
+    /// The same with faults only while `on` says so.
+    pub fn while_on(self, on: Arc<AtomicBool>) -> SimulatedDevice {
+        SimulatedDevice { on, ..self }
+    }
+
+    /// What may happen to a read now. Delays are no faults.
+    fn faults_of(&self, read: &DeviceRead) -> Faults {
+        let own = self.only.is_none_or(|file| file == read.file());
+        if own && self.on.load(Ordering::Relaxed) {
+            return self.faults;
+        }
+        Faults { delay_micros: self.faults.delay_micros, ..Faults::NONE }
+    }
+
     /// Starts what the budgets allow.
     fn start(&mut self) {
-        while let Some(read) = self.intake.try_take() {
+        while let Some(read) = self.queue.try_take() {
             self.begin(read);
         }
     }
 
     fn begin(&mut self, read: DeviceRead) {
-        let mut delay = self.random.up_to(self.faults.delay_micros);
-        if self.strikes(self.faults.stall) {
+        let faults = self.faults_of(&read);
+        let mut delay = self.random.up_to(faults.delay_micros);
+        if self.strikes(faults.stall) {
             delay = delay.max(1) * 1000;
         }
-        self.in_flight.push(Attempt { read, due: self.now + delay });
+        let hangs = self.strikes(faults.hang);
+        let due = if hangs { NEVER } else { self.now + delay };
+        self.in_flight.push(Attempt { read, due });
     }
 
     /// Ends the attempt that is due first, of equals the oldest. `None` when its read goes on.
@@ -100,7 +135,7 @@ impl SimulatedDevice {
                 None
             }
             Step::End(failure) => {
-                self.intake.finish(read.bytes());
+                self.queue.finish(read.bytes());
                 self.start();
                 Some(DeviceDone { read, failure })
             }
@@ -118,15 +153,16 @@ impl SimulatedDevice {
     }
 
     fn perform(&mut self, read: &mut DeviceRead) -> Result<usize, i32> {
-        if self.strikes(self.faults.eio) {
+        let faults = self.faults_of(read);
+        if self.strikes(faults.eio) {
             return Err(libc::EIO);
         }
-        if self.strikes(self.faults.again) {
+        if self.strikes(faults.again) {
             let interrupted = self.random.next().is_multiple_of(2);
             return Err(if interrupted { libc::EINTR } else { libc::EAGAIN });
         }
         let asked = read.bytes() - read.resume();
-        let (short, corrupt) = (self.strikes(self.faults.short), self.strikes(self.faults.corrupt));
+        let (short, corrupt) = (self.strikes(faults.short), self.strikes(faults.corrupt));
         let (part, spot, bit) = (self.random.next(), self.random.next(), self.random.up_to(7));
         let file = &self.files[read.file().0 as usize];
         let start = usize::try_from(read.offset()).unwrap_or(usize::MAX);
@@ -158,13 +194,13 @@ impl Backend for SimulatedDevice {
     }
 
     /// As many as the budgets allow begin at once, as they do where other threads look after the device.
-    fn submit(&mut self, reads: &mut Vec<DeviceRead>, urgency: Urgency) {
-        self.intake.push(reads, urgency);
+    fn submit(&mut self, reads: &mut Vec<DeviceRead>, priority: Priority) {
+        self.queue.push(reads, priority);
         self.start();
     }
 
-    fn recall(&mut self, reads: &mut Vec<DeviceRead>) {
-        self.intake.recall(reads);
+    fn cancel(&mut self, client: ClientId, priority: Priority, reads: &mut Vec<DeviceRead>) {
+        self.queue.cancel(client, priority, reads);
     }
 
     /// A microsecond of virtual time passes with every question.
@@ -178,14 +214,17 @@ impl Backend for SimulatedDevice {
         self.end_first()
     }
 
-    fn next(&mut self) -> DeviceDone {
+    /// All of `limit` passes where nothing ends.
+    fn wait(&mut self, limit: Duration) -> Result<Option<DeviceDone>, WorkerLost> {
         self.start();
-        loop {
-            assert!(!self.in_flight.is_empty(), "waiting for a device that has nothing to do");
+        let end = self.now.saturating_add(limit.as_micros() as u64);
+        while self.first_due().is_some_and(|(_, due)| due <= end) {
             if let Some(done) = self.end_first() {
-                return done;
+                return Ok(Some(done));
             }
         }
+        self.pass(end - self.now);
+        Ok(None)
     }
 
     fn busy(&self) -> Duration {

@@ -4,11 +4,11 @@
 //! safe code; what it relies on all the same: the operation owns the read and the list of addresses until its
 //! completion arrives, and a dropped operation is kept by the driver, which waits for the kernel.
 
-use super::crew::{Crew, PATIENCE};
-use super::scatter::{Destinations, Sink};
-use crate::intake::Intake;
+use super::scatter::{Destinations, DiscardBuffer};
+use super::worker_pool::{SHUTDOWN_TIMEOUT, WorkerPool};
+use crate::submission_queue::SubmissionQueue;
 use crate::{Backend, DeviceDone, DeviceRead, FileSet, Options, ReadError, Step};
-use io_uring::{cqueue, opcode, squeue, types};
+use io_uring::{IoUring, cqueue, opcode, squeue, types};
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
@@ -24,12 +24,12 @@ pub(crate) fn start(
     files: &Arc<FileSet>,
     options: &Options,
 ) -> Result<Box<dyn Backend>, ReadError> {
-    let intake = Arc::new(Intake::new(options.max_requests, options.max_bytes));
+    let queue = Arc::new(SubmissionQueue::new(options.max_requests, options.max_bytes));
     let (sender, done) = mpsc::channel();
     let worker = Worker {
         files: Arc::clone(files),
-        sink: Arc::new(Sink::new(options.merge)?),
-        intake: Arc::clone(&intake),
+        discard: Arc::new(DiscardBuffer::new(options.merge)?),
+        queue: Arc::clone(&queue),
         done: sender,
     };
     let tasks = options.max_requests;
@@ -47,12 +47,12 @@ pub(crate) fn start(
         })
         .map_err(|cause| ReadError::Threads { cause })?;
     match announced.recv() {
-        Ok(Ok(())) => Ok(Box::new(Crew {
+        Ok(Ok(())) => Ok(Box::new(WorkerPool {
             name: "uring",
-            intake,
+            queue,
             done,
             threads: vec![thread],
-            patience: PATIENCE,
+            shutdown_timeout: SHUTDOWN_TIMEOUT,
         })),
         Ok(Err(cause)) => Err(ReadError::UringRefused { cause }),
         Err(_) => Err(ReadError::UringRefused { cause: io::ErrorKind::Other.into() }),
@@ -61,15 +61,26 @@ pub(crate) fn start(
 
 /// `tokio_uring::start` would panic where io_uring is denied; this says so.
 fn open_ring(requests: usize) -> io::Result<Runtime> {
+    enter()?;
     let entries = u32::try_from(requests.next_power_of_two()).unwrap_or(u32::MAX).min(4096);
     Runtime::new(tokio_uring::builder().entries(entries))
+}
+
+/// Enters a ring that has nothing to do. A sandbox may allow a ring to be set up and deny entering it, and a read would then
+/// wait for ever.
+fn enter() -> io::Result<()> {
+    match IoUring::new(1)?.submitter().squeue_wait() {
+        // Entered: an older kernel does not know the flag.
+        Err(cause) if cause.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+        entered => entered.map(drop),
+    }
 }
 
 #[derive(Clone)]
 struct Worker {
     files: Arc<FileSet>,
-    sink: Arc<Sink>,
-    intake: Arc<Intake>,
+    discard: Arc<DiscardBuffer>,
+    queue: Arc<SubmissionQueue>,
     done: Sender<DeviceDone>,
 }
 
@@ -85,11 +96,11 @@ impl Worker {
 
     /// Takes one read after the other. A read and its memory are moved into the operation and back.
     async fn pull(self) {
-        let _alarm = self.intake.close_on_panic();
+        let _alarm = self.queue.close_on_panic();
         let mut destinations = Destinations::default();
         let mut finished = None;
         loop {
-            let take = poll_fn(|cx| self.intake.poll_take(&mut finished, cx.waker()));
+            let take = poll_fn(|cx| self.queue.poll_take(&mut finished, cx.waker()));
             let Some(mut read) = take.await else { return };
             let failure = loop {
                 let attempt;
@@ -102,19 +113,19 @@ impl Worker {
                 }
             };
             finished = Some(read.bytes());
-            // Nobody listens any more when the crew has been left behind: the read is dropped.
+            // Nobody listens any more when the pool has been left behind: the read is dropped.
             let _ = self.done.send(DeviceDone { read, failure });
         }
     }
 
     async fn attempt(&self, mut read: DeviceRead, mut destinations: Destinations) -> Attempt {
-        destinations.aim(&mut read, &self.sink);
+        destinations.aim(&mut read, &self.discard);
         let entry = self.entry(&read, destinations.list());
         let owned = Owned {
             read,
             destinations,
             _files: Arc::clone(&self.files),
-            _sink: Arc::clone(&self.sink),
+            _discard: Arc::clone(&self.discard),
         };
         UnsubmittedOneshot::new(owned, HandBack, entry).submit().await
     }
@@ -139,7 +150,7 @@ struct Owned {
     read: DeviceRead,
     destinations: Destinations,
     _files: Arc<FileSet>,
-    _sink: Arc<Sink>,
+    _discard: Arc<DiscardBuffer>,
 }
 
 /// What comes back: the read, the list for the next one, and bytes or an error number.

@@ -1,8 +1,8 @@
 //! Test beds: the same files behind every backend.
 
 use flint_flash_io::{
-    BackendChoice, Device, Faults, FileId, Options, Reader, RecordDone, RecordRead,
-    SimulatedDevice, Urgency,
+    BackendChoice, Device, Faults, FileId, Options, Priority, Reader, RecordDone, RecordRead,
+    SimulatedDevice, TIMEOUT,
 };
 use flint_geometry::Extent;
 use flint_iobuf::Lease;
@@ -25,7 +25,7 @@ pub(crate) struct Ready {
 
 /// Misfortune that a reader must hide.
 pub(crate) const HARMLESS: Faults =
-    Faults { delay_micros: 50, short: 200, again: 200, stall: 10, eio: 0, corrupt: 0 };
+    Faults { delay_micros: 50, short: 200, again: 200, stall: 10, eio: 0, corrupt: 0, hang: 0 };
 
 impl Bed {
     /// A reader over `files`; `None` where this machine denies io_uring.
@@ -84,15 +84,20 @@ pub(crate) fn record(reader: &Reader, offset: u64, len: u64) -> RecordRead {
     let extent = Extent::new(offset, len).unwrap();
     // One sector more than a record on a sector needs, for records that are on none.
     let into = Lease::alone(reader.lease_bytes(len as usize + 512)).unwrap();
-    RecordRead { tag: offset, file: FileId(0), extent, into }
+    RecordRead::new(offset, FileId(0), extent, into)
+}
+
+/// The next record, from a device that answers.
+pub(crate) fn next(reader: &mut Reader) -> Option<RecordDone> {
+    reader.next_within(TIMEOUT).unwrap()
 }
 
 /// Reads `records` of file 0 and returns them in order of their tags.
 pub(crate) fn read_all(reader: &mut Reader, records: &[(u64, u64)]) -> Vec<RecordDone> {
     let mut batch = records.iter().map(|&(offset, len)| record(reader, offset, len)).collect();
-    reader.submit(&mut batch, Urgency::Exact);
+    reader.submit(&mut batch, Priority::Demand);
     assert!(batch.is_empty());
-    let mut done: Vec<RecordDone> = std::iter::from_fn(|| reader.next()).collect();
+    let mut done: Vec<RecordDone> = std::iter::from_fn(|| next(reader)).collect();
     done.sort_by_key(|done| done.tag);
     done
 }

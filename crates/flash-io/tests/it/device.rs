@@ -6,7 +6,13 @@ use flint_iobuf::Lease;
 /// 100 bytes wanted at 50 of a widened kilobyte, a gap of 512, then 512 wanted of 512.
 fn read() -> DeviceRead {
     let piece = |tag, bytes, at| {
-        Piece::Record(RecordPiece { tag, into: Lease::alone(bytes).unwrap(), bytes, at })
+        Piece::Record(RecordPiece {
+            tag,
+            part: None,
+            into: Lease::alone(bytes).unwrap(),
+            bytes,
+            at,
+        })
     };
     let pieces =
         vec![piece(1, 1024, 50..150), Piece::Gap(Gap { bytes: 512 }), piece(2, 512, 0..300)];

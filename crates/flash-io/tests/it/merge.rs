@@ -29,14 +29,14 @@ proptest! {
             .map(|(file, offset, len)| want(file, offset, len))
             .map(|want| Want { extent: want.extent.widen(alignment).unwrap(), ..want })
             .collect();
-        let policy = MergePolicy { max_gap_bytes, max_request_bytes };
+        let policy = MergePolicy { max_gap_bytes, max_request_bytes, part_bytes: 0 };
         prop_assert_eq!(plan(&wants, policy), naive(&wants, policy));
     }
 }
 
 #[test]
 fn one_read_never_has_more_places_than_the_kernel_takes() {
-    let policy = MergePolicy { max_gap_bytes: 1, max_request_bytes: u64::MAX };
+    let policy = MergePolicy { max_gap_bytes: 1, max_request_bytes: u64::MAX, part_bytes: 0 };
     let dense: Vec<Want> = (0..2500).map(|n| want(0, n, 1)).collect();
     let runs = plan(&dense, policy);
     assert_eq!(runs.iter().map(|run| run.records.len()).collect::<Vec<_>>(), [1024, 1024, 452]);
@@ -48,7 +48,7 @@ fn one_read_never_has_more_places_than_the_kernel_takes() {
 
 #[test]
 fn a_single_record_above_the_limit_is_still_read() {
-    let policy = MergePolicy { max_gap_bytes: 0, max_request_bytes: 10 };
+    let policy = MergePolicy { max_gap_bytes: 0, max_request_bytes: 10, part_bytes: 0 };
     let runs = plan(&[want(0, 0, 100), want(0, 100, 100)], policy);
     assert_eq!(runs.len(), 2);
 }

@@ -1,9 +1,11 @@
 //! Misfortune on purpose: what the reader hides, what it reports, and that a seed replays it.
 
-use crate::bed::{HARMLESS, content, read_all, record, simulated};
-use flint_flash_io::{Faults, MergePolicy, Options, ReadError, Reader, RecordRead, Urgency};
+use crate::bed::{HARMLESS, content, next, read_all, record, simulated};
+use flint_flash_io::{Faults, MergePolicy, Options, Priority, ReadError, Reader, RecordRead, Wait};
+use flint_iobuf::Pool;
 use proptest::prelude::*;
 use std::path::PathBuf;
+use std::time::Duration;
 
 fn open(file: &[u8], options: &Options, faults: Faults, seed: u64) -> Reader {
     simulated(&[file.to_vec()], &[PathBuf::from("simulated-file")], options, faults, seed)
@@ -18,8 +20,8 @@ fn story(seed: u64) -> Vec<(u64, bool)> {
     let faults = Faults { eio: 50, ..HARMLESS };
     let mut reader = open(&content(1 << 20, 1), &alone(), faults, seed);
     let mut batch = (0..100).map(|n| record(&reader, n * 8192, 8192)).collect();
-    reader.submit(&mut batch, Urgency::Exact);
-    std::iter::from_fn(|| reader.next()).map(|done| (done.tag, done.result.is_ok())).collect()
+    reader.submit(&mut batch, Priority::Demand);
+    std::iter::from_fn(|| next(&mut reader)).map(|done| (done.tag, done.result.is_ok())).collect()
 }
 
 #[test]
@@ -37,11 +39,11 @@ fn exact_reads_overtake_queued_guesses() {
         range.map(|n| record(reader, n * 4096, 4096)).collect()
     };
     let (mut guesses, mut exact) = (batch(&reader, 0..5), batch(&reader, 5..10));
-    reader.submit(&mut guesses, Urgency::Guess);
+    reader.submit(&mut guesses, Priority::Speculative);
     // One guess is with the device already.
-    assert_eq!(reader.next().unwrap().tag, 0);
-    reader.submit(&mut exact, Urgency::Exact);
-    let order: Vec<u64> = std::iter::from_fn(|| reader.next()).map(|d| d.tag / 4096).collect();
+    assert_eq!(next(&mut reader).unwrap().tag, 0);
+    reader.submit(&mut exact, Priority::Demand);
+    let order: Vec<u64> = std::iter::from_fn(|| next(&mut reader)).map(|d| d.tag / 4096).collect();
     assert_eq!(order, [1, 5, 6, 7, 8, 9, 2, 3, 4]);
 }
 
@@ -57,6 +59,29 @@ fn a_failing_device_is_an_error_that_names_the_record_and_returns_the_lease() {
     assert_eq!((offset, expected, got), (8192, 4096, 0));
     assert_eq!(cause.raw_os_error(), Some(libc::EIO));
     assert!(text.contains("simulated-file") && text.contains("8192"), "{text}");
+}
+
+#[test]
+fn a_read_that_never_ends_is_named_and_what_it_lent_stays_lent() {
+    let faults = Faults { hang: 1000, ..Faults::NONE };
+    let mut reader = open(&content(1 << 16, 9), &alone(), faults, 0);
+    let pool = Pool::new(1, 4096).unwrap();
+    let mut other = reader.client();
+    let mut batch = vec![RecordRead { into: pool.take().unwrap(), ..record(&reader, 8192, 4096) }];
+    reader.submit(&mut batch, Priority::Demand);
+    let limit = Duration::from_secs(90);
+    assert!(matches!(reader.wait(limit), Ok(Wait::TimedOut)));
+    assert!(matches!(other.wait(limit), Ok(Wait::Idle)), "another client has nothing to wait for");
+    let error = reader.next_within(limit).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("simulated-file") && text.contains("90 s"), "{text}");
+    assert!(text.contains("4096 bytes at offset 8192"), "{text}");
+    assert_eq!(pool.available(), 0);
+    // Nobody waits for it any more, and it is the device's own until that is closed.
+    drop(reader);
+    assert_eq!(pool.available(), 0);
+    drop(other);
+    assert_eq!(pool.available(), 1);
 }
 
 #[test]
@@ -97,7 +122,7 @@ proptest! {
         max_gap_bytes in 0u64..4000,
     ) {
         let file = content(62_345, seed);
-        let merge = MergePolicy { max_gap_bytes, max_request_bytes: 20_000 };
+        let merge = MergePolicy { max_gap_bytes, max_request_bytes: 20_000, part_bytes: 0 };
         let options = Options { merge, max_requests: 5, ..Options::default() };
         let faults = Faults { eio, short, again, ..HARMLESS };
         let mut reader = open(&file, &options, faults, seed);

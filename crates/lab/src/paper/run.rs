@@ -1,11 +1,13 @@
 //! One run of one variant over the teacher-forced tokens of a bundle.
 
 use super::PaperArgs;
+use super::halves::HalvedRecords;
 use super::variants::Variant;
 use crate::synth::{lesson, prepare, run_prepared};
 use anyhow::Context;
-use flint_engine::{Mode, ModelFiles, Rates, RunOptions, Stats, Work};
+use flint_engine::{Mode, ModelFiles, Rates, RunOptions, Stats, SystemFiles, Work};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Tokens of the prompt, and tokens that fill the caches before anything is counted.
 const PROMPT: usize = 8;
@@ -42,6 +44,7 @@ pub(super) fn run(args: &PaperArgs, bundle: &Path, variant: &Variant) -> anyhow:
         mode: Some(variant.mode),
         policy: variant.policy,
         ablation: variant.ablation,
+        devices: if variant.unbundled { Arc::new(HalvedRecords) } else { Arc::new(SystemFiles) },
         guesses: variant.guesses,
         measure: true,
         ..RunOptions::default()

@@ -17,20 +17,16 @@ pub(super) struct Variant {
     pub(super) mode: Mode,
     pub(super) policy: PolicyKind,
     pub(super) ablation: Ablation,
+    /// Whether a neuron is read as two halves.
+    pub(super) unbundled: bool,
     pub(super) guesses: Guessing,
     /// Whether candidates are looked at once more, by a copy of their rows in four bits.
     pub(super) second_stage: bool,
 }
 
-const ALL: Ablation = Ablation {
-    nothing_resident: false,
-    no_reuse: false,
-    unbundled: false,
-    no_merging: false,
-    no_overlap: false,
-};
+const ALL: Ablation =
+    Ablation { nothing_resident: false, no_reuse: false, no_merging: false, no_overlap: false };
 const BUNDLED: Ablation = Ablation { no_merging: true, no_overlap: true, ..ALL };
-const UNBUNDLED: Ablation = Ablation { unbundled: true, ..BUNDLED };
 
 const SPARSE: Variant = Variant {
     name: "",
@@ -38,6 +34,7 @@ const SPARSE: Variant = Variant {
     mode: Mode::Sparse,
     policy: PAPER,
     ablation: ALL,
+    unbundled: false,
     guesses: Guessing::Never,
     second_stage: false,
 };
@@ -59,14 +56,16 @@ pub(super) const VARIANTS: [Variant; 10] = [
     },
     Variant {
         name: "+ predictor",
-        meaning: "only predicted neurons are read, each as two halves (through scratch memory beside the limit), and none is kept",
-        ablation: Ablation { no_reuse: true, ..UNBUNDLED },
+        meaning: "only predicted neurons are read, each as two halves and none is kept",
+        ablation: Ablation { no_reuse: true, ..BUNDLED },
+        unbundled: true,
         ..SPARSE
     },
     Variant {
         name: "+ window",
         meaning: "neurons of the last 4 tokens are kept",
-        ablation: UNBUNDLED,
+        ablation: BUNDLED,
+        unbundled: true,
         ..SPARSE
     },
     Variant {

@@ -16,6 +16,7 @@ use std::fs;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a model is run. Only --mode, --sparsity and --kv change what is computed.
 #[derive(Debug, Args)]
@@ -58,6 +59,9 @@ pub(super) struct RunArgs {
     /// Alignment of reads in bytes, for devices that want more than they say
     #[arg(long, value_name = "BYTES", value_parser = alignment, hide_short_help = true)]
     io_alignment: Option<u32>,
+    /// Seconds that the device may be silent while somebody waits for it: then the run ends with an error
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    io_timeout: u64,
     /// Trust what the device returns: do not check streamed records, matrices and rows of tables against
     /// their checksums
     #[arg(long, hide_short_help = true)]
@@ -110,6 +114,7 @@ impl RunArgs {
             arithmetic: self.arithmetic,
             io: self.io,
             io_alignment: self.io_alignment,
+            read_timeout: Duration::from_secs(self.io_timeout),
             verify_reads: !self.no_verify_reads,
             chunk: self.chunk,
             guesses: if self.no_guesses { Guessing::Never } else { Guessing::Tried },

@@ -9,8 +9,8 @@ mod simulation;
 use crate::families::converted;
 use crate::model::{greedy, oracle, request};
 use flint_engine::{
-    Controls, EngineError, Event, Generated, Guessing, MemoryBudget, Mode, ModelFiles, NeuronPlan,
-    Prepared, RunOptions, generate,
+    CancelToken, Controls, Engine, EngineError, Event, Generated, Guessing, MemoryBudget, Mode,
+    ModelFiles, NeuronPlan, Prepared, RunOptions, generate,
 };
 use flint_fixtures::oracle as checkpoint;
 use flint_flash_io::Faults;
@@ -21,6 +21,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 /// Serial and parallel layers, plain and gated, tied and separate logits.
 const MODELS: [&str; 4] = ["opt-350m-style", "falcon-7b-relu", "llama-relu", "phi-2-relu"];
@@ -58,16 +60,43 @@ impl Subject {
         RunOptions { memory, ..options.clone() }
     }
 
-    fn run(&self, options: &RunOptions) -> Result<Generated, EngineError> {
-        let mut engine = prepare(&self.bundle, options.clone())?.load(&mut |_, _| {})?;
-        generate(&mut engine, None, &request(&PROMPT, TOKENS), &Controls::default(), &mut |_| {
-            ControlFlow::Continue(())
-        })
+    fn load(&self, options: RunOptions) -> Result<Engine, EngineError> {
+        prepare(&self.bundle, options)?.load(&mut |_, _| {})
     }
 
-    fn run_schedule(&self, schedule: &Schedule) -> Result<Generated, EngineError> {
-        self.run(&self.with_budget(&schedule.options, schedule.budget))
+    fn run(&self, options: &RunOptions) -> Result<Generated, EngineError> {
+        ask(&mut self.load(options.clone())?, &CancelToken::default())
     }
+
+    /// Two requests on one engine; the first may be cancelled. How each ended, the second at last.
+    fn run_schedule(&self, schedule: &Schedule) -> Result<[Ended; 2], EngineError> {
+        let (device, options) = (&schedule.device, &schedule.options);
+        // A schedule may be run again.
+        device.ill.store(schedule.while_loading, Ordering::Relaxed);
+        device.trigger.set(0, &CancelToken::default());
+        let mut engine = self.load(self.with_budget(options, schedule.budget))?;
+        device.ill.store(true, Ordering::Relaxed);
+        let cancel = CancelToken::default();
+        device.trigger.set(schedule.cancel_after.unwrap_or(0), &cancel);
+        let first = ask(&mut engine, &cancel);
+        device.trigger.set(0, &CancelToken::default());
+        device.ill.store(!schedule.healed, Ordering::Relaxed);
+        let mut second = ask(&mut engine, &CancelToken::default());
+        // Each cycle may hold one read that went wrong before the device was well again: it is said once.
+        for _ in 0..if schedule.healed { 3 } else { 0 } {
+            if second.as_ref().is_err_and(|error| kind(error, self) != "hung") {
+                second = ask(&mut engine, &CancelToken::default());
+            }
+        }
+        Ok([first, second])
+    }
+}
+
+type Ended = Result<Generated, EngineError>;
+
+fn ask(engine: &mut Engine, cancel: &CancelToken) -> Ended {
+    let controls = Controls { cancel: cancel.clone(), ..Controls::default() };
+    generate(engine, None, &request(&PROMPT, TOKENS), &controls, &mut |_| ControlFlow::Continue(()))
 }
 
 fn everything() -> RunOptions {
@@ -92,31 +121,62 @@ fn kind(error: &EngineError, subject: &Subject) -> &'static str {
         text if text.contains("checksum") => "corrupt",
         text if text.contains("os error 5") => "EIO",
         text if text.contains("failed after") => "never ready",
+        text if text.contains("has not answered for 60 s") => "hung",
         text => panic!("neither a checksum nor a failed read: {text}"),
     }
 }
 
-/// Runs one schedule and says how it ended. A wrong token is a failure of the test.
-fn end(schedule: &Schedule, subject: &Subject, seed: u64, guesses: &mut f64) -> &'static str {
-    let replay = || format!("replay with FLINT_FAULT_SEED={seed}: {schedule:?}");
-    match subject.run_schedule(schedule) {
+/// What may be said of a request: `faults` can happen to it, and `cancelled` may end it early. A wrong token is a failure
+/// of the test.
+fn judge(
+    ended: &Ended,
+    subject: &Subject,
+    (faults, hang): (Faults, bool),
+    cancelled: bool,
+    replay: &str,
+) -> &'static str {
+    match ended {
+        Ok(generated) if cancelled && generated.tokens.len() < TOKENS => {
+            assert!(subject.tokens.starts_with(&generated.tokens), "a wrong token; {replay}");
+            "cancelled"
+        }
         Ok(generated) => {
-            assert_eq!(generated.tokens, subject.tokens, "a wrong token; {}", replay());
-            *guesses += generated.stats.per_token.guesses;
+            assert_eq!(generated.tokens, subject.tokens, "a wrong token; {replay}");
             "survived"
         }
         Err(error) => {
-            let (eio, corrupt) = (schedule.faults.eio > 0, schedule.faults.corrupt > 0);
-            let kind = kind(&error, subject);
+            let kind = kind(error, subject);
             let possible = match kind {
-                "EIO" => eio,
-                "corrupt" => corrupt,
-                _ => schedule.faults.again > 0,
+                "EIO" => faults.eio > 0,
+                "corrupt" => faults.corrupt > 0,
+                "hung" => hang,
+                _ => faults.again > 0,
             };
-            assert!(possible, "{error} came of nothing; {}", replay());
+            assert!(possible, "{error} came of nothing; {replay}");
             kind
         }
     }
+}
+
+/// Runs one schedule and says how each of its requests ended, and how many guesses were made.
+fn ends(schedule: &Schedule, subject: &Subject, seed: u64) -> (Vec<&'static str>, f64) {
+    let replay = format!("replay with FLINT_FAULT_SEED={seed}: {schedule:?}");
+    let hang = schedule.faults.hang > 0;
+    let [first, second] = match subject.run_schedule(schedule) {
+        Ok(ended) => ended,
+        Err(error) => {
+            assert!(schedule.while_loading, "{error} while loading; {replay}");
+            let ended = Err(error);
+            return (vec![judge(&ended, subject, (schedule.faults, hang), false, &replay)], 0.0);
+        }
+    };
+    let guesses = |ended: &Ended| ended.as_ref().map_or(0.0, |run| run.stats.per_token.guesses);
+    let cancelled = schedule.cancel_after.is_some();
+    let one = judge(&first, subject, (schedule.faults, hang), cancelled, &replay);
+    // What hung in the first request still hangs in the second one.
+    let left = if schedule.healed { Faults::NONE } else { schedule.faults };
+    let other = judge(&second, subject, (left, hang), false, &replay);
+    (vec![one, other], guesses(&first) + guesses(&second))
 }
 
 fn subjects() -> Vec<Subject> {
@@ -135,15 +195,24 @@ fn every_schedule_ends_in_the_same_tokens_or_in_an_error_that_says_where() {
         None => 0..number("FLINT_FAULT_SCHEDULES").unwrap_or(500),
     };
     let many = seeds.end - seeds.start >= 500;
-    let (mut ends, mut guesses) = (BTreeMap::new(), 0.0);
+    let (mut ended, mut guesses) = (BTreeMap::new(), 0.0);
     for seed in seeds {
         let schedule = Schedule::of(seed, subjects.len());
-        let end = end(&schedule, &subjects[schedule.model], seed, &mut guesses);
-        *ends.entry(end).or_insert(0u64) += 1;
+        let began = Instant::now();
+        let (ends, made) = ends(&schedule, &subjects[schedule.model], seed);
+        // Time is virtual; what is left is work.
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "seed {seed} took {:?}",
+            began.elapsed()
+        );
+        ends.into_iter().for_each(|end| *ended.entry(end).or_insert(0u64) += 1);
+        guesses += made;
     }
-    eprintln!("{ends:?}");
-    let least = |end| ends.get(end).copied().unwrap_or(0) > 20;
-    assert!(!many || ["survived", "EIO", "corrupt"].into_iter().all(least), "{ends:?}");
+    eprintln!("{ended:?}");
+    let least = |end| ended.get(end).copied().unwrap_or(0) > 20;
+    let all = ["survived", "cancelled", "EIO", "corrupt", "hung"];
+    assert!(!many || all.into_iter().all(least), "{ended:?}");
     assert!(!many || guesses > 100.0, "{guesses} guesses");
 }
 
@@ -152,11 +221,15 @@ fn a_seed_replays_the_whole_run() {
     let subjects = subjects();
     let story = |seed| {
         let schedule = Schedule::of(seed, subjects.len());
-        match subjects[schedule.model].run_schedule(&schedule) {
+        let told = |ended: Ended| match ended {
             Ok(run) => {
                 let stats = run.stats;
                 format!("{:?} {} {:?}", run.tokens, stats.prefill_bytes_read, stats.per_token.reads)
             }
+            Err(error) => error.to_string(),
+        };
+        match subjects[schedule.model].run_schedule(&schedule) {
+            Ok(ended) => ended.map(told).join(", then "),
             Err(error) => error.to_string(),
         }
     };
@@ -172,7 +245,7 @@ fn no_schedule_leaks() {
     // The first runs fill what is made once and kept: tables of the process, buffers of the thread.
     let run = |seed| {
         let schedule = Schedule::of(seed, subjects.len());
-        let _ = subjects[schedule.model].run_schedule(&schedule).map(|run| run.tokens);
+        let _ = subjects[schedule.model].run_schedule(&schedule).is_ok();
     };
     (0..20).for_each(run);
     for seed in 20..80 {
@@ -193,8 +266,11 @@ fn drop_requests(name: &str) -> f64 {
     let subject = Subject::new(name);
     // Late enough that guesses are on their way whenever a pass ends; failing often enough that most passes end early.
     let faults = Faults { delay_micros: 500, eio: 8, ..Faults::NONE };
-    let options = subject.with_budget(&over(faults, Mode::Sparse), 0.9);
-    let mut engine = prepare(&subject.bundle, options).unwrap().load(&mut |_, _| {}).unwrap();
+    let device = Arc::new(Simulation::new(faults, 512, 1));
+    let options = RunOptions { devices: device.clone(), ..over(faults, Mode::Sparse) };
+    device.ill.store(false, Ordering::Relaxed);
+    let mut engine = subject.load(subject.with_budget(&options, 0.9)).unwrap();
+    device.ill.store(true, Ordering::Relaxed);
     let (mut whole, mut failed, mut guesses) = (0, 0, 0.0);
     for stop_after in (1..=TOKENS).cycle().take(90) {
         let mut left = stop_after;
@@ -261,13 +337,30 @@ fn exhausted_slots_are_used_again_within_a_layer() {
 }
 
 #[test]
+fn weights_that_stay_are_read_and_checked_like_the_others() {
+    let subject = Subject::new("llama-relu");
+    for (faults, said) in [
+        (Faults { corrupt: 1000, ..Faults::NONE }, "checksum"),
+        (Faults { eio: 1000, ..Faults::NONE }, "os error 5"),
+        (Faults { hang: 1000, ..Faults::NONE }, "has not answered for 60 s"),
+    ] {
+        let text = subject.run(&subject.with_budget(&over(faults, Mode::Exact), 1.0)).unwrap_err();
+        let text = text.to_string();
+        assert!(text.contains(said) && text.contains("offset "), "{text}");
+    }
+}
+
+#[test]
 fn a_corrupt_row_of_a_table_is_an_error_too() {
     let subject = Subject::new("opt-350m-style");
     let faults = Faults { corrupt: 1000, ..Faults::NONE };
     let devices = Arc::new(Simulation { only: "dense", ..Simulation::new(faults, 512, 1) });
-    let options = RunOptions { devices, ..over(faults, Mode::Sparse) };
-    // Only tables are not held.
-    let text = subject.run(&subject.with_budget(&options, 0.9)).unwrap_err().to_string();
+    let options = RunOptions { devices: devices.clone(), ..over(faults, Mode::Sparse) };
+    // Only tables are not held; what is held was right when it was read.
+    devices.ill.store(false, Ordering::Relaxed);
+    let mut engine = subject.load(subject.with_budget(&options, 0.9)).unwrap();
+    devices.ill.store(true, Ordering::Relaxed);
+    let text = ask(&mut engine, &CancelToken::default()).unwrap_err().to_string();
     assert!(
         text.contains("tensor 'embedding.positions' at offset") && text.contains("checksum"),
         "{text}"

@@ -1,11 +1,11 @@
-//! Loading dense weights: those that stay are read and checked, the others get their readers.
+//! Loading dense weights: those that stay are read and checked, the others get what reads them.
 
-use super::super::open_reader;
 use super::Loaded;
+use super::resident::ResidentLoader;
 use crate::dense::{DenseWeights, MatrixStream, RowReader, Table};
 use crate::plan::DensePlan;
+use crate::reads::Reads;
 use crate::{EngineError, ModelFiles, RunOptions};
-use flint_iobuf::Lease;
 use flint_kernels::Compute;
 use flint_model::InMemoryWeights;
 use std::collections::HashMap;
@@ -16,6 +16,7 @@ pub(super) fn load(
     options: &RunOptions,
     compute: &Compute,
     plan: &DensePlan,
+    reads: &Reads,
     loaded: &mut Loaded<'_>,
 ) -> Result<DenseWeights, EngineError> {
     let tensors = &files.tensors;
@@ -26,31 +27,34 @@ pub(super) fn load(
         Some(_) => files.architecture.dense_tensors(),
         None => files.architecture.all_tensors(),
     };
+    let (mut resident, mut wanted) = (Vec::new(), Vec::new());
     for spec in specs {
         let tensor = tensors.find(spec.role)?;
         if plan.by_row.contains(&spec.role) {
-            tables.insert(spec.role, Table::check(tensors, tensor)?);
+            tables.insert(spec.role, Table::check(tensors, tensor, reads.client())?);
         } else if !plan.streams(spec.role) {
-            let bytes = tensor.bytes() as usize;
-            let mut lease = Lease::alone(bytes)?;
-            tensors.read_into(tensor, &mut lease[..bytes])?;
-            held.insert(spec.role, tensor.dtype, &spec.dims, lease)?;
-            loaded.add(tensor.bytes());
+            resident.push(spec);
+            wanted.push(tensor);
         }
     }
-    let reader = || open_reader(&tensors.files, options);
+    let mut loader = ResidentLoader { tensors, compute, reads: reads.client() };
+    loader.read(&wanted, &mut |index, bytes| {
+        let (spec, tensor) = (&resident[index], wanted[index]);
+        held.insert(spec.role, tensor.dtype, &spec.dims, bytes)?;
+        loaded.add(tensor.bytes());
+        Ok(())
+    })?;
+    let arithmetic = options.arithmetic.unwrap_or_default();
     let mut streams = Vec::new();
     for stream in [&plan.body, &plan.head].into_iter().filter(|plan| !plan.matrices.is_empty()) {
         let (compute, verify) = (compute.clone(), options.verify_reads);
-        streams.push(
-            MatrixStream::new(tensors, stream, compute, reader()?, verify)?
-                .with_arithmetic(options.arithmetic.unwrap_or_default()),
-        );
+        let stream = MatrixStream::new(tensors, stream, compute, reads.client(), verify)?;
+        streams.push(stream.with_arithmetic(arithmetic));
     }
     let mut rows = None;
     if !tables.is_empty() {
         let (compute, verify) = (compute.clone(), options.verify_reads);
-        rows = Some(RowReader::new(tables, plan.rows, compute, reader()?, verify)?);
+        rows = Some(RowReader::new(tables, plan.rows, compute, reads.client(), verify)?);
     }
     Ok(DenseWeights::new(held, streams, rows))
 }

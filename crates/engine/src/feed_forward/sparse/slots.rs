@@ -1,12 +1,10 @@
 //! Where the records of predicted neurons are: in slots, on their way into one, or on flash.
 
-use super::halves::Halves;
-use crate::plan::MAX_NEURONS_PER_ROUND;
-use crate::read_ahead::ONLY_FILE;
+use crate::reads::Reads;
 use crate::records::RecordFile;
-use crate::{Ablation, EngineError};
+use crate::{Ablation, CancelToken, EngineError};
 use flint_dram_cache::{Admission, Missing, Slot, SlotCache};
-use flint_flash_io::{Reader, RecordDone, RecordRead, Urgency};
+use flint_flash_io::{Priority, RecordDone, RecordRead};
 use flint_geometry::{NeuronKey, NeuronSet};
 use flint_kernels::Compute;
 use std::sync::Arc;
@@ -16,13 +14,11 @@ use std::time::{Duration, Instant};
 pub(super) struct Slots {
     file: Arc<RecordFile>,
     cache: SlotCache,
-    reader: Reader,
+    reads: Reads,
     admission: Admission,
-    reads: Vec<RecordRead>,
+    batch: Vec<RecordRead>,
     /// Reads that have ended and are not looked at yet.
     done: Vec<RecordDone>,
-    /// Where records are read in halves.
-    halves: Option<Halves>,
     /// Whether nothing is kept from token to token.
     forgetful: bool,
     /// Time for finding and freeing slots.
@@ -43,33 +39,28 @@ impl Slots {
     pub(super) fn new(
         file: Arc<RecordFile>,
         cache: SlotCache,
-        reader: Reader,
+        reads: Reads,
         ablation: Ablation,
-    ) -> Result<Slots, EngineError> {
-        let record = file.bundle().shape().record;
-        let halves = || {
-            let lease = reader.lease_bytes(record.payload_bytes());
-            // Two rounds are on their way at most.
-            let most = cache.capacity().min(2 * MAX_NEURONS_PER_ROUND);
-            Halves::new(record.rows(), record.row_bytes(), most, lease)
-        };
-        let halves = ablation.unbundled.then(halves).transpose()?;
-        Ok(Slots {
+    ) -> Slots {
+        Slots {
             file,
             cache,
-            reader,
+            reads,
             admission: Admission::new(),
-            reads: Vec::new(),
+            batch: Vec::new(),
             done: Vec::new(),
-            halves,
             forgetful: ablation.no_reuse,
             time: Duration::ZERO,
             loaded: 0,
-        })
+        }
     }
 
-    pub(super) fn reader(&self) -> &Reader {
-        &self.reader
+    pub(super) fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
+    pub(super) fn begin_pass(&mut self, cancel: &CancelToken) {
+        self.reads.begin_pass(cancel);
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -86,7 +77,7 @@ impl Slots {
         let started = Instant::now();
         self.cache.admit_beside(layer, needed, beside, &mut self.admission)?;
         self.time += started.elapsed();
-        self.submit(layer, Urgency::Exact);
+        self.submit(layer, Priority::Demand);
         Ok(())
     }
 
@@ -104,57 +95,49 @@ impl Slots {
         self.cache.reserve(layer, wanted, most, &mut self.admission);
         asked.extend(self.admission.missing.iter().map(|missing| missing.neuron));
         self.time += started.elapsed();
-        self.submit(layer, Urgency::Guess);
+        self.submit(layer, Priority::Speculative);
     }
 
     /// Takes back guesses that no device has begun; `each` gets them.
-    pub(super) fn recall_guesses(&mut self, mut each: impl FnMut(NeuronKey)) {
+    pub(super) fn cancel_speculative(&mut self, mut each: impl FnMut(NeuronKey)) {
         let (cache, loaded) = (&mut self.cache, &mut self.loaded);
-        self.reader.recall_guesses(|tag, lease| {
+        self.reads.cancel(Priority::Speculative, |tag, lease| {
             *loaded -= 1;
             cache.abandon(key_of(tag), Some(lease));
             each(key_of(tag));
         });
     }
 
-    fn submit(&mut self, layer: u32, urgency: Urgency) {
+    fn submit(&mut self, layer: u32, priority: Priority) {
         for Missing { neuron, lease: into, .. } in self.admission.missing.drain(..) {
             let key = NeuronKey { group: layer, neuron };
             let extent = self.file.record_extent(key);
-            self.reads.push(RecordRead { tag: tag_of(key), file: ONLY_FILE, extent, into });
+            self.batch.push(RecordRead::new(tag_of(key), self.file.file(), extent, into));
         }
-        self.loaded += self.reads.len() as u64;
-        match &mut self.halves {
-            None => self.reader.submit(&mut self.reads, urgency),
-            Some(halves) => halves.submit(&mut self.reader, &mut self.reads, urgency),
-        }
+        self.loaded += self.batch.len() as u64;
+        self.reads.submit(&mut self.batch, priority);
     }
 
     /// Waits for a read, and takes whatever else has ended by then; nothing when none is under way.
-    pub(super) fn wait(&mut self, compute: &Compute, arrivals: &mut Vec<Arrival>) {
+    ///
+    /// # Errors
+    /// When the wait ends without a read; those under way still are.
+    pub(super) fn wait(
+        &mut self,
+        compute: &Compute,
+        arrivals: &mut Vec<Arrival>,
+    ) -> Result<(), EngineError> {
         arrivals.clear();
-        while self.done.is_empty() {
-            let Some(done) = self.reader.next() else { return };
-            let whole = self.whole(done);
-            self.done.extend(whole);
-        }
+        let Some(done) = self.reads.next()? else { return Ok(()) };
+        self.done.push(done);
         self.take(compute, arrivals);
+        Ok(())
     }
 
     /// Takes the reads that have ended.
     pub(super) fn take(&mut self, compute: &Compute, arrivals: &mut Vec<Arrival>) {
-        while let Some(done) = self.reader.try_next() {
-            let whole = self.whole(done);
-            self.done.extend(whole);
-        }
+        self.done.extend(std::iter::from_fn(|| self.reads.try_next()));
         self.keep(compute, arrivals);
-    }
-
-    fn whole(&mut self, done: RecordDone) -> Option<RecordDone> {
-        match &mut self.halves {
-            None => Some(done),
-            Some(halves) => halves.join(done),
-        }
     }
 
     /// Checks the records that were read, on all threads, and makes them resident.
@@ -180,18 +163,20 @@ impl Slots {
         }
     }
 
-    /// Takes back everything that is still being read, so that the cache stays whole after an error.
-    pub(super) fn abandon_reads(&mut self) {
+    /// Takes back everything that is still being read, so that the cache is whole again after a pass that ended early.
+    ///
+    /// # Errors
+    /// When something does not come back: then this is to be called again.
+    pub(super) fn settle(&mut self) -> Result<(), EngineError> {
         let cache = &mut self.cache;
-        let mut give_up = |tag, lease| cache.abandon(key_of(tag), Some(lease));
-        if let Some(halves) = &mut self.halves {
-            halves.give_up(&mut give_up);
+        for priority in [Priority::Demand, Priority::Speculative] {
+            let give_up = |tag, lease| cache.abandon(key_of(tag), Some(lease));
+            self.reads.cancel(priority, give_up);
         }
-        while let Some(done) = self.reader.next() {
-            if let Some((tag, lease)) = Halves::lease_of(done) {
-                give_up(tag, lease);
-            }
+        while let Some(done) = self.reads.next()? {
+            cache.abandon(key_of(done.tag), Some(done.into));
         }
+        Ok(())
     }
 
     /// Whether a record is there or on its way.
@@ -206,7 +191,7 @@ impl Slots {
 
     /// The payload of the record of `key`, which lies in `slot`.
     pub(super) fn record(&self, key: NeuronKey, slot: Slot) -> &[u8] {
-        let at = self.reader.place(self.file.record_extent(key));
+        let at = self.reads.reader().place(self.file.record_extent(key));
         &self.cache.bytes(slot)[at]
     }
 

@@ -19,6 +19,14 @@ pub(super) struct Schedule {
     /// All but the budget; the devices are in it.
     pub(super) options: RunOptions,
     pub(super) faults: Faults,
+    /// The device in them.
+    pub(super) device: Arc<Simulation>,
+    /// Whether the device misbehaves while weights are loaded, too.
+    pub(super) while_loading: bool,
+    /// When the first request is cancelled: after so many questions to the device.
+    pub(super) cancel_after: Option<u64>,
+    /// Whether the device is well again for the second request.
+    pub(super) healed: bool,
 }
 
 impl Schedule {
@@ -34,6 +42,7 @@ impl Schedule {
             // Of a few hundred reads: none, or a few at most, or a run would hardly ever end well.
             eio: [0, 0, 0, 1, 5][pick(5)],
             corrupt: [0, 0, 0, 1, 5][pick(5)],
+            hang: [0, 0, 0, 0, 1, 4][pick(6)],
         };
         let alignment = [512, 4096][pick(2)];
         let mode = [Mode::Sparse, Mode::Sparse, Mode::Exact][pick(3)];
@@ -45,10 +54,10 @@ impl Schedule {
         let ablation = Ablation {
             nothing_resident: false,
             no_reuse: one_of_eight(pick(8)),
-            unbundled: one_of_eight(pick(8)),
             no_merging: one_of_eight(pick(8)),
             no_overlap: one_of_eight(pick(8)),
         };
+        let device = Arc::new(Simulation::new(faults, alignment, seed));
         let options = RunOptions {
             // One thread, or the order of requests would depend on the machine.
             threads: Some(1),
@@ -59,10 +68,19 @@ impl Schedule {
             depth: Some([1, 2, 7, 32][pick(4)]),
             max_gap: Some([0, 5000][pick(2)]),
             ablation,
-            devices: Arc::new(Simulation::new(faults, alignment, seed)),
+            devices: device.clone(),
             ..RunOptions::default()
         };
         let budget = [0.0, 0.05, 0.2, 0.5, 0.9][pick(5)];
-        Schedule { model: pick(models), budget, options, faults }
+        Schedule {
+            model: pick(models),
+            budget,
+            options,
+            faults,
+            device,
+            while_loading: one_of_eight(pick(8)),
+            cancel_after: (pick(2) == 0).then(|| 1 + pick(3000) as u64),
+            healed: pick(2) == 0,
+        }
     }
 }

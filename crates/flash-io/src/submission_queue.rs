@@ -1,10 +1,11 @@
-//! The queue in front of every device: exact before guessed, within a budget of requests and of bytes.
+//! The queue in front of every device: by priority, within a budget of requests and of bytes.
 //!
 //! Workers are threads or tasks; the queue knows them by their wakers alone. The caller that pushes pays
 //! for waking one sleeper at most: each worker that takes a read wakes the next one while there is more to take.
 //! No lock is held while a sleeper is woken, since that is a system call.
 
-use crate::{DeviceRead, Urgency};
+use crate::device::ClientId;
+use crate::{DeviceRead, Priority};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Reads that wait for the device, and the count of those it works on.
 #[derive(Debug)]
-pub(crate) struct Intake {
+pub(crate) struct SubmissionQueue {
     max_requests: usize,
     max_bytes: usize,
     state: Mutex<State>,
@@ -20,8 +21,8 @@ pub(crate) struct Intake {
 
 #[derive(Debug, Default)]
 struct State {
-    exact: VecDeque<DeviceRead>,
-    guess: VecDeque<DeviceRead>,
+    /// One per priority.
+    queued: [VecDeque<DeviceRead>; Priority::COUNT],
     sleepers: Vec<Waker>,
     requests: usize,
     bytes: usize,
@@ -30,21 +31,18 @@ struct State {
     closed: bool,
 }
 
-impl Intake {
+impl SubmissionQueue {
     /// An empty queue. At most `max_requests` reads and `max_bytes` bytes are in flight at once; a read
     /// larger than `max_bytes` goes alone.
-    pub(crate) fn new(max_requests: usize, max_bytes: usize) -> Intake {
+    pub(crate) fn new(max_requests: usize, max_bytes: usize) -> SubmissionQueue {
         assert!(max_requests > 0, "a device that may do nothing");
-        Intake { max_requests, max_bytes, state: Mutex::default() }
+        SubmissionQueue { max_requests, max_bytes, state: Mutex::default() }
     }
 
     /// Queues `reads`, in their order, and leaves the vector empty.
-    pub(crate) fn push(&self, reads: &mut Vec<DeviceRead>, urgency: Urgency) {
+    pub(crate) fn push(&self, reads: &mut Vec<DeviceRead>, priority: Priority) {
         let mut state = self.lock();
-        match urgency {
-            Urgency::Exact => state.exact.extend(reads.drain(..)),
-            Urgency::Guess => state.guess.extend(reads.drain(..)),
-        }
+        state.queued[priority as usize].extend(reads.drain(..));
         let sleeper = self.sleeper_for_more(&mut state);
         drop(state);
         wake(sleeper);
@@ -78,9 +76,15 @@ impl Intake {
         Poll::Ready(Some(read))
     }
 
-    /// Moves every guess that no worker has taken to `reads`.
-    pub(crate) fn recall(&self, reads: &mut Vec<DeviceRead>) {
-        reads.extend(self.lock().guess.drain(..));
+    /// Moves the reads of `client` and `priority` that no worker has taken to `reads`.
+    pub(crate) fn cancel(&self, client: ClientId, priority: Priority, reads: &mut Vec<DeviceRead>) {
+        let mut state = self.lock();
+        let queue = &mut state.queued[priority as usize];
+        let all = std::mem::take(queue).into_iter();
+        let (own, others): (VecDeque<_>, VecDeque<_>) =
+            all.partition(|read| read.client() == client);
+        *queue = others;
+        reads.extend(own);
     }
 
     /// Takes the next read if there is one that the budgets allow; for devices without workers.
@@ -97,7 +101,7 @@ impl Intake {
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        let queued = (std::mem::take(&mut state.exact), std::mem::take(&mut state.guess));
+        let queued = std::mem::take(&mut state.queued);
         let sleepers = std::mem::take(&mut state.sleepers);
         drop(state);
         drop(queued);
@@ -120,7 +124,7 @@ impl Intake {
         if !self.admits(state) {
             return None;
         }
-        let read = state.exact.pop_front().or_else(|| state.guess.pop_front())?;
+        let read = state.queued.iter_mut().find_map(VecDeque::pop_front)?;
         if state.requests == 0 {
             state.busy_since = Some(Instant::now());
         }
@@ -130,7 +134,7 @@ impl Intake {
     }
 
     fn admits(&self, state: &State) -> bool {
-        let Some(next) = state.exact.front().or_else(|| state.guess.front()) else { return false };
+        let Some(next) = state.queued.iter().find_map(VecDeque::front) else { return false };
         let fits = state.bytes.saturating_add(next.bytes()) <= self.max_bytes;
         state.requests == 0 || (state.requests < self.max_requests && fits)
     }
@@ -156,8 +160,8 @@ impl State {
     }
 }
 
-/// See [`Intake::close_on_panic`].
-pub(crate) struct CloseOnPanic<'a>(&'a Intake);
+/// See [`SubmissionQueue::close_on_panic`].
+pub(crate) struct CloseOnPanic<'a>(&'a SubmissionQueue);
 
 impl Drop for CloseOnPanic<'_> {
     fn drop(&mut self) {
@@ -195,60 +199,77 @@ mod tests {
     }
 
     #[test]
-    fn exact_reads_go_before_guesses_that_came_first() {
-        let intake = Intake::new(9, 100);
-        intake.push(&mut vec![read(1, 1), read(2, 1)], Urgency::Guess);
-        intake.push(&mut vec![read(3, 1), read(4, 1)], Urgency::Exact);
-        let order: Vec<u64> =
-            std::iter::from_fn(|| intake.try_take()).map(|r| r.offset()).collect();
-        assert_eq!(order, [3, 4, 1, 2]);
+    fn the_more_urgent_go_first_and_equals_in_their_order() {
+        let queue = SubmissionQueue::new(9, 100);
+        queue.push(&mut vec![read(1, 1), read(2, 1)], Priority::Speculative);
+        queue.push(&mut vec![read(5, 1)], Priority::ReadAhead);
+        queue.push(&mut vec![read(3, 1), read(4, 1)], Priority::Demand);
+        let order: Vec<u64> = std::iter::from_fn(|| queue.try_take()).map(|r| r.offset()).collect();
+        assert_eq!(order, [3, 4, 5, 1, 2]);
     }
 
     #[test]
     fn both_budgets_hold_and_a_read_above_the_budget_goes_alone() {
-        let intake = Intake::new(2, 100);
-        intake.push(&mut vec![read(1, 10), read(2, 10), read(3, 10)], Urgency::Exact);
-        assert!(intake.try_take().is_some() && intake.try_take().is_some());
-        assert!(intake.try_take().is_none(), "a third request");
-        intake.finish(10);
-        intake.finish(10);
-        intake.push(&mut vec![read(4, 95), read(5, 200)], Urgency::Exact);
-        assert_eq!(intake.try_take().unwrap().offset(), 3);
-        assert!(intake.try_take().is_none(), "105 bytes");
-        intake.finish(10);
-        assert_eq!(intake.try_take().unwrap().offset(), 4);
-        assert!(intake.try_take().is_none(), "295 bytes");
-        intake.finish(95);
-        assert_eq!(intake.try_take().unwrap().offset(), 5);
+        let queue = SubmissionQueue::new(2, 100);
+        queue.push(&mut vec![read(1, 10), read(2, 10), read(3, 10)], Priority::Demand);
+        assert!(queue.try_take().is_some() && queue.try_take().is_some());
+        assert!(queue.try_take().is_none(), "a third request");
+        queue.finish(10);
+        queue.finish(10);
+        queue.push(&mut vec![read(4, 95), read(5, 200)], Priority::Demand);
+        assert_eq!(queue.try_take().unwrap().offset(), 3);
+        assert!(queue.try_take().is_none(), "105 bytes");
+        queue.finish(10);
+        assert_eq!(queue.try_take().unwrap().offset(), 4);
+        assert!(queue.try_take().is_none(), "295 bytes");
+        queue.finish(95);
+        assert_eq!(queue.try_take().unwrap().offset(), 5);
     }
 
     #[test]
     fn a_push_wakes_one_sleeper_and_each_taker_wakes_the_next() {
-        let intake = Intake::new(9, 100);
+        let queue = SubmissionQueue::new(9, 100);
         let counts: Vec<_> = (0..3).map(|_| Arc::new(Count(AtomicUsize::new(0)))).collect();
         let wakers: Vec<Waker> =
             counts.iter().map(|count| Waker::from(Arc::clone(count))).collect();
         let woken = || counts.iter().map(|count| count.0.load(Ordering::Relaxed)).sum::<usize>();
         for waker in &wakers {
-            assert!(intake.poll_take(&mut None, waker).is_pending());
+            assert!(queue.poll_take(&mut None, waker).is_pending());
         }
-        intake.push(&mut vec![read(1, 1), read(2, 1)], Urgency::Exact);
+        queue.push(&mut vec![read(1, 1), read(2, 1)], Priority::Demand);
         assert_eq!(woken(), 1);
-        assert!(intake.poll_take(&mut None, &wakers[2]).is_ready());
+        assert!(queue.poll_take(&mut None, &wakers[2]).is_ready());
         assert_eq!(woken(), 2);
-        assert!(intake.poll_take(&mut None, &wakers[1]).is_ready());
+        assert!(queue.poll_take(&mut None, &wakers[1]).is_ready());
         assert_eq!(woken(), 2, "nothing is left for the third");
     }
 
     #[test]
     fn a_panic_in_a_worker_sends_the_others_home() {
-        let intake = Arc::new(Intake::new(1, 1));
-        let queue = Arc::clone(&intake);
+        let queue = Arc::new(SubmissionQueue::new(1, 1));
+        let shared = Arc::clone(&queue);
         let panicked = std::thread::spawn(move || {
-            let _alarm = queue.close_on_panic();
+            let _alarm = shared.close_on_panic();
             panic!("on purpose");
         });
         assert!(panicked.join().is_err());
-        assert!(matches!(intake.poll_take(&mut None, Waker::noop()), Poll::Ready(None)));
+        assert!(matches!(queue.poll_take(&mut None, Waker::noop()), Poll::Ready(None)));
+    }
+
+    #[test]
+    fn a_client_takes_back_its_own_reads_of_one_priority() {
+        let queue = SubmissionQueue::new(9, 100);
+        let of = |client, offset| {
+            let mut read = read(offset, 1);
+            read.assign(client, offset);
+            read
+        };
+        queue.push(&mut vec![of(0, 1), of(1, 2), of(0, 3), of(1, 4)], Priority::Speculative);
+        queue.push(&mut vec![of(0, 5)], Priority::Demand);
+        let mut back = Vec::new();
+        queue.cancel(0, Priority::Speculative, &mut back);
+        assert_eq!(back.iter().map(DeviceRead::offset).collect::<Vec<_>>(), [1, 3]);
+        let left = std::iter::from_fn(|| queue.try_take());
+        assert_eq!(left.map(|read| read.offset()).collect::<Vec<_>>(), [5, 2, 4]);
     }
 }
