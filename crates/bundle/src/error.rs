@@ -165,6 +165,7 @@ pub enum BundleError {
 
 /// What a run of checked bytes is.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Part {
     /// First bytes of the manifest.
     ManifestHeader,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a checkpoint cannot be read.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CheckpointError {
     /// The directory holds no checkpoint.
     #[error("{} is not a checkpoint: it has no {missing}", dir.display())]

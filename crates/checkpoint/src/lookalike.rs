@@ -9,6 +9,7 @@ pub(crate) const SEEN: usize = 512;
 
 /// What lies in the place of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Lookalike {
     /// Nothing.
     Empty,

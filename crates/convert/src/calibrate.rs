@@ -150,6 +150,7 @@ pub enum Stage {
 
 /// What happens meanwhile.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum CalibrateEvent {
     /// Before anything is written.
     Planned {

@@ -28,6 +28,8 @@ pub struct ConvertOptions {
     pub element: Option<DType>,
     /// Whether a bundle that exists may be replaced.
     pub force: bool,
+    /// Ends the work early.
+    pub cancel: CancelToken,
 }
 
 /// What happens while converting.
@@ -66,22 +68,10 @@ pub enum ConvertEvent {
 /// Converts, and reads everything back before the bundle is complete.
 ///
 /// # Errors
-/// When the checkpoint is not one that can be converted, there is no room, or writing fails. No bundle is
-/// left then but one that was there before.
+/// When the checkpoint is not one that can be converted, there is no room, writing fails, or the options' token asks for the
+/// end. No bundle is left then but one that was there before.
 pub fn convert(
     options: &ConvertOptions,
-    listen: &mut dyn FnMut(ConvertEvent),
-) -> Result<Bundle, ConvertError> {
-    convert_until(options, &CancelToken::default(), listen)
-}
-
-/// The same, and ends early when `cancel` asks for it: then nothing is left but what was there before.
-///
-/// # Errors
-/// As for [`convert`], and when it was halted.
-pub fn convert_until(
-    options: &ConvertOptions,
-    cancel: &CancelToken,
     listen: &mut dyn FnMut(ConvertEvent),
 ) -> Result<Bundle, ConvertError> {
     let (origin, architecture) = Origin::open(&options.checkpoint)?;
@@ -109,7 +99,7 @@ pub fn convert_until(
     let mut writer = BundleWriter::create(&options.out, overwrite, shape, source, description)?;
     let mut written = |writer: &BundleWriter| {
         listen(ConvertEvent::Written { done: writer.bytes_written(), total: disk_bytes });
-        if cancel.is_cancelled() { Err(ConvertError::Cancelled) } else { Ok(()) }
+        if options.cancel.is_cancelled() { Err(ConvertError::Cancelled) } else { Ok(()) }
     };
     plan.write(&mut writer, &mut written)?;
     let verified = &mut |done, total| listen(ConvertEvent::Verified { done, total });

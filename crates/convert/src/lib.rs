@@ -8,6 +8,4 @@ pub use calibrate::{
     CALIBRATION_TOKENS, CalibrateError, CalibrateEvent, CalibrateOptions, LayerReport,
     PredictorKind, Stage, calibrate, load_curve,
 };
-pub use convert::{
-    ConvertError, ConvertEvent, ConvertOptions, architecture, convert, convert_until,
-};
+pub use convert::{ConvertError, ConvertEvent, ConvertOptions, architecture, convert};

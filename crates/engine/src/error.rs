@@ -131,7 +131,7 @@ pub enum EngineError {
     /// The system refused memory that the plan counted on.
     #[error(transparent)]
     Memory(#[from] MapError),
-    /// The memory option is none.
+    /// `--memory` could not be parsed.
     #[error(transparent)]
     Budget(#[from] BadBudget),
     /// The budget is below what this run needs at least.
@@ -193,7 +193,7 @@ pub enum EngineError {
         /// What it said.
         cause: String,
     },
-    /// Stored predictors that are none.
+    /// The stored predictors are malformed.
     #[error(
         "the bundle's predictors are wrong: {cause}; make them again with `flint convert --predictors-only`"
     )]

@@ -15,8 +15,8 @@ use flint_predictor::{
     QuantizedGateLayer, ThresholdLayer,
 };
 
-/// The predictors of a bundle, where it has them and `mode` wants them. Thresholds for a sparsity are none: that
-/// has to be asked for.
+/// The predictors of a bundle, where it has them and `mode` wants them. CATS thresholds are
+/// ignored unless a sparsity is asked for.
 ///
 /// # Errors
 /// When they cannot be read, or are of a kind that this version does not know, or `mode` is sparse and the bundle

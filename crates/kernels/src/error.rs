@@ -4,6 +4,7 @@ use crate::{DType, Isa, KvElement};
 
 /// Why a kernel object could not be made, or keys and values not be stored. Computing cannot fail.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum KernelError {
     /// The bytes of a matrix are not as many as its shape needs.
     #[error("a {rows} x {cols} matrix of {element} does not take {got} bytes")]

@@ -4,6 +4,7 @@ use flint_kernels::{KernelError, SeqId};
 
 /// Why a model cannot be described or run.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModelError {
     /// A description is not a JSON object.
     #[error("{file} is not a JSON object: {cause}")]

@@ -4,6 +4,7 @@ use std::io;
 
 /// Why a predictor cannot be made or cannot answer.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PredictorError {
     /// There is no such group.
     #[error("the predictor knows {known} groups, asked for group {group}")]
@@ -73,6 +74,7 @@ impl From<candle_core::Error> for PredictorError {
 
 /// What is wrong with the bytes of a stored predictor.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BlobFault {
     /// It is too short for its fixed part.
     #[error("{got} bytes are too few for a header of {expected}")]

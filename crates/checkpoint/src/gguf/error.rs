@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 /// Why a GGUF file cannot be read or used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum GgufError {
     /// The system cannot read the file.
     #[error("cannot read {}: {cause}", path.display())]
@@ -111,6 +112,7 @@ impl fmt::Display for Counted {
 
 /// What is wrong with the part before the tensors.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum HeaderFault {
     /// A version that is not read.
     #[error("GGUF version {0} is not supported: versions 2 and 3 are read, convert the model anew")]
@@ -160,6 +162,7 @@ pub enum HeaderFault {
 
 /// What is wrong with a tensor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TensorFault {
     /// There is none of that name.
     #[error("is not there")]
@@ -216,6 +219,7 @@ pub enum TensorFault {
 
 /// What is wrong with the parts of a split model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SplitFault {
     /// Another part than the first was given.
     #[error("part {} of {count} of a model: give the first one, '{first}'", no + 1)]
@@ -279,6 +283,7 @@ pub enum SplitFault {
 
 /// What is wrong with the value of a metadata key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeyFault {
     /// There is no such key.
     #[error("is not there")]
@@ -314,6 +319,7 @@ pub enum KeyFault {
 
 /// Why a tokenizer cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TokenizerFault {
     /// The file has no vocabulary.
     #[error("is not in the file: it has no vocabulary")]

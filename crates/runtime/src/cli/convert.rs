@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Public-domain stories: what predictors learn from when no other text is given.
-const DEFAULT_TEXT: &str = include_str!("../../../../fixtures/tiny-opt/calibration.txt");
+const DEFAULT_TEXT: &str = include_str!("../../assets/calibration.txt");
 
 /// Turns a HuggingFace checkpoint or a GGUF file into a bundle.
 #[derive(Debug, Args)]
@@ -140,6 +140,7 @@ fn write_bundle(
         out: args.out.clone(),
         element: args.dtype.0,
         force: args.force,
+        cancel: interrupt.cancel(),
     };
     let (writing, verifying) = (byte_bar("writing", false), byte_bar("verifying", false));
     let written = Arc::new(AtomicU64::new(0));
@@ -151,8 +152,7 @@ fn write_bundle(
             out.display()
         ));
     });
-    let cancel = interrupt.cancel();
-    let converted = flint_convert::convert_until(&options, &cancel, &mut |event| match event {
+    let converted = flint_convert::convert(&options, &mut |event| match event {
         ConvertEvent::Planned { family, element, disk_bytes, free_bytes } => {
             let free = free_bytes.map_or("unknown".to_owned(), bytes);
             let disk = bytes(disk_bytes);

@@ -51,6 +51,7 @@ fn records_with_padding_run_by_every_path() {
         out: out.clone(),
         element: None,
         force: false,
+        cancel: flint_engine::CancelToken::default(),
     };
     let bundle = convert(&options_of, &mut |_| {}).unwrap();
     let record = bundle.shape().record;

@@ -73,6 +73,8 @@ impl Shown {
                 self.say(&format!("{line} over {tokens} tokens"));
             }
             CalibrateEvent::Cost(found) => self.say(&cost(&found)),
+            // Nothing else is told of yet.
+            _ => {}
         }
     }
 

@@ -68,6 +68,7 @@ fn tensors_that_nobody_announced_are_told() {
             out: dir.join("model.flint"),
             element: None,
             force: true,
+            cancel: flint_engine::CancelToken::default(),
         };
         convert(&options, &mut |event| {
             if let ConvertEvent::LeftOut(unused) = event {
