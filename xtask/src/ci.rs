@@ -10,8 +10,8 @@ mod large_bundle;
 mod miri;
 mod sanitize;
 mod schedules;
-mod skips;
 mod tool;
+mod untested;
 
 use anyhow::bail;
 use std::path::Path;
@@ -77,7 +77,7 @@ pub fn ci(args: &CiArgs, say: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
         None => {
             let mut command = Command::new("bash");
             command.arg(root.join(".ci/run"));
-            skips::run(root, command, say)
+            untested::run(root, command, say)
         }
         Some(Depth::Deep(deep)) => run_deep(root, deep, say),
     }
