@@ -10,11 +10,12 @@ mod large_bundle;
 mod miri;
 mod sanitize;
 mod schedules;
+mod serving;
 mod tool;
 mod untested;
 
 use anyhow::bail;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -44,6 +45,9 @@ struct DeepArgs {
     /// Of the fuzz targets run this one alone
     #[arg(long)]
     target: Option<String>,
+    /// A model with a chat template of its own, for clients to talk to and servers to be measured with
+    #[arg(long)]
+    model: Option<PathBuf>,
 }
 
 /// How a step ended that did not fail.
@@ -61,6 +65,7 @@ const STEPS: &[(&str, Step)] = &[
     ("fault-schedules", schedules::run),
     ("large-bundle", large_bundle::run),
     ("clients", clients::run),
+    ("serving", serving::run),
     ("fuzz", fuzz::run),
     ("miri", miri::run),
     ("address-sanitizer", sanitize::run),

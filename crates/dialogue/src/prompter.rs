@@ -5,8 +5,8 @@ mod ends;
 use crate::DialogueError;
 use ends::Ends;
 use flint_chat::{
-    AnswerFormat, Candidates, ControlTokens, Message, RenderOptions, Segment, Source, Template,
-    ToolFormat,
+    AnswerFormat, Candidates, ControlTokens, Message, RenderOptions, Rendered, Segment, Source,
+    Template, ToolFormat,
 };
 use flint_engine::{ChatTexts, ModelFiles, PromptPart, TextCodec};
 
@@ -161,7 +161,14 @@ impl Prompter {
         messages: &[Message],
         options: &RenderOptions<'_>,
     ) -> Result<Prompt, DialogueError> {
-        let rendered = self.template.render(messages, options)?;
+        self.tokens(codec, &self.template.render(messages, options)?)
+    }
+
+    /// A conversation that the template rendered, as tokens.
+    ///
+    /// # Errors
+    /// When the tokenizer cannot express it.
+    pub fn tokens(&self, codec: &TextCodec, rendered: &Rendered) -> Result<Prompt, DialogueError> {
         let segments = rendered.segments(&self.control);
         let parts = segments.iter().map(|segment| match segment {
             Segment::Control(text) => PromptPart::Control(text),

@@ -1,17 +1,33 @@
-"""Real Python clients against a running server: python_clients.py ADDRESS MODEL_NAME TEMPLATE_HAS_TOOLS(0|1)."""
+"""Real Python clients against a running server: python_clients.py ADDRESS MODEL_NAME TEMPLATE_HAS_TOOLS(0|1).
+
+openai (synchronous and asynchronous), LangChain, the llm command line, ollama."""
 import asyncio
 import json
+import os
+import subprocess
 import sys
+import tempfile
 
 import ollama
 import openai
 from langchain_openai import ChatOpenAI
+from pydantic import BaseModel, Field
 
 address, name, tools_known = sys.argv[1], sys.argv[2], sys.argv[3] == "1"
 base = f"http://{address}/v1"
 client = openai.OpenAI(base_url=base, api_key="none", max_retries=0)
 question = [{"role": "user", "content": "Say hello to Ada."}]
 greedy = {"model": "whatever", "messages": question, "temperature": 0, "max_tokens": 16}
+
+
+class Person(BaseModel):
+    name: str = Field(max_length=12)
+    age: int = Field(ge=0, le=150)
+
+
+class Weather(BaseModel):
+    city: str = Field(max_length=12)
+    days: int = Field(ge=1, le=9)
 
 
 def check(what, holds, *facts):
@@ -57,15 +73,37 @@ def openai_python():
     call = {"id": "c1", "type": "function", "function": {"name": "now", "arguments": "{}"}}
     history = question + [{"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c1", "content": "noon"}]
     if tools_known:
+        forced_calls(tool, history)
         answered = client.chat.completions.create(**{**greedy, "messages": history}, tools=[tool])
         check("openai: result of a tool", answered.choices[0].message is not None)
     refused("openai: n=2", openai.BadRequestError, lambda: client.chat.completions.create(**greedy, n=2))
-    refused("openai: json_object", openai.BadRequestError, lambda: client.chat.completions.create(**greedy, response_format={"type": "json_object"}))
+    refused("openai: unknown form", openai.BadRequestError, lambda: client.chat.completions.create(**greedy, response_format={"type": "xml"}))
+    parsed = client.chat.completions.parse(**{**greedy, "max_tokens": 80}, response_format=Person).choices[0].message.parsed
+    check("openai: parse into a model", isinstance(parsed, Person), parsed)
     long = [{"role": "user", "content": "word " * 20000}]
     error = refused("openai: context", openai.BadRequestError, lambda: client.chat.completions.create(**{**greedy, "messages": long}, stream=True))
     check("openai: context error names sizes", error.body["n_ctx"] > 0, error.body)
     stopped = client.chat.completions.create(**greedy, stop=[text[4:8]])
     check("openai: stop", stopped.choices[0].message.content == text[: text.index(text[4:8])])
+
+
+def forced_calls(tool, history):
+    weather = openai.pydantic_function_tool(Weather)
+    choice = {"type": "function", "function": {"name": "Weather"}}
+    asked = {**greedy, "max_tokens": 120}
+    whole = client.chat.completions.create(**asked, tools=[weather], tool_choice=choice)
+    call = whole.choices[0].message.tool_calls[0]
+    check("openai: a forced call", whole.choices[0].finish_reason == "tool_calls" and Weather.model_validate_json(call.function.arguments) is not None)
+    with client.chat.completions.stream(**asked, tools=[weather], tool_choice=choice) as stream:
+        final = stream.get_final_completion().choices[0].message.tool_calls[0]
+    check("openai: a forced call, streamed", final.function.parsed_arguments == Weather.model_validate_json(call.function.arguments), final)
+    result = {"role": "tool", "tool_call_id": call.id, "content": "12 degrees"}
+    messages = question + [whole.choices[0].message.model_dump(exclude_none=True), result]
+    after = client.chat.completions.create(**{**asked, "messages": messages}, tools=[weather])
+    check("openai: the answer after the call", after.choices[0].finish_reason in ("stop", "length", "tool_calls"))
+    bound = ChatOpenAI(base_url=base, api_key="none", model="m", temperature=0, max_tokens=120, max_retries=0)
+    structured = bound.with_structured_output(Weather, method="function_calling").invoke("Weather in Oslo?")
+    check("langchain: structured output by a call", isinstance(structured, Weather), structured)
 
 
 async def openai_async():
@@ -83,6 +121,24 @@ def langchain():
     check("langchain: stream", "".join(part.content for part in chat.stream("Say hello to Ada.")) == whole)
 
 
+    structured = ChatOpenAI(base_url=base, api_key="none", model="m", temperature=0, max_tokens=80, max_retries=0)
+    person = structured.with_structured_output(Person, method="json_schema").invoke("Who are you?")
+    check("langchain: structured output", isinstance(person, Person), person)
+
+
+def llm_command():
+    with tempfile.TemporaryDirectory() as place:
+        with open(os.path.join(place, "extra-openai-models.yaml"), "w") as models:
+            models.write(f"- model_id: here\n  model_name: whatever\n  api_base: http://{address}/v1\n")
+        environment = {**os.environ, "LLM_USER_PATH": place}
+        command = [os.path.join(os.path.dirname(sys.executable), "llm"), "-m", "here", "-o", "temperature", "0", "-o", "max_tokens", "16"]
+        said = [
+            subprocess.run([*command, *more, "Say hello to Ada."], env=environment, capture_output=True, text=True, timeout=120)
+            for more in ([], ["--no-stream"])
+        ]
+    check("llm: streamed and whole", said[0].returncode == 0 and said[0].stdout == said[1].stdout and said[0].stdout.strip(), said)
+
+
 def ollama_python():
     there = ollama.Client(host=f"http://{address}")
     check("ollama: list", there.list().models[0].model == f"{name}:latest")
@@ -94,11 +150,15 @@ def ollama_python():
     parts = list(there.chat(model=name, messages=question, options=options, stream=True))
     check("ollama: chat stream", "".join(part.message.content for part in parts) == whole.message.content and parts[-1].done)
     check("ollama: generate", there.generate(model=name, prompt="Say hello to Ada.", options=options).response == whole.message.content)
-    refused("ollama: format", ollama.ResponseError, lambda: there.chat(model=name, messages=question, format="json"))
+    form = Person.model_json_schema()
+    held = there.chat(model=name, messages=question, format=form, options={"temperature": 0, "num_predict": 80})
+    check("ollama: format", Person.model_validate_json(held.message.content) is not None, held)
+    refused("ollama: unknown format", ollama.ResponseError, lambda: there.chat(model=name, messages=question, format={"type": "nonsense"}))
 
 
 openai_python()
 asyncio.run(openai_async())
 langchain()
+llm_command()
 ollama_python()
 print(json.dumps({"openai": openai.__version__, "python": sys.version.split()[0]}))

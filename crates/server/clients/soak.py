@@ -5,6 +5,7 @@ server's own counts must add up."""
 import asyncio
 import json
 import random
+import re
 import sys
 import time
 
@@ -108,6 +109,25 @@ async def one(index, expected, done):
     done["all"] += 1
 
 
+async def cancelled():
+    """Alone, a request whose client leaves in its prompt or its answer is gone within a second."""
+    long = {"messages": [{"role": "user", "content": "word " * 150}], "max_tokens": 1000, "stream": True, "return_progress": True}
+    for stage in (rb"prompt_progress", rb'"content":"[^"]'):
+        before = (await metrics())["flint_requests_cancelled_total"]
+        reader, writer = await send(CHAT, long)
+        seen = b""
+        while not re.search(stage, seen):
+            seen += await reader.read(200)
+        writer.transport.abort()
+        left = time.time()
+        while (now := await metrics())["flint_requests_processing"]:
+            assert time.time() - left < 1, now
+            await asyncio.sleep(0.01)
+        # A short answer may have ended before.
+        gone = now["flint_requests_cancelled_total"] - before
+        print(f"left at {stage.decode()}: gone after {time.time() - left:.2f} s, {gone:.0f} cancelled")
+
+
 async def main():
     # Alone, each kind of request once: 280 is a multiple of all the periods in `ask`.
     expected = [await whole(index) for index in range(280)]
@@ -132,6 +152,9 @@ async def main():
     # Some who left had their whole answer before they did.
     assert answered >= done["answered"], (answered, done)
     assert after["flint_requests_failed_total"] == before["flint_requests_failed_total"], after
+    ended = sum(after[f"flint_requests_{how}_total"] for how in ("answered", "failed", "cancelled"))
+    assert after["flint_requests_total"] == ended, after
+    await cancelled()
     growth = memory[-1] - memory[0]
     print(f"{done['all']} requests, {done['answered']} compared or read to the end; memory grew by {growth} KiB after the first tenth")
     assert growth < 8192, memory

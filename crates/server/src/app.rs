@@ -1,5 +1,6 @@
 //! What every route works with.
 
+use crate::form::{Form, Forms};
 use crate::hosted::Hosted;
 use crate::http::{Bodies, Guard, Problem};
 use crate::metrics::Metrics;
@@ -8,8 +9,9 @@ use crate::view::View;
 use axum::http::StatusCode;
 use flint_chat::Moment;
 use flint_engine::Sampling;
-use std::sync::Arc;
+use serde_json::Value;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 
 /// What is taken where a request says nothing.
@@ -36,6 +38,8 @@ pub(crate) struct App {
     pub(crate) view: Arc<View>,
     /// Tells whoever only looks on that the server ends.
     pub(crate) closed: Arc<Notify>,
+    /// Made when the first answer wants a form.
+    forms: OnceLock<Result<Forms, String>>,
     stage: AtomicU8,
 }
 
@@ -57,6 +61,7 @@ impl App {
             defaults,
             view,
             closed: Arc::default(),
+            forms: OnceLock::new(),
             stage: AtomicU8::new(LOADING),
         }
     }
@@ -95,6 +100,23 @@ impl App {
             };
             Problem::later(status, refused.to_string(), 2)
         })
+    }
+
+    /// The form of answers that are JSON of `schema`, which stands in the field `name` of a request. Making one is work, so
+    /// a thread of its own does it.
+    pub(crate) async fn form(self: &Arc<App>, schema: Value, name: &str) -> Result<Form, Problem> {
+        let app = Arc::clone(self);
+        let made = tokio::task::spawn_blocking(move || {
+            let hosted = &app.hosted;
+            let forms = app.forms.get_or_init(|| {
+                let answers = hosted.prompter.as_ref().map(|it| it.ends()).unwrap_or_default();
+                let ends = [answers, &hosted.ends].concat();
+                Forms::new(&hosted.codec, hosted.facts.vocabulary, &ends)
+            });
+            forms.as_ref().map_err(String::clone)?.json(&schema)
+        });
+        let made = made.await.unwrap_or_else(|_| Err("the schema cannot be read".to_owned()));
+        made.map_err(|why| Problem::field(name, why))
     }
 
     /// What templates take for now.

@@ -1,5 +1,6 @@
 //! From the fields of a request to a job for the engine: what all interfaces have in common.
 
+use crate::form::Form;
 use crate::hosted::Hosted;
 use crate::http::{Fields, Problem};
 use crate::schedule::{Job, Penalties};
@@ -23,6 +24,7 @@ pub(crate) struct Wishes {
     pub(crate) penalties: Penalties,
     pub(crate) stops: Vec<String>,
     pub(crate) logprobs: Option<usize>,
+    pub(crate) form: Option<Form>,
 }
 
 impl Wishes {
@@ -40,6 +42,7 @@ impl Wishes {
             penalties: Penalties { bias: bias(fields, vocabulary)?, ..penalties(fields)? },
             stops,
             logprobs: None,
+            form: None,
         })
     }
 
@@ -74,6 +77,7 @@ impl Wishes {
             ends,
             marks,
             logprobs: self.logprobs,
+            form: self.form,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! A chat as a request asks for it, whichever interface it came through: messages and tools to a prompt, and how the
 //! answer to it is read.
 
+use crate::form::Form;
 use crate::hosted::Hosted;
 use crate::http::{Fields, Problem};
 use flint_chat::{ChatError, Message, Moment, RenderOptions};
@@ -8,6 +9,9 @@ use flint_dialogue::{Answering, DialogueError, Prompt};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What closes a model's thoughts.
+const END_OF_THOUGHTS: &str = "</think>";
 
 /// What is said.
 #[derive(Debug, Clone)]
@@ -28,6 +32,20 @@ pub(crate) struct Chat {
 pub(crate) struct Prompted {
     pub(crate) prompt: Prompt,
     pub(crate) answering: Answering,
+    /// Whether the model is shown tools.
+    pub(crate) with_tools: bool,
+}
+
+impl Prompted {
+    /// The same form, of what comes after the model's thoughts.
+    pub(crate) fn after_thoughts(&self, form: Form, name: &str) -> Result<Form, Problem> {
+        if !self.prompt.inside_thoughts {
+            return Ok(form);
+        }
+        let end = self.answering.marks.iter().find(|(_, text)| *text == END_OF_THOUGHTS);
+        let none = || Problem::field(name, "the model thinks first, and has no token that ends it");
+        Ok(form.after(Some(end.ok_or_else(none)?.0)))
+    }
 }
 
 impl Chat {
@@ -46,9 +64,12 @@ impl Chat {
             variables: self.variables.clone(),
             ..RenderOptions::at(self.now)
         };
-        let prompt = prompter.prompt(&hosted.codec, &self.messages, &options).map_err(problem)?;
+        let rendered = prompter.template().render(&self.messages, &options);
+        let rendered = rendered.map_err(|error| problem(error.into()))?;
+        hosted.check_length(rendered.text().len())?;
+        let prompt = prompter.tokens(&hosted.codec, &rendered).map_err(problem)?;
         let answering = prompter.answering(&prompt, tool_names(&self.tools));
-        Ok(Prompted { prompt, answering })
+        Ok(Prompted { prompt, answering, with_tools: !self.tools.is_empty() })
     }
 }
 

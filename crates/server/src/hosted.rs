@@ -1,7 +1,9 @@
 //! The model that is served: what it is called, what it is, and how it is talked to.
 
+use crate::http::Problem;
 use flint_dialogue::Prompter;
 use flint_engine::{ModelFiles, TextCodec};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -44,6 +46,8 @@ pub struct Hosted {
     pub prompter: Result<Prompter, String>,
     /// Tokens that end a text.
     pub ends: Vec<u32>,
+    /// Bytes of the longest token.
+    longest: usize,
 }
 
 impl Hosted {
@@ -74,6 +78,8 @@ impl Hosted {
             bytes: files.weights_bytes(),
         };
         let prompter = Prompter::new(files, &codec, template).map_err(|error| error.to_string());
+        let lengths = (0..architecture.vocabulary as u32).map(|token| codec.bytes(token).len());
+        let longest = lengths.max().unwrap_or(0).max(1);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Hosted {
             name: name(files),
@@ -82,7 +88,45 @@ impl Hosted {
             codec: Arc::new(codec),
             prompter,
             ends: architecture.end_of_text.clone(),
+            longest,
         }
+    }
+
+    /// Refuses a text that is too long for the context whatever its tokens are: taking it apart would cost memory and time.
+    pub(crate) fn check_length(&self, bytes: usize) -> Result<(), Problem> {
+        match bytes.div_ceil(self.longest) {
+            tokens if tokens > self.facts.context => {
+                Err(Problem::too_long(tokens, self.facts.context))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for what a template is given, of which it may leave something out.
+    pub(crate) fn check_given<'a>(
+        &self,
+        given: impl IntoIterator<Item = &'a Value>,
+    ) -> Result<(), Problem> {
+        self.check_length(given.into_iter().map(text_bytes).sum::<usize>() / LEFT_OUT)
+    }
+
+    /// The tokens of a text, special ones recognised.
+    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, Problem> {
+        self.check_length(text.len())?;
+        self.codec.encode(text, true).map_err(|error| Problem::wrong(error.to_string()))
+    }
+}
+
+/// Templates leave out thoughts of earlier answers: of that much more than fits the rest may fit.
+const LEFT_OUT: usize = 4;
+
+/// Bytes of all texts in a value.
+fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(text_bytes).sum(),
+        Value::Object(map) => map.iter().map(|(key, value)| key.len() + text_bytes(value)).sum(),
+        _ => 0,
     }
 }
 

@@ -6,6 +6,8 @@ mod app;
 mod ask;
 mod chat;
 mod error;
+mod form;
+mod held;
 mod hosted;
 mod http;
 mod listen;
@@ -21,8 +23,12 @@ mod view;
 
 pub use app::Defaults;
 pub use error::ServeError;
+pub use form::Form;
 pub use hosted::{Facts, Hosted};
 pub use listen::{Handle, ServeOptions, Server};
 pub use metrics::Metrics;
-pub use schedule::{Chosen, Ended, Job, Likely, Penalties, Refused, Scheduler, Ticket, Update};
+pub use schedule::{
+    Chosen, Ended, Job, Likely, Penalties, Refused, Scheduler, SessionCounts, Sessions, Ticket,
+    Update,
+};
 pub use usage::Usage;

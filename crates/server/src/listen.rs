@@ -6,7 +6,7 @@ use crate::hosted::Hosted;
 use crate::http::{Guard, tidied};
 use crate::metrics::Metrics;
 use crate::routes::routes;
-use crate::schedule::Scheduler;
+use crate::schedule::{Scheduler, Sessions};
 use crate::view::View;
 use axum::Router;
 use axum::body::Body;
@@ -49,6 +49,8 @@ pub struct ServeOptions {
     pub key: Option<String>,
     /// Most requests that wait.
     pub queue: usize,
+    /// Where conversations are kept when the server ends.
+    pub sessions: Option<Sessions>,
     /// What is taken where a request says nothing.
     pub defaults: Defaults,
 }
@@ -93,7 +95,7 @@ impl Server {
     /// # Errors
     /// When the address cannot be had.
     pub fn bind(hosted: Hosted, options: ServeOptions) -> Result<Server, ServeError> {
-        let ServeOptions { address, names, key, queue, defaults } = options;
+        let ServeOptions { address, names, key, queue, sessions, defaults } = options;
         let bind = |cause| ServeError::Bind { address, cause };
         let listener = TcpListener::bind(address).map_err(bind)?;
         listener.set_nonblocking(true).map_err(bind)?;
@@ -101,6 +103,10 @@ impl Server {
         let view = Arc::new(View::new(&hosted.name, &hosted.facts));
         let scheduler =
             Scheduler::new(queue, Arc::clone(&metrics)).with_view(&hosted.name, Arc::clone(&view));
+        let scheduler = match sessions {
+            Some(sessions) => scheduler.with_sessions(sessions),
+            None => scheduler,
+        };
         let guard = Guard::new(address.ip(), &names, key);
         let app = App::new(hosted, scheduler, metrics, view, guard, defaults);
         Ok(Server { app: Arc::new(app), listener, close: Arc::default() })

@@ -1,6 +1,7 @@
 //! What the server did, counted; read by `/metrics` and the page.
 
 use crate::usage::Usage;
+use flint_engine::Counts;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,6 +22,12 @@ pub struct Metrics {
     failed: AtomicU64,
     cancelled: AtomicU64,
     refused: AtomicU64,
+    taken: AtomicU64,
+    bytes_read: AtomicU64,
+    reads: AtomicU64,
+    neurons_computed: AtomicU64,
+    neurons_read: AtomicU64,
+    read_wait_micros: AtomicU64,
     running: AtomicU64,
 }
 
@@ -41,6 +48,20 @@ impl Metrics {
         add(&self.prompt_rows, prompts as u64);
     }
 
+    /// What the engine counted so far.
+    pub(crate) fn engine(&self, counts: &Counts) {
+        let set = |count: &AtomicU64, now: u64| count.store(now, Ordering::Relaxed);
+        set(&self.bytes_read, counts.bytes_read);
+        set(&self.reads, counts.reads);
+        set(&self.neurons_computed, counts.neurons_computed);
+        set(&self.neurons_read, counts.neurons_read);
+        set(&self.read_wait_micros, micros(counts.io_wait));
+    }
+
+    pub(crate) fn taken(&self) {
+        add(&self.taken, 1);
+    }
+
     pub(crate) fn answered(&self, usage: &Usage) {
         add(&self.answered, 1);
         add(&self.prompt_tokens, usage.prompt as u64);
@@ -54,8 +75,8 @@ impl Metrics {
         add(&self.failed, 1);
     }
 
-    pub(crate) fn cancelled(&self) {
-        add(&self.cancelled, 1);
+    pub(crate) fn cancelled(&self, requests: usize) {
+        add(&self.cancelled, requests as u64);
     }
 
     pub(crate) fn refused(&self) {
@@ -85,63 +106,42 @@ impl Metrics {
     pub fn prometheus(&self, waiting: usize) -> String {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed) as f64;
         let seconds = |micros: &AtomicU64| count(micros) / 1e6;
-        let lines = [
-            (
-                "prompt_tokens_total",
-                "counter",
-                "Prompt tokens of answered requests",
-                count(&self.prompt_tokens),
-            ),
+        const PROMPT: &str = "Prompt tokens of answered requests";
+        const TAKEN: &str =
+            "Requests taken: answered, failed, cancelled, processing and deferred ones together";
+        const REFUSED: &str = "Requests refused because too many wait";
+        let counters = [
+            ("prompt_tokens_total", PROMPT, count(&self.prompt_tokens)),
             (
                 "prompt_tokens_cached_total",
-                "counter",
-                "Those of them that were there already",
+                "Those that were there already",
                 count(&self.cached_tokens),
             ),
-            ("prompt_seconds_total", "counter", "Time for prompts", seconds(&self.prompt_micros)),
-            (
-                "tokens_predicted_total",
-                "counter",
-                "Generated tokens of answered requests",
-                count(&self.generated_tokens),
-            ),
-            (
-                "tokens_predicted_seconds_total",
-                "counter",
-                "Time for answers",
-                seconds(&self.generated_micros),
-            ),
-            ("passes_total", "counter", "Forward passes", count(&self.passes)),
-            ("pass_seconds_total", "counter", "Time of forward passes", seconds(&self.pass_micros)),
-            ("answer_rows_total", "counter", "Rows of answers in passes", count(&self.answer_rows)),
-            ("prompt_rows_total", "counter", "Rows of prompts in passes", count(&self.prompt_rows)),
-            (
-                "requests_answered_total",
-                "counter",
-                "Requests answered to their end",
-                count(&self.answered),
-            ),
-            (
-                "requests_failed_total",
-                "counter",
-                "Requests that the engine failed on",
-                count(&self.failed),
-            ),
-            (
-                "requests_cancelled_total",
-                "counter",
-                "Requests whose client left",
-                count(&self.cancelled),
-            ),
-            (
-                "requests_refused_total",
-                "counter",
-                "Requests refused because too many wait",
-                count(&self.refused),
-            ),
-            ("requests_processing", "gauge", "Requests being answered", count(&self.running)),
-            ("requests_deferred", "gauge", "Requests that wait", waiting as f64),
+            ("prompt_seconds_total", "Time for prompts", seconds(&self.prompt_micros)),
+            ("tokens_predicted_total", "Tokens of answers", count(&self.generated_tokens)),
+            ("tokens_predicted_seconds_total", "Time for answers", seconds(&self.generated_micros)),
+            ("passes_total", "Forward passes", count(&self.passes)),
+            ("pass_seconds_total", "Time of forward passes", seconds(&self.pass_micros)),
+            ("answer_rows_total", "Rows of answers in passes", count(&self.answer_rows)),
+            ("prompt_rows_total", "Rows of prompts in passes", count(&self.prompt_rows)),
+            ("requests_total", TAKEN, count(&self.taken)),
+            ("requests_answered_total", "Requests answered to their end", count(&self.answered)),
+            ("requests_failed_total", "Requests that the engine failed on", count(&self.failed)),
+            ("requests_cancelled_total", "Requests whose client left", count(&self.cancelled)),
+            ("requests_refused_total", REFUSED, count(&self.refused)),
+            ("bytes_read_total", "Bytes asked of flash", count(&self.bytes_read)),
+            ("reads_total", "Requests to flash", count(&self.reads)),
+            ("read_wait_seconds_total", "Time waiting for flash", seconds(&self.read_wait_micros)),
+            ("neurons_computed_total", "Predicted neurons", count(&self.neurons_computed)),
+            ("neurons_read_total", "Those that were not in memory", count(&self.neurons_read)),
         ];
+        let gauges = [
+            ("requests_processing", "Requests being answered", count(&self.running)),
+            ("requests_deferred", "Requests that wait", waiting as f64),
+        ];
+        let named = |kind: &'static str| move |(name, help, value)| (name, kind, help, value);
+        let lines = counters.into_iter().map(named("counter"));
+        let lines = lines.chain(gauges.into_iter().map(named("gauge")));
         let mut text = String::new();
         for (name, kind, help, value) in lines {
             // Writing to a text does not fail.

@@ -6,6 +6,7 @@ mod choices;
 mod completion_frames;
 mod completions;
 mod delivery;
+mod forms;
 mod inspection;
 mod logprobs;
 mod models;

@@ -12,11 +12,13 @@ mod pace;
 mod prefixes;
 mod queue;
 mod running;
+mod sessions;
 mod text;
 mod work;
 
 pub use job::{Chosen, Ended, Job, Likely, Penalties, Ticket, Update};
 pub use queue::Refused;
+pub use sessions::{SessionCounts, Sessions};
 
 use crate::metrics::Metrics;
 use crate::view::{View, Watcher};
@@ -34,13 +36,14 @@ pub struct Scheduler {
     stop: Arc<AtomicBool>,
     /// The model's name, and where what is done is shown.
     view: Option<(String, Arc<View>)>,
+    sessions: Option<Arc<Sessions>>,
 }
 
 impl Scheduler {
     /// A scheduler whose queue holds `most_waiting` requests; nothing is answered before [`Scheduler::run`].
     pub fn new(most_waiting: usize, metrics: Arc<Metrics>) -> Scheduler {
         let queue = Arc::new(Queue::new(most_waiting));
-        Scheduler { queue, metrics, stop: Arc::default(), view: None }
+        Scheduler { queue, metrics, stop: Arc::default(), view: None, sessions: None }
     }
 
     /// The same, showing what it does.
@@ -48,10 +51,17 @@ impl Scheduler {
         Scheduler { view: Some((name.to_owned(), view)), ..self }
     }
 
+    /// The same, with conversations that outlive it.
+    #[must_use]
+    pub fn with_sessions(self, sessions: Sessions) -> Scheduler {
+        Scheduler { sessions: Some(Arc::new(sessions)), ..self }
+    }
+
     /// Answers requests on `engine` in this thread, until [`Scheduler::close`] was called and everybody is answered.
     pub fn run(&self, engine: Engine, codec: &TextCodec) {
         let watch = self.view.as_ref().map(|(name, view)| (Watcher::new(name, &engine), &**view));
-        Work::new(engine, codec, &self.queue, &self.metrics, &self.stop, watch).run();
+        let sessions = self.sessions.as_deref();
+        Work::new(engine, codec, &self.queue, &self.metrics, &self.stop, watch).run(sessions);
     }
 
     /// Asks for something. Dropping the ticket takes the request back.
@@ -59,7 +69,7 @@ impl Scheduler {
     /// # Errors
     /// When as many wait as may, or the scheduler was closed.
     pub fn ask(&self, job: Job) -> Result<Ticket, Refused> {
-        let ticket = self.queue.push(job);
+        let ticket = self.queue.push(job, &self.metrics);
         if ticket.is_err() {
             self.metrics.refused();
         }

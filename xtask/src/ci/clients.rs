@@ -1,88 +1,91 @@
-//! Real clients against a running server: those of Python and Node, and a soak of many short requests of every kind.
+//! Real clients against running servers: those of Python and Node, a browser, attacks, and a soak of many short requests.
+//! With `--model` a model with a chat template of its own is talked to as well.
 
-use super::tool::{cargo, run as call};
+mod server;
+mod tools;
+
+pub(super) use server::Server;
+pub(super) use tools::Clients;
+
 use super::{DeepArgs, Outcome};
-use anyhow::{Context, bail};
-use std::io::{BufRead, BufReader};
+use anyhow::Context;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
-/// What the scripts need of Python's packages.
-const PYTHON: &[&str] = &["openai", "langchain-openai", "ollama"];
 
 /// Requests of the soak.
 const SOAK: &str = "10000";
 
-pub(super) fn run(root: &Path, _: &DeepArgs) -> anyhow::Result<Outcome> {
-    for tool in ["python3", "npm", "node"] {
-        let there = Command::new(tool).arg("--version").stdout(Stdio::null()).status();
-        if !there.is_ok_and(|status| status.success()) {
-            return Ok(Outcome::Skipped(format!("no {tool}")));
-        }
-    }
-    let place = root.join("target/ci-clients");
-    std::fs::create_dir_all(&place)?;
-    let python = place.join("venv/bin/python3");
-    if !python.exists() {
-        call(Command::new("python3").args(["-m", "venv"]).arg(place.join("venv")))?;
-    }
-    let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet"]).args(PYTHON);
-    let mut node = Command::new("npm");
-    node.args(["install", "--silent", "--prefix"]).arg(&place).arg("openai");
-    if call(&mut install).and_then(|()| call(&mut node)).is_err() {
-        return Ok(Outcome::Skipped("the clients cannot be installed: no network?".to_owned()));
-    }
-    call(cargo(&["build", "--release", "--package", "runtime"]).current_dir(root))?;
-    let server = Server::start(root)?;
-    let scripts = root.join("crates/server/clients");
-    // Node finds packages beside the script.
-    let script = place.join("node_client.mjs");
-    std::fs::copy(scripts.join("node_client.mjs"), &script)?;
-    let mut many = Command::new(&python);
-    many.arg(scripts.join("python_clients.py")).args([&server.address, "tiny-opt", "0"]);
-    call(&mut many)?;
-    call(Command::new("node").arg(&script).args([&server.address, "tiny-opt"]))?;
-    let mut soak = Command::new(&python);
-    let id = server.child.id().to_string();
-    soak.arg(scripts.join("soak.py")).args([&server.address, &id, SOAK]);
-    call(&mut soak)?;
-    Ok(Outcome::Passed)
-}
+/// Options of a server over the model that ships: pages for four contexts take more than its weights, a part of which stays
+/// on flash.
+const TINY: &[&str] = &["--memory", "190%", "--sessions", "4", "--chat-template"];
 
-/// A server over the model that ships; it ends with this value.
-struct Server {
-    child: Child,
-    address: String,
-}
+/// Options of a server over a model of some hundred megabytes.
+const REAL: &[&str] = &["--memory", "300MiB", "--sessions", "2", "-c", "1024"];
 
-impl Server {
-    fn start(root: &Path) -> anyhow::Result<Server> {
-        let mut child = Command::new(root.join("target/release/flint"))
-            .args(["serve", "--port", "0", "--chat-template", "chatml", "--memory", "75%", "-m"])
-            .arg(root.join("fixtures/tiny-opt.flint"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot start the server")?;
-        let mut lines = BufReader::new(child.stderr.take().context("no stderr")?).lines();
-        let address = lines.find_map(|line| {
-            let line = line.ok()?;
-            let (_, rest) = line.split_once("http://")?;
-            Some(rest.split(',').next().unwrap_or(rest).to_owned())
-        });
-        // Its other lines are read, so that it never waits for a reader.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        match address {
-            Some(address) => Ok(Server { child, address }),
-            None => bail!("the server did not say where it listens"),
-        }
+pub(super) fn run(root: &Path, args: &DeepArgs) -> anyhow::Result<Outcome> {
+    let clients = match Clients::prepare(root)? {
+        Ok(clients) => clients,
+        Err(why) => return Ok(Outcome::Skipped(why)),
+    };
+    tiny(root, &clients)?;
+    if let Some(model) = &args.model {
+        real(root, &clients, model)?;
+    }
+    match Clients::browser() {
+        Some(_) => Ok(Outcome::Passed),
+        None => Ok(Outcome::Skipped("all but the page: no chromium".to_owned())),
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// Everybody against the model that ships.
+fn tiny(root: &Path, clients: &Clients) -> anyhow::Result<()> {
+    let model = root.join("fixtures/tiny-opt.flint");
+    let hermes = clients.path("hermes.jinja");
+    let with = |template| Server::start(root, &model, &[TINY, &[template]].concat());
+    let (server, tools) = (with("chatml")?, with(&hermes)?);
+    clients.python("python_clients.py", &[&server.address, "tiny-opt", "0"])?;
+    clients.python("python_clients.py", &[&tools.address, "tiny-opt", "1"])?;
+    clients.node("node_client.mjs", &[&server.address, "tiny-opt"])?;
+    page(clients, &server)?;
+    clients.python("attacks.py", &[&server.address])?;
+    clients.python("soak.py", &[&server.address, &server.pid(), SOAK])?;
+    let other = with("chatml")?;
+    clients.python("litellm_proxy.py", &[&server.address, &other.address, &other.pid()])
+}
+
+/// The same against a real model, and a prompt that it takes more than a minute to read.
+fn real(root: &Path, clients: &Clients, model: &Path) -> anyhow::Result<()> {
+    let name = model.file_name().context("the model has no name")?.to_string_lossy();
+    let name = name.trim_end_matches(".gguf").trim_end_matches(".flint");
+    let hermes = clients.path("hermes.jinja");
+    let server = Server::start(root, model, REAL)?;
+    clients.python("python_clients.py", &[&server.address, name, "0"])?;
+    clients.node("node_client.mjs", &[&server.address, name])?;
+    page(clients, &server)?;
+    drop(server);
+    let tools = Server::start(root, model, &[REAL, &["--chat-template", &hermes]].concat())?;
+    clients.python("python_clients.py", &[&tools.address, name, "1"])?;
+    drop(tools);
+    let slow = [
+        "--memory",
+        "130MiB",
+        "--sessions",
+        "2",
+        "-c",
+        "1024",
+        "--threads",
+        "1",
+        "--chunk",
+        "6",
+        "--no-forecast",
+    ];
+    let slow = Server::start(root, model, &slow)?;
+    clients.python("slow_prompt.py", &[&slow.address, &clients.path("fetch.mjs")])
+}
+
+/// The page in a browser; its screenshots are for people to look at.
+fn page(clients: &Clients, server: &Server) -> anyhow::Result<()> {
+    match Clients::browser() {
+        Some(browser) => clients.node("page.mjs", &[&server.address, browser, &clients.place()]),
+        None => Ok(()),
     }
 }

@@ -66,6 +66,40 @@ impl PagedKv {
         self.sequences.get(seq).pages.len()
     }
 
+    /// Bytes of a page.
+    pub fn page_bytes(&self) -> usize {
+        self.pool.page_bytes()
+    }
+
+    /// The bytes of one of the pages of `seq`, for [`PagedKv::push_page`] of a store of the same shape.
+    ///
+    /// # Panics
+    /// When there is no such sequence, or not all positions of the page are there.
+    pub fn page(&self, seq: SeqId, page: usize) -> &[u8] {
+        let sequence = self.sequences.get(seq);
+        assert!((page + 1) * self.page_tokens <= sequence.len(), "{seq:?} lacks page {page}");
+        self.pool.bytes(sequence.pages[page])
+    }
+
+    /// Continues `seq`, which fills its pages, by a page that is full.
+    ///
+    /// # Errors
+    /// When there is no page for it.
+    ///
+    /// # Panics
+    /// When there is no such sequence, its last page is not full, or `bytes` are not those of a page.
+    pub fn push_page(&mut self, seq: SeqId, bytes: &[u8]) -> Result<(), KernelError> {
+        let PagedKv { pool, sequences, page_tokens, .. } = self;
+        let sequence = sequences.get_mut(seq);
+        let filled = sequence.pages.len() * *page_tokens;
+        assert_eq!((sequence.len(), bytes.len()), (filled, pool.page_bytes()), "whole pages");
+        let page = pool.take()?;
+        pool.bytes_mut(page).copy_from_slice(bytes);
+        sequence.pages.push(page);
+        sequence.filled.fill(filled + *page_tokens);
+        Ok(())
+    }
+
     /// Bytes of one head's keys in a page.
     fn run_bytes(&self) -> usize {
         self.page_tokens * self.shape.row_bytes()

@@ -26,6 +26,11 @@ impl Pool {
         self.pages
     }
 
+    /// Bytes of a page.
+    pub(super) fn page_bytes(&self) -> usize {
+        self.page_bytes
+    }
+
     /// Pages that no sequence holds.
     pub(super) fn free(&self) -> usize {
         self.pages - self.memory.len() + self.idle.len()

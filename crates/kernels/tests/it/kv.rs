@@ -284,3 +284,27 @@ fn a_freed_name_is_no_sequence() {
     store.free(seq);
     store.len(seq);
 }
+
+#[test]
+fn pages_go_from_one_store_to_another() {
+    const PAGE: usize = 4;
+    let mut from = PagedKv::new(SHAPE, PAGE, 8);
+    let mut whole = Whole::begin(&mut from);
+    whole.append(&mut from, 3 * PAGE + 1, 7).unwrap();
+    let mut to = PagedKv::new(SHAPE, PAGE, 3);
+    let seq = to.sequence();
+    for page in 0..2 {
+        to.push_page(seq, from.page(whole.seq, page)).unwrap();
+    }
+    let mut moved = whole.clone();
+    moved.truncate(&mut from, 2 * PAGE);
+    moved.seq = seq;
+    moved.check(&to);
+    // It goes on as any other.
+    moved.append(&mut to, 1, 9).unwrap();
+    moved.check(&to);
+    let full = to.sequence();
+    let refused = to.push_page(full, from.page(whole.seq, 0)).unwrap_err();
+    assert!(matches!(refused, KernelError::KvPagesExhausted { .. }), "{refused}");
+    assert_eq!(to.len(full), 0);
+}

@@ -1,13 +1,15 @@
 //! `flint serve`: an endpoint for many clients at once, within one memory number.
 
+mod room;
+
 use super::args::{RunArgs, at_least_one, load};
-use super::chat::{DEFAULT_CONTEXT, date, template_text};
+use super::chat::{date, template_text};
 use super::output::{bytes, note};
 use super::sampling::ChoiceArgs;
 use clap::Args;
 use flint_chat::Moment;
-use flint_engine::{EngineError, Prepared, RunOptions, Sampling, TextCodec};
-use flint_server::{Defaults, Handle, Hosted, ServeOptions, Server};
+use flint_engine::{EngineError, MemoryBudget, ModelFiles, Prepared, Sampling, TextCodec};
+use flint_server::{Defaults, Handle, Hosted, ServeOptions, Server, Sessions};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -15,9 +17,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// A shell reports a program that a signal ended as this much plus the number of the signal.
 const BY_SIGNAL: i32 = 128;
+
+/// How long conversations may take to be written when the server ends.
+const SAVING: Duration = Duration::from_secs(60);
 
 /// Files and connections that a server may come to have open.
 const OPEN_FILES: u64 = 4096;
@@ -39,12 +45,18 @@ pub(super) struct ServeArgs {
     /// Another name under which clients and web pages know this server
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
-    /// Whole contexts to have memory for; shorter requests share them
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = at_least_one)]
-    sessions: usize,
+    /// Whole contexts to have memory for; shorter requests share them [default: 4, fewer where memory is short]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    sessions: Option<usize>,
     /// Most requests that wait while others are answered
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
     queue: usize,
+    /// Keep conversations in this directory when the server ends, and take them up when it starts again
+    #[arg(long, value_name = "DIR")]
+    session_dir: Option<PathBuf>,
+    /// Most bytes that a run writes into --session-dir, and that it holds afterwards
+    #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = byte_count, requires = "session_dir")]
+    session_bytes: u64,
     /// The template that conversations are written in: a file, or chatml [default: the model's own]
     #[arg(long, value_name = "FILE|chatml")]
     chat_template: Option<String>,
@@ -65,8 +77,10 @@ pub(super) fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let (files, codec) = RunArgs::open(&args.model)?;
     let codec = codec.ok_or(EngineError::NoTokenizer)?;
     let template = args.chat_template.as_deref().map(template_text).transpose()?;
-    let options = RunOptions { sequences: args.sessions, ..args.run.options()? };
-    let prepared = Prepared::new(files, options, Some(DEFAULT_CONTEXT))?;
+    drop(files);
+    let (prepared, contexts) = room::prepare(&args.model, &args.run, args.sessions)?;
+    let sessions = args.sessions_kept(prepared.files())?;
+    let keeps = sessions.is_some();
     let context = prepared.plan().context;
     let hosted = Hosted::new(prepared.files(), codec, context, template.as_deref());
     // A template that somebody asked for is to be one; a model without any still completes text.
@@ -76,9 +90,9 @@ pub(super) fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let codec = Arc::clone(&hosted.codec);
     if !args.quiet {
         prepared.warnings().iter().for_each(|warning| note(&format!("flint: {warning}")));
-        describe(&hosted, &prepared, args.sessions);
+        describe(&hosted, &prepared, contexts);
     }
-    let server = Server::bind(hosted, args.options())?;
+    let server = Server::bind(hosted, args.options(sessions))?;
     let (address, handle, quiet) = (server.address()?, server.handle(), args.quiet);
     watch_signals(handle.clone());
     if !quiet {
@@ -90,6 +104,10 @@ pub(super) fn serve(args: ServeArgs) -> anyhow::Result<()> {
     };
     let engine = thread::Builder::new().name("flint-engine".to_owned()).spawn(work)?;
     server.run()?;
+    let began = Instant::now();
+    while keeps && !engine.is_finished() && began.elapsed() < SAVING {
+        thread::sleep(Duration::from_millis(20));
+    }
     // Answers were ended, so an engine that still works waits for a device: nobody waits for it.
     if engine.is_finished() {
         return engine.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the engine ended")));
@@ -123,13 +141,25 @@ impl Drop for CloseAtEnd {
 }
 
 impl ServeArgs {
-    fn options(&self) -> ServeOptions {
+    /// Where conversations are kept.
+    fn sessions_kept(&self, files: &ModelFiles) -> anyhow::Result<Option<Sessions>> {
+        let Some(directory) = &self.session_dir else { return Ok(None) };
+        let options = self.run.options()?;
+        let sessions = Sessions::new(directory, self.session_bytes, files, &options);
+        let refused = |error| {
+            super::refuse(format!("cannot keep sessions in {}: {error}", directory.display()))
+        };
+        sessions.map(Some).map_err(refused)
+    }
+
+    fn options(&self, sessions: Option<Sessions>) -> ServeOptions {
         let sampling = Sampling { seed: 0, ..self.choice.sampling(0) };
         ServeOptions {
             address: SocketAddr::new(self.host, self.port),
             names: self.allow_host.clone(),
             key: self.api_key.clone(),
             queue: self.queue,
+            sessions,
             defaults: Defaults { sampling, now: self.date },
         }
     }
@@ -184,6 +214,13 @@ fn host(text: &str) -> Result<IpAddr, String> {
         return Ok(Ipv4Addr::LOCALHOST.into());
     }
     text.parse().map_err(|_| "expected an address such as 127.0.0.1 or ::1".to_owned())
+}
+
+fn byte_count(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(MemoryBudget::Absolute(bytes)) => Ok(bytes),
+        _ => Err("expected bytes, such as 2GiB".to_owned()),
+    }
 }
 
 fn key(text: &str) -> Result<String, String> {

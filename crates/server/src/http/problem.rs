@@ -54,7 +54,7 @@ impl Problem {
     /// A prompt that does not fit the context; nothing of it is left out silently.
     pub(crate) fn too_long(prompt: usize, context: usize) -> Problem {
         let message = format!(
-            "the prompt has {prompt} tokens, and the context holds {context} with at least one token of the answer"
+            "the prompt has at least {prompt} tokens, and the context holds {context} with at least one token of the answer"
         );
         Problem {
             kind: Some("exceed_context_size_error"),

@@ -2,10 +2,11 @@
 
 use super::Complaint;
 use super::lines::{Kind, Lines};
-use super::options::{check, load_reason, thinking, wishes};
+use super::options::{check, load_reason, schema, thinking, wishes};
 use crate::answer::Reading;
 use crate::app::App;
 use crate::chat::Chat;
+use crate::held::held_to;
 use crate::http::{Fields, Problem};
 use crate::stream::{IDLE, respond};
 use axum::body::Body;
@@ -24,6 +25,7 @@ pub(crate) async fn chat(
     let value = app.bodies.json(&headers, body).await?;
     let fields = Fields::of(&value)?;
     check(fields)?;
+    app.hosted.check_given(["messages", "tools"].iter().filter_map(|name| fields.get(name)))?;
     let messages = messages(fields)?;
     if messages.is_empty() {
         return Ok(Lines::new(Kind::Chat, &app.hosted.name).loaded(load_reason(fields)));
@@ -49,6 +51,9 @@ pub(super) async fn answer(
     let stream = fields.flag("stream")?.unwrap_or(true);
     let mut wishes = wishes(fields, app)?;
     let prompted = chat.prompt(hosted).await?;
+    if let Some(schema) = schema(fields)? {
+        wishes.form = Some(held_to(schema, "format", app, &prompted).await?);
+    }
     let prompter = hosted.prompter.as_ref().map_err(Problem::wrong)?;
     wishes.stops.extend_from_slice(prompter.stops());
     let ends = prompter.ends().to_vec();

@@ -3,7 +3,7 @@
 use super::Complaint;
 use super::chat::answer;
 use super::lines::{Kind, Lines};
-use super::options::{check, load_reason, thinking, wishes};
+use super::options::{check, load_reason, schema, thinking, wishes};
 use crate::answer::Reading;
 use crate::app::App;
 use crate::chat::Chat;
@@ -28,6 +28,7 @@ pub(crate) async fn generate(
     if prompt.is_empty() {
         return Ok(Lines::new(Kind::Generate, &app.hosted.name).loaded(load_reason(fields)));
     }
+    app.hosted.check_given(fields.get("prompt").into_iter().chain(fields.get("system")))?;
     if fields.flag("raw")?.unwrap_or(false) || app.hosted.prompter.is_err() {
         return Ok(raw(&app, fields, prompt).await?);
     }
@@ -47,11 +48,14 @@ pub(crate) async fn generate(
 async fn raw(app: &Arc<App>, fields: Fields<'_>, prompt: &str) -> Result<Response<Body>, Problem> {
     let hosted = &app.hosted;
     let stream = fields.flag("stream")?.unwrap_or(true);
-    let (codec, text) = (Arc::clone(&hosted.codec), prompt.to_owned());
-    let encoded = tokio::task::spawn_blocking(move || codec.encode(&text, true)).await;
-    let encoded = encoded.map_err(|_| Problem::wrong("the tokenizer failed"))?;
-    let tokens = encoded.map_err(|error| Problem::wrong(error.to_string()))?;
-    let job = wishes(fields, app)?.job(tokens, hosted, hosted.ends.clone(), Vec::new())?;
+    let (model, text) = (Arc::clone(hosted), prompt.to_owned());
+    let encoded = tokio::task::spawn_blocking(move || model.encode(&text)).await;
+    let tokens = encoded.map_err(|_| Problem::wrong("the tokenizer failed"))??;
+    let mut wishes = wishes(fields, app)?;
+    if let Some(schema) = schema(fields)? {
+        wishes.form = Some(app.form(schema, "format").await?);
+    }
+    let job = wishes.job(tokens, hosted, hosted.ends.clone(), Vec::new())?;
     let reading = Reading::new(app.ask(job)?, AnswerFormat::plain());
     let lines = Lines::new(Kind::Generate, &hosted.name);
     if stream { Ok(respond(reading, lines, IDLE)) } else { lines.whole(reading).await }

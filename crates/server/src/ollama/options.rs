@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::ask::{Wishes, check_stops, max_tokens, penalties, sampling};
 use crate::http::{Fields, Problem};
 use crate::schedule::Penalties;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// The object `options`. Those that are for hardware are ignored.
 pub(super) fn wishes(fields: Fields<'_>, app: &App) -> Result<Wishes, Problem> {
@@ -18,16 +18,23 @@ pub(super) fn wishes(fields: Fields<'_>, app: &App) -> Result<Wishes, Problem> {
         penalties: Penalties { ..penalties(options)? },
         stops,
         logprobs: None,
+        form: None,
     })
 }
 
-/// Refuses forms of answers and pictures.
-pub(super) fn check(fields: Fields<'_>) -> Result<(), Problem> {
+/// The schema that the answer is held to; `None` where any text will do.
+pub(super) fn schema(fields: Fields<'_>) -> Result<Option<Value>, Problem> {
     match fields.get("format") {
-        None => {}
-        Some(Value::String(text)) if text.is_empty() => {}
-        Some(_) => return Err(Problem::field("format", "answers cannot be held to a form")),
+        None => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
+        Some(Value::String(text)) if text == "json" => Ok(Some(json!({ "type": "object" }))),
+        Some(Value::String(_)) => Err(Problem::field("format", "expected json or a schema")),
+        Some(schema) => Ok(Some(schema.clone())),
     }
+}
+
+/// Refuses pictures, and what would change the prompt.
+pub(super) fn check(fields: Fields<'_>) -> Result<(), Problem> {
     if fields.list("images")?.is_some_and(|it| !it.is_empty()) {
         return Err(Problem::field("images", "this model reads text alone"));
     }

@@ -3,11 +3,14 @@
 use super::chat_frames::ChatFrames;
 use super::choices::{Head, timings, usage};
 use super::delivery::Delivery;
-use super::{logprobs, tools};
+use super::tools::Tools;
+use super::{forms, logprobs, tools};
 use crate::answer::{Reading, Whole};
 use crate::app::App;
 use crate::ask::{MOST_LOGPROBS, Wishes};
-use crate::chat::{Chat, date};
+use crate::chat::{Chat, Prompted, date};
+use crate::form::Form;
+use crate::held::held_to;
 use crate::hosted::Hosted;
 use crate::http::{Fields, Problem, ok};
 use crate::stream::respond;
@@ -28,12 +31,13 @@ pub(crate) async fn chat_completions(
     let fields = Fields::of(&value)?;
     let hosted = &app.hosted;
     let delivery = Delivery::read(fields)?;
-    tools::check_form(fields)?;
+    tools::check(fields)?;
     let mut wishes = Wishes::read(fields, app.defaults.sampling, hosted.facts.vocabulary)?;
     wishes.logprobs = top_logprobs(fields)?;
     let with_logprobs = wishes.logprobs.is_some();
     let prompted = chat(fields, &app)?.prompt(hosted).await?;
     let prompter = hosted.prompter.as_ref().map_err(Problem::wrong)?;
+    wishes.form = form(fields, &app, &prompted).await?;
     wishes.stops.extend_from_slice(prompter.stops());
     let ends = prompter.ends().to_vec();
     let (tokens, marks) = (prompted.prompt.tokens, prompted.answering.marks);
@@ -50,11 +54,32 @@ pub(crate) async fn chat_completions(
     Ok(ok(&completion(whole, &head, hosted, with_logprobs)))
 }
 
+/// The form that the answer is held to: that of the request, or that of a call that must be made.
+async fn form(
+    fields: Fields<'_>,
+    app: &Arc<App>,
+    prompted: &Prompted,
+) -> Result<Option<Form>, Problem> {
+    let tools = Tools::read(fields)?;
+    let prompter = app.hosted.prompter.as_ref().map_err(Problem::wrong)?;
+    match (forms::schema(fields)?, tools.call(prompter.tool_format())?) {
+        (None, None) => Ok(None),
+        (Some(schema), _) => held_to(schema, "response_format", app, prompted).await.map(Some),
+        (None, Some(call)) => {
+            let opening = app.hosted.codec.encode(&call.opening, false);
+            let opening = opening.map_err(|error| Problem::wrong(error.to_string()))?;
+            let form = app.form(call.schema, "tools").await?.opened_by(opening);
+            prompted.after_thoughts(form, "tool_choice").map(Some)
+        }
+    }
+}
+
 /// What is said, and what the template is to know beside it.
 pub(super) fn chat(fields: Fields<'_>, app: &App) -> Result<Chat, Problem> {
     if fields.flag("continue_final_message")? == Some(true) {
         return Err(Problem::field("continue_final_message", "an answer cannot be continued"));
     }
+    app.hosted.check_given(["messages", "tools"].iter().filter_map(|name| fields.get(name)))?;
     let mut variables = Map::new();
     if let Some(more) = fields.object("chat_template_kwargs")? {
         variables.extend(more.0.clone());
@@ -64,7 +89,7 @@ pub(super) fn chat(fields: Fields<'_>, app: &App) -> Result<Chat, Problem> {
     }
     Ok(Chat {
         messages: messages(fields)?,
-        tools: tools::tools(fields)?,
+        tools: Tools::read(fields)?.shown,
         variables,
         add_generation_prompt: fields.flag("add_generation_prompt")?.unwrap_or(true),
         now: date(fields)?.unwrap_or_else(|| app.now()),

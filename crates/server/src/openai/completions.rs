@@ -3,7 +3,7 @@
 use super::choices::{Head, sum, timings, usage};
 use super::completion_frames::CompletionFrames;
 use super::delivery::Delivery;
-use super::{logprobs, tools};
+use super::{forms, logprobs, tools};
 use crate::answer::{Reading, Whole};
 use crate::app::App;
 use crate::ask::{MOST_LOGPROBS, Wishes};
@@ -44,9 +44,12 @@ pub(crate) async fn completions(
     let fields = Fields::of(&value)?;
     let hosted = &app.hosted;
     let delivery = Delivery::read(fields)?;
-    tools::check_form(fields)?;
+    tools::check(fields)?;
     let mut wishes = Wishes::read(fields, app.defaults.sampling, hosted.facts.vocabulary)?;
     wishes.logprobs = fields.count("logprobs", 0..=MOST_LOGPROBS)?;
+    if let Some(schema) = forms::schema(fields)? {
+        wishes.form = Some(app.form(schema, "response_format").await?);
+    }
     let extras = extras(fields, wishes.logprobs.is_some())?;
     let raws = prompts(fields)?;
     let texts = if extras.echo { Some(echoes(&raws, hosted)?) } else { None };
@@ -114,12 +117,10 @@ fn tokens(list: &[Value]) -> Option<Vec<u32>> {
 }
 
 async fn encode(raws: Vec<Raw>, hosted: &Arc<Hosted>) -> Result<Vec<Vec<u32>>, Problem> {
-    let codec = Arc::clone(&hosted.codec);
+    let hosted = Arc::clone(hosted);
     let encode = move || {
         let one = |raw| match raw {
-            Raw::Text(text) => {
-                codec.encode(&text, true).map_err(|it| Problem::wrong(it.to_string()))
-            }
+            Raw::Text(text) => hosted.encode(&text),
             Raw::Tokens(tokens) => Ok(tokens),
         };
         raws.into_iter().map(one).collect()

@@ -9,6 +9,9 @@ use axum::http::{HeaderMap, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// Longest text that is taken apart, in bytes: its tokens take a hundred times as much memory.
+const LONGEST_TEXT: usize = 1 << 20;
+
 /// Text to tokens.
 pub(crate) async fn tokenize(
     State(app): State<Arc<App>>,
@@ -18,6 +21,9 @@ pub(crate) async fn tokenize(
     let value = app.bodies.json(&headers, body).await?;
     let fields = Fields::of(&value)?;
     let text = fields.text("content")?.unwrap_or_default().to_owned();
+    if text.len() > LONGEST_TEXT {
+        return Err(Problem::field("content", format!("longer than {LONGEST_TEXT} bytes")));
+    }
     let whole = fields.flag("add_special")?.unwrap_or(false);
     let pieces = fields.flag("with_pieces")?.unwrap_or(false);
     let codec = Arc::clone(&app.hosted.codec);

@@ -63,6 +63,7 @@ function request() {
     messages: [...(system ? [{ role: "system", content: system }] : []), ...messages],
     stream: true,
     stream_options: { include_usage: true },
+    return_progress: true,
   };
   for (const [id, name] of [["temperature", "temperature"], ["most", "max_tokens"], ["seed", "seed"]]) {
     if (at(id).value !== "") body[name] = Number(at(id).value);
@@ -86,6 +87,8 @@ async function answer() {
       if (data === "[DONE]") break;
       const chunk = JSON.parse(data);
       if (chunk.error) throw new Error(chunk.error.message);
+      const progress = chunk.prompt_progress;
+      if (progress) item.dataset.waits = `reading the prompt: ${progress.processed} of ${progress.total} tokens`;
       const delta = chunk.choices?.[0]?.delta ?? {};
       for (const name of Object.keys(parts)) parts[name] += delta[name] ?? "";
       follow(() => {

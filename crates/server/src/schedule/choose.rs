@@ -1,7 +1,8 @@
 //! From the logits of a row to its next token, and how likely that was.
 
 use super::job::{Chosen, Likely, Penalties};
-use flint_engine::Sampler;
+use crate::form::Form;
+use flint_engine::{Sampler, Sampling};
 
 /// What stands for the logarithm of nothing: JSON has no infinity.
 const IMPOSSIBLE: f32 = -3.4e38;
@@ -12,32 +13,61 @@ pub(super) struct Chooser {
     sampler: Sampler,
     penalties: Penalties,
     top: Option<usize>,
+    form: Option<Form>,
     /// Changed logits, kept from token to token; empty where nothing changes them.
     changed: Vec<f32>,
 }
 
+/// A token that was chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Choice {
+    pub(super) token: u32,
+    /// Its probability, where that was asked for.
+    pub(super) chosen: Option<Chosen>,
+    /// Whether the answer has the form that it is held to, and nothing can follow.
+    pub(super) complete: bool,
+}
+
 impl Chooser {
-    pub(super) fn new(sampler: Sampler, penalties: Penalties, top: Option<usize>) -> Chooser {
-        Chooser { sampler, penalties, top, changed: Vec::new() }
+    pub(super) fn new(
+        sampler: Sampler,
+        penalties: Penalties,
+        top: Option<usize>,
+        form: Option<Form>,
+    ) -> Chooser {
+        Chooser { sampler, penalties, top, form, changed: Vec::new() }
     }
 
-    /// The next token after `prompt` and `generated`, with its probability where that was asked for.
+    /// The next token after `prompt` and `generated`; an error where the form of the answer takes too much work.
     pub(super) fn choose(
         &mut self,
         logits: &[f32],
         prompt: &[u32],
         generated: &[u32],
-    ) -> (u32, Option<Chosen>) {
+    ) -> Result<Choice, String> {
+        let Chooser { sampler, penalties, top, form, changed } = self;
         let drawn = generated.len();
-        let token = if self.penalties == Penalties::default() {
-            self.sampler.choose(logits, drawn)
+        let mut token = if *penalties == Penalties::default() && form.is_none() {
+            sampler.choose(logits, drawn)
         } else {
-            self.changed.clear();
-            self.changed.extend_from_slice(logits);
-            self.penalties.apply(&mut self.changed, prompt, generated);
-            self.sampler.choose(&self.changed, drawn)
+            changed.clear();
+            changed.extend_from_slice(logits);
+            penalties.apply(changed, prompt, generated);
+            if let Some(form) = form {
+                form.constrain(changed)?;
+            }
+            sampler.choose(changed, drawn)
         };
-        (token, self.top.map(|top| probabilities(logits, token, top)))
+        let mut complete = false;
+        if let Some(form) = form {
+            // Rounding may leave the last of the candidates, which need not be one of those that are allowed.
+            if changed[token as usize] == f32::NEG_INFINITY {
+                token = Sampler::new(Sampling::greedy()).choose(changed, drawn);
+            }
+            complete = form.take(token)?;
+        }
+        let chosen = top.map(|top| probabilities(logits, token, top));
+        Ok(Choice { token, chosen, complete })
     }
 }
 
@@ -96,7 +126,6 @@ fn probabilities(logits: &[f32], token: u32, top: usize) -> Chosen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flint_engine::Sampling;
 
     #[test]
     fn probabilities_are_those_of_the_softmax_and_finite() {
@@ -114,10 +143,11 @@ mod tests {
     fn penalties_change_the_choice_and_not_the_probabilities() {
         let logits = [1.0, 3.0, 2.9, -1.0];
         let choose = |penalties: Penalties, prompt: &[u32], generated: &[u32]| {
-            let mut chooser = Chooser::new(Sampler::new(Sampling::greedy()), penalties, Some(0));
-            let (token, chosen) = chooser.choose(&logits, prompt, generated);
-            assert_eq!(chosen, Some(probabilities(&logits, token, 0)));
-            token
+            let sampler = Sampler::new(Sampling::greedy());
+            let mut chooser = Chooser::new(sampler, penalties, Some(0), None);
+            let choice = chooser.choose(&logits, prompt, generated).unwrap();
+            assert_eq!(choice.chosen, Some(probabilities(&logits, choice.token, 0)));
+            choice.token
         };
         let none = Penalties::default();
         assert_eq!(choose(none.clone(), &[1], &[1]), 1);

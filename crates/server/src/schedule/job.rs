@@ -1,6 +1,7 @@
 //! What is asked of the engine, what it tells while it works, and the ticket of whoever waits for it.
 
 use super::gone::Gone;
+use crate::form::Form;
 use crate::usage::Usage;
 use flint_engine::Sampling;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub struct Job {
     pub marks: Vec<(u32, &'static str)>,
     /// How many of the likeliest tokens are named for each that is chosen; `None` for no probabilities at all.
     pub logprobs: Option<usize>,
+    /// What the answer is held to.
+    pub form: Option<Form>,
 }
 
 /// The probability of a token.

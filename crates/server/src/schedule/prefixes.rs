@@ -60,6 +60,16 @@ impl Prefixes {
         }
     }
 
+    /// A sequence with the whole pages of `tokens` that one of `others` has in common with it.
+    pub(super) fn fork(engine: &mut Engine, tokens: &[u32], others: &[Sequence]) -> Sequence {
+        Prefixes::default().begin(engine, tokens, others.iter())
+    }
+
+    /// Those that are kept, the one used last first.
+    pub(super) fn latest_first(&self) -> impl Iterator<Item = &Sequence> {
+        self.kept.iter().rev()
+    }
+
     /// Ends the sequence that was used longest ago; whether there was one.
     pub(super) fn give_back_oldest(&mut self, engine: &mut Engine) -> bool {
         let oldest = self.kept.pop_front();

@@ -1,6 +1,7 @@
 //! Requests that wait: first in, first out, a bounded number of them.
 
 use super::job::{Job, Queued, Ticket};
+use crate::metrics::Metrics;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -39,28 +40,36 @@ impl Queue {
     }
 
     /// Puts a request at the end.
-    pub(super) fn push(&self, job: Job) -> Result<Ticket, Refused> {
+    pub(super) fn push(&self, job: Job, metrics: &Metrics) -> Result<Ticket, Refused> {
         let mut state = self.lock();
         if state.closed {
             return Err(Refused::Closing);
         }
         // Whoever left does not take a place from others.
+        let before = state.waiting.len();
         state.waiting.retain(|queued| !queued.gone.is_gone());
         let waiting = state.waiting.len();
+        metrics.cancelled(before - waiting);
         if waiting >= self.most {
             return Err(Refused::Full { waiting });
         }
         let (queued, ticket) = Ticket::issue(job);
         state.waiting.push_back(queued);
+        metrics.taken();
         self.changed.notify_all();
         Ok(ticket)
     }
 
     /// Takes the first request if `fits` says that there is room for it. Those behind it wait with it.
-    pub(super) fn pop_if(&self, fits: &mut dyn FnMut(&Job) -> bool) -> Option<Queued> {
+    pub(super) fn pop_if(
+        &self,
+        metrics: &Metrics,
+        fits: &mut dyn FnMut(&Job) -> bool,
+    ) -> Option<Queued> {
         let mut state = self.lock();
         while state.waiting.front().is_some_and(|queued| queued.gone.is_gone()) {
             state.waiting.pop_front();
+            metrics.cancelled(1);
         }
         let first = state.waiting.front()?;
         if fits(&first.job) { state.waiting.pop_front() } else { None }

@@ -1,6 +1,6 @@
 //! A request on the engine: its sequence, how far it is, and whom to tell.
 
-use super::choose::Chooser;
+use super::choose::{Choice, Chooser};
 use super::gone::Gone;
 use super::job::{Ended, Job, Queued, Update};
 use super::text::AnswerText;
@@ -32,10 +32,11 @@ pub(super) struct Running<'c> {
 }
 
 /// What a token means for its request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     GoesOn,
     Over(Ended),
+    Failed(String),
 }
 
 impl<'c> Running<'c> {
@@ -45,10 +46,11 @@ impl<'c> Running<'c> {
         promised: usize,
         codec: &'c TextCodec,
     ) -> Running<'c> {
-        let Queued { job, updates, gone, since } = queued;
+        let Queued { mut job, updates, gone, since } = queued;
+        let form = job.form.take();
         let sampler = Sampler::new(job.sampling);
         let running = Running {
-            chooser: Chooser::new(sampler, job.penalties.clone(), job.logprobs),
+            chooser: Chooser::new(sampler, job.penalties.clone(), job.logprobs, form),
             text: AnswerText::new(codec, &job),
             cached: sequence.len(),
             generated: Vec::new(),
@@ -97,7 +99,11 @@ impl<'c> Running<'c> {
         if self.job.max_tokens == 0 {
             return Step::Over(Ended::Length);
         }
-        let (token, chosen) = self.chooser.choose(logits, &self.job.prompt, &self.generated);
+        let choice = self.chooser.choose(logits, &self.job.prompt, &self.generated);
+        let Choice { token, chosen, complete } = match choice {
+            Ok(choice) => choice,
+            Err(why) => return Step::Failed(format!("the form of the answer: {why}")),
+        };
         self.generated.push(token);
         self.next = Some(token);
         if self.job.ends.contains(&token) {
@@ -108,7 +114,7 @@ impl<'c> Running<'c> {
             self.tell(Update::Text { text: piece.text, tokens: piece.tokens });
         }
         match self.generated.len() {
-            _ if piece.stopped => Step::Over(Ended::Stop),
+            _ if piece.stopped || complete => Step::Over(Ended::Stop),
             all if all >= self.job.max_tokens => Step::Over(Ended::Length),
             _ => Step::GoesOn,
         }

@@ -6,6 +6,7 @@ use super::pace::Pace;
 use super::prefixes::Prefixes;
 use super::queue::Queue;
 use super::running::{Running, Step};
+use super::sessions::Sessions;
 use crate::metrics::Metrics;
 use crate::view::{View, Watcher};
 use flint_engine::{CancelToken, Engine, EngineError, Sequence, TextCodec};
@@ -57,7 +58,21 @@ impl<'c> Work<'c> {
     }
 
     /// Works until the queue is closed and everybody is answered.
-    pub(super) fn run(mut self) {
+    pub(super) fn run(mut self, sessions: Option<&Sessions>) {
+        if let Some(sessions) = sessions {
+            let counts = sessions.take_up(&mut self.engine, &mut self.prefixes);
+            tracing::info!(?counts, "conversations were taken up");
+        }
+        self.work();
+        if let Some(sessions) = sessions {
+            match sessions.write(&self.engine, &self.prefixes) {
+                Ok(counts) => tracing::info!(?counts, "conversations are kept"),
+                Err(error) => tracing::error!(%error, "not all conversations are kept"),
+            }
+        }
+    }
+
+    fn work(&mut self) {
         loop {
             self.leave_out_gone();
             self.admit();
@@ -87,7 +102,7 @@ impl<'c> Work<'c> {
             self.running.drain(..).partition(|running| running.gone.is_gone());
         self.running = stay;
         for running in gone {
-            self.metrics.cancelled();
+            self.metrics.cancelled(1);
             self.prefixes.keep(&mut self.engine, running.sequence);
         }
     }
@@ -95,9 +110,9 @@ impl<'c> Work<'c> {
     /// Takes in requests, in their order, while there are pages for them.
     fn admit(&mut self) {
         while self.running.len() < self.engine.plan().chunk.max(1) {
-            let Work { engine, prefixes, running, queue, .. } = self;
+            let Work { engine, prefixes, running, queue, metrics, .. } = self;
             let mut begun = None;
-            let queued = queue.pop_if(&mut |job| {
+            let queued = queue.pop_if(metrics, &mut |job| {
                 begun = begin(engine, prefixes, running, job);
                 begun.is_some()
             });
@@ -121,6 +136,7 @@ impl<'c> Work<'c> {
                 let (answers, prompts, took) = (rows(true), rows(false), began.elapsed());
                 self.pace.took(answers, prompts, took);
                 self.metrics.pass(answers, prompts, took);
+                self.metrics.engine(&self.engine.counts());
                 if let Some((watcher, view)) = &mut self.watch {
                     let busy = [self.running.len(), self.queue.len()];
                     watcher.pass(view, &self.engine, answers, busy);
@@ -195,8 +211,10 @@ impl<'c> Work<'c> {
         let computed = engine.logits(&output, cancel, &mut |row, logits| {
             let at = owners[row];
             waiting.retain(|&other| other != at);
-            if let Step::Over(ended) = running[at].choose(logits) {
-                over.push((at, Outcome::Ended(ended)));
+            match running[at].choose(logits) {
+                Step::GoesOn => {}
+                Step::Over(ended) => over.push((at, Outcome::Ended(ended))),
+                Step::Failed(why) => over.push((at, Outcome::Failed(why))),
             }
         });
         match computed {

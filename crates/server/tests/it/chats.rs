@@ -3,6 +3,7 @@
 use crate::client::{Reply, begin, post};
 use crate::served::{CONTEXT, Served};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 const PATH: &str = "/v1/chat/completions";
 
@@ -19,22 +20,22 @@ pub(crate) fn ask(more: Value) -> Value {
     ask
 }
 
-fn streamed(more: Value) -> Value {
+pub(crate) fn streamed(more: Value) -> Value {
     let mut ask = ask(more);
     ask["stream"] = true.into();
     ask
 }
 
-fn content(events: &[Value]) -> String {
+pub(crate) fn content(events: &[Value]) -> String {
     let deltas = events.iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str());
     deltas.collect()
 }
 
-fn finish(events: &[Value]) -> Vec<&str> {
+pub(crate) fn finish(events: &[Value]) -> Vec<&str> {
     events.iter().filter_map(|event| event["choices"][0]["finish_reason"].as_str()).collect()
 }
 
-fn wrong(reply: &Reply) -> String {
+pub(crate) fn wrong(reply: &Reply) -> String {
     assert_eq!(reply.status, 400, "{}", reply.body);
     let error = &reply.json()["error"];
     assert_eq!(error["code"], 400);
@@ -163,11 +164,6 @@ fn what_would_silently_change_an_answer_is_refused() {
     let served = Served::new();
     for (more, param) in [
         (json!({"n": 2}), "n"),
-        (
-            json!({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}}),
-            "response_format",
-        ),
-        (json!({"response_format": {"type": "json_object"}}), "response_format"),
         (json!({"grammar": "root ::= \"a\""}), "grammar"),
         (json!({"tool_choice": "required"}), "tool_choice"),
         (json!({"tools": [{"type": "function"}]}), "tools[0]"),
@@ -229,6 +225,31 @@ fn a_prompt_beyond_the_context_is_refused_before_anything_is_streamed() {
     assert_eq!((reply.status, &error["type"]), (400, &json!("exceed_context_size_error")));
     assert_eq!(error["n_ctx"], CONTEXT);
     assert!(error["n_prompt_tokens"].as_u64().unwrap() > CONTEXT as u64);
+}
+
+#[test]
+fn what_is_far_too_long_is_refused_before_it_costs_anything() {
+    let served = Served::new();
+    let refused = |path: &str, body: Value| {
+        let began = Instant::now();
+        let reply = post(served.address, path, &body);
+        assert_eq!(reply.status, 400, "{path}: {}", reply.body);
+        // Taken apart it would take minutes and gigabytes.
+        assert!(began.elapsed() < Duration::from_secs(20), "{path}: {:?}", began.elapsed());
+    };
+    let long = "word ".repeat(6_000_000);
+    let messages = json!([{ "role": "user", "content": long }]);
+    refused(PATH, json!({ "messages": messages, "stream": true }));
+    refused("/api/chat", json!({ "messages": messages }));
+    refused("/api/generate", json!({ "prompt": long }));
+    refused("/api/generate", json!({ "prompt": long, "raw": true }));
+    refused("/v1/completions", json!({ "prompt": [long] }));
+    refused("/apply-template", json!({ "messages": messages }));
+    refused("/tokenize", json!({ "content": long }));
+    // Some more than fits is counted.
+    let some = json!([{ "role": "user", "content": "word ".repeat(400) }]);
+    let reply = post(served.address, PATH, &json!({ "messages": some }));
+    assert_eq!(reply.json()["error"]["type"], "exceed_context_size_error");
 }
 
 #[test]

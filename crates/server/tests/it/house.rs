@@ -2,7 +2,9 @@
 
 use flint_engine::{MemoryBudget, ModelFiles, Prepared, RunOptions, Sampling, TextCodec};
 use flint_fixtures::tiny_opt_bundle;
-use flint_server::{Chosen, Ended, Job, Metrics, Penalties, Scheduler, Ticket, Update, Usage};
+use flint_server::{
+    Chosen, Ended, Job, Metrics, Penalties, Scheduler, Sessions, Ticket, Update, Usage,
+};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -17,12 +19,25 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn new(context: usize, options: RunOptions) -> House {
+        House::keeping(context, options, None)
+    }
+
+    /// With conversations that outlive it.
+    pub(crate) fn keeping(
+        context: usize,
+        options: RunOptions,
+        sessions: Option<Sessions>,
+    ) -> House {
         let files = ModelFiles::open(&tiny_opt_bundle()).unwrap();
         let codec = files.codec().unwrap().unwrap();
         let options = RunOptions { sequences: SESSIONS, ..options };
         let prepared = Prepared::new(files, options, Some(context)).unwrap();
         let metrics = Arc::new(Metrics::default());
         let scheduler = Scheduler::new(64, Arc::clone(&metrics));
+        let scheduler = match sessions {
+            Some(sessions) => scheduler.with_sessions(sessions),
+            None => scheduler,
+        };
         let working = scheduler.clone();
         let engine = std::thread::spawn(move || {
             let engine = prepared.load(&mut |_, _| {}).unwrap();
@@ -86,6 +101,7 @@ pub(crate) fn job(prompt: Vec<u32>, max_tokens: usize) -> Job {
         ends: Vec::new(),
         marks: Vec::new(),
         logprobs: None,
+        form: None,
     }
 }
 

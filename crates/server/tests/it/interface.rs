@@ -54,6 +54,20 @@ fn paths_may_be_untidy_and_unknown_ones_are_told_in_json() {
 }
 
 #[test]
+fn the_day_is_the_one_that_is_set_or_asked_for() {
+    let served = Served::with("{{ strftime_now('%d %b %Y') }}: {{ messages[0].content }}", |_| {});
+    let prompt = |more: Value| {
+        let reply = post(served.address, "/apply-template", &ask(more));
+        reply.json()["prompt"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(prompt(json!({})).contains("14 Mar 2025: Once"), "{}", prompt(json!({})));
+    assert!(prompt(json!({"date": "2024-02-29"})).contains("29 Feb 2024: Once"));
+    for date in [json!("2025-02-29"), json!("29 Feb"), json!(5), json!("+024-02-29")] {
+        assert_eq!(post(served.address, CHAT, &ask(json!({ "date": date }))).status, 400);
+    }
+}
+
+#[test]
 fn a_key_is_wanted_only_where_there_is_one() {
     let served = Served::new();
     let body = ask(json!({})).to_string();
@@ -194,6 +208,24 @@ fn more_than_may_wait_are_told_to_come_again() {
     assert!(reply.head.to_lowercase().contains("retry-after"));
     // Those that wait are answered.
     open.iter_mut().for_each(|open| drop(open.wait_for("[DONE]")));
+}
+
+#[test]
+fn signs_of_life_come_while_a_request_waits_and_are_nothing_else() {
+    let mut served = Served::loading(Some("chatml"), |_| {});
+    // Requests are taken, and nobody works on them yet.
+    served.handle.set_ready();
+    let more = json!({"stream": true, "sse_ping_interval": 0.02});
+    let mut open = begin(served.address, CHAT, &ask(more));
+    let first = open.wait_for("data: ");
+    assert!(first.contains("\"role\":\"assistant\""), "{first}");
+    for _ in 0..5 {
+        assert_eq!(open.wait_for(":"), ":\n");
+    }
+    let silent = begin(served.address, CHAT, &ask(json!({"stream": true, "sse_ping_interval": 0})));
+    served.load();
+    open.wait_for("[DONE]");
+    assert!(!silent.reply().body.contains("\n:\n"));
 }
 
 #[test]

@@ -86,8 +86,9 @@ fn the_model_is_described() {
 fn what_cannot_be_is_one_line() {
     let served = Served::new();
     for more in [
-        json!({"format": "json"}),
-        json!({"format": {"type": "object"}}),
+        json!({"format": "xml"}),
+        json!({"format": {"type": "nonsense"}}),
+        json!({"format": []}),
         json!({"options": {"num_predict": 1e30}}),
         json!({"messages": [{"role": "user", "content": "a", "images": ["x"]}]}),
         json!({"messages": [{"role": "king", "content": "a"}]}),

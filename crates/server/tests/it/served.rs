@@ -47,6 +47,7 @@ impl Served {
             names: Vec::new(),
             key: None,
             queue: 16,
+            sessions: None,
             defaults: Defaults { sampling: Sampling::greedy(), now },
         };
         change(&mut options);
