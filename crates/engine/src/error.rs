@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 /// Why a request was refused or a run failed. The message is one line for the user.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EngineError {
     /// A command that needs a bundle, and a model that is used from other files.
     #[error("{} is not a bundle: make one with `flint convert`", path.display())]

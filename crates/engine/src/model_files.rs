@@ -53,7 +53,7 @@ impl ModelFiles {
     /// # Errors
     /// When there is none, or one that does not check.
     pub fn open(path: &Path) -> Result<ModelFiles, EngineError> {
-        // What is there as a link to nothing is told of by whoever would read it.
+        // A link to nothing counts as a file here: whoever reads it names it.
         let is_there = |path: &Path| path.symlink_metadata().is_ok();
         if !is_there(path) {
             return Err(EngineError::NoSuchModel { path: path.to_path_buf() });

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-/// Ends of the names of tensors that follow from the configuration, or are read with it, and are no weights.
+/// Ends of the names of tensors that follow from the configuration, or are read with it, and are not weights.
 const DERIVED: [&str; 7] = [
     "rotary_emb.inv_freq",
     "attn.masked_bias",

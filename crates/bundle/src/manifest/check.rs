@@ -20,7 +20,7 @@
 //!   might;
 //! - data files outside the bundle: their names are made here from role and suffix, never read; a data file that
 //!   is a link is followed, a loop of links or a pipe is an error;
-//! - calibration numbers that are infinite or none: they are shown, nothing is computed from them.
+//! - calibration numbers that are infinite or NaN: they are shown, and forecasts are computed from them.
 
 mod lists;
 mod names;
