@@ -138,6 +138,8 @@ def memory():
         view = json.loads(next(line for line in events if line.startswith(b"data: "))[6:])
     budget = view["budget"]
     note("weights, MiB", f"{view['weights'] / 2**20:.1f}")
+    held = view["held"] / view["weights"]
+    note("of which in memory", f"{100 * held:.0f} %", "about half", 0.4 < held < 0.6)
     note("budget of the process, MiB", f"{budget / 2**20:.1f}")
     note("peak resident memory, MiB", f"{peak / 2**20:.1f}", "at most the budget", peak <= budget)
     group = group_peak()

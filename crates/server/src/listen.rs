@@ -51,6 +51,8 @@ pub struct ServeOptions {
     pub queue: usize,
     /// Where conversations are kept when the server ends.
     pub sessions: Option<Sessions>,
+    /// How long a request may take, waiting included.
+    pub longest: Option<Duration>,
     /// What is taken where a request says nothing.
     pub defaults: Defaults,
 }
@@ -95,7 +97,7 @@ impl Server {
     /// # Errors
     /// When the address cannot be had.
     pub fn bind(hosted: Hosted, options: ServeOptions) -> Result<Server, ServeError> {
-        let ServeOptions { address, names, key, queue, sessions, defaults } = options;
+        let ServeOptions { address, names, key, queue, sessions, longest, defaults } = options;
         let bind = |cause| ServeError::Bind { address, cause };
         let listener = TcpListener::bind(address).map_err(bind)?;
         listener.set_nonblocking(true).map_err(bind)?;
@@ -107,6 +109,7 @@ impl Server {
             Some(sessions) => scheduler.with_sessions(sessions),
             None => scheduler,
         };
+        let scheduler = scheduler.with_longest(longest);
         let guard = Guard::new(address.ip(), &names, key);
         let app = App::new(hosted, scheduler, metrics, view, guard, defaults);
         Ok(Server { app: Arc::new(app), listener, close: Arc::default() })

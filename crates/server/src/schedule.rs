@@ -26,6 +26,7 @@ use flint_engine::{Engine, TextCodec};
 use queue::Queue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use work::Work;
 
 /// Takes requests for one engine. Clones share it.
@@ -37,13 +38,22 @@ pub struct Scheduler {
     /// The model's name, and where what is done is shown.
     view: Option<(String, Arc<View>)>,
     sessions: Option<Arc<Sessions>>,
+    /// How long a request may take, waiting included.
+    longest: Option<Duration>,
 }
 
 impl Scheduler {
     /// A scheduler whose queue holds `most_waiting` requests; nothing is answered before [`Scheduler::run`].
     pub fn new(most_waiting: usize, metrics: Arc<Metrics>) -> Scheduler {
         let queue = Arc::new(Queue::new(most_waiting));
-        Scheduler { queue, metrics, stop: Arc::default(), view: None, sessions: None }
+        Scheduler {
+            queue,
+            metrics,
+            stop: Arc::default(),
+            view: None,
+            sessions: None,
+            longest: None,
+        }
     }
 
     /// The same, showing what it does.
@@ -57,11 +67,19 @@ impl Scheduler {
         Scheduler { sessions: Some(Arc::new(sessions)), ..self }
     }
 
+    /// The same, with an end to requests that take longer, waiting included: an answer that was begun ends as one that
+    /// has its most tokens, others fail.
+    #[must_use]
+    pub fn with_longest(self, longest: Option<Duration>) -> Scheduler {
+        Scheduler { longest, ..self }
+    }
+
     /// Answers requests on `engine` in this thread, until [`Scheduler::close`] was called and everybody is answered.
     pub fn run(&self, engine: Engine, codec: &TextCodec) {
         let watch = self.view.as_ref().map(|(name, view)| (Watcher::new(name, &engine), &**view));
         let sessions = self.sessions.as_deref();
-        Work::new(engine, codec, &self.queue, &self.metrics, &self.stop, watch).run(sessions);
+        Work::new(engine, codec, &self.queue, &self.metrics, &self.stop, watch)
+            .run(sessions, self.longest);
     }
 
     /// Asks for something. Dropping the ticket takes the request back.

@@ -42,6 +42,8 @@ pub(crate) struct Watcher {
     /// When the last state was shown, and what was counted then.
     shown: Instant,
     counts: Counts,
+    /// What was counted before the passes that a state tells of: the last ones, also when nothing is to be done.
+    before: Counts,
     /// Tokens of answers since then.
     answers: usize,
     speed: f64,
@@ -55,6 +57,7 @@ impl Watcher {
             held: engine.layers_held(),
             shown: Instant::now(),
             counts: engine.counts(),
+            before: engine.counts(),
             answers: 0,
             speed: 0.0,
             rate: 0.0,
@@ -80,6 +83,9 @@ impl Watcher {
         let (now, seconds) = (engine.counts(), self.shown.elapsed().as_secs_f64().max(1e-3));
         let before = std::mem::replace(&mut self.counts, now);
         let read = now.bytes_read - before.bytes_read;
+        if now.passes > before.passes {
+            self.before = before;
+        }
         if state != "idle" {
             let blend = |old: f64, new: f64| if old == 0.0 { new } else { old + NEW * (new - old) };
             self.speed = blend(self.speed, self.answers as f64 / seconds);
@@ -87,13 +93,13 @@ impl Watcher {
         }
         (self.shown, self.answers) = (Instant::now(), 0);
         if view.0.receiver_count() > 0 || state == "idle" {
-            let text = self.state(engine, state, busy, &before).to_string();
+            let text = self.state(engine, state, busy).to_string();
             view.0.send_replace(text);
         }
     }
 
-    fn state(&self, engine: &Engine, state: &str, busy: [usize; 2], before: &Counts) -> Value {
-        let (now, plan) = (self.counts, engine.plan());
+    fn state(&self, engine: &Engine, state: &str, busy: [usize; 2]) -> Value {
+        let (now, before, plan) = (self.counts, self.before, engine.plan());
         let passes = (now.passes - before.passes).max(1);
         let each = |count: u64| count as f64 / passes as f64;
         let ms = |time: Duration| time.as_secs_f64() * 1e3 / passes as f64;

@@ -51,6 +51,9 @@ pub(super) struct ServeArgs {
     /// Most requests that wait while others are answered
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
     queue: usize,
+    /// Most seconds for a request, waiting included [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    time_limit: Option<u64>,
     /// Keep conversations in this directory when the server ends, and take them up when it starts again
     #[arg(long, value_name = "DIR")]
     session_dir: Option<PathBuf>,
@@ -160,6 +163,7 @@ impl ServeArgs {
             key: self.api_key.clone(),
             queue: self.queue,
             sessions,
+            longest: self.time_limit.map(Duration::from_secs),
             defaults: Defaults { sampling, now: self.date },
         }
     }

@@ -106,6 +106,7 @@ fn what_cannot_be_is_refused_in_one_line() {
         (&["--api-key", "a b"], "visible"),
         (&["--chat-template", "/nowhere"], "cannot read"),
         (&["--queue", "0"], "--queue"),
+        (&["--time-limit", "0"], "--time-limit"),
     ] {
         refused(&[&serve[..], more].concat(), &[named]);
     }

@@ -97,6 +97,38 @@ mod tests {
         assert!(forms.json(&json!({"anyOf": [{"type": "null"}, {"const": 3}]})).is_ok());
     }
 
+    /// Tokens that may come next.
+    fn allowed(form: &mut Form) -> Vec<usize> {
+        let mut logits = vec![0.0; forms_vocabulary()];
+        form.constrain(&mut logits).unwrap();
+        (0..logits.len()).filter(|&token| logits[token] == 0.0).collect()
+    }
+
+    fn forms_vocabulary() -> usize {
+        let files = flint_engine::ModelFiles::open(&flint_fixtures::tiny_opt_bundle()).unwrap();
+        files.architecture().vocabulary
+    }
+
+    #[test]
+    fn a_form_begins_after_thoughts_and_after_its_opening() {
+        let form = || forms().json(&json!({ "const": 7 })).unwrap();
+        let first = allowed(&mut form());
+        assert!((1..100).contains(&first.len()), "{first:?}");
+        let mut later = form().opened_by(vec![11, 12]).after(Some(9));
+        for token in [5, 8] {
+            assert_eq!(allowed(&mut later).len(), forms_vocabulary());
+            assert_eq!(later.take(token), Ok(false));
+        }
+        assert_eq!(later.take(9), Ok(false));
+        for token in [11, 12] {
+            assert_eq!(allowed(&mut later), [token]);
+            assert_eq!(later.take(token as u32), Ok(false));
+        }
+        assert_eq!(allowed(&mut later), first);
+        assert_eq!(later.take(first[0] as u32), Ok(true));
+        assert!(form().take(5).is_err());
+    }
+
     #[test]
     fn a_schema_that_is_too_much_is_refused_soon() {
         let forms = forms();

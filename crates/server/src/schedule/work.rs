@@ -13,7 +13,7 @@ use flint_engine::{CancelToken, Engine, EngineError, Sequence, TextCodec};
 use flint_kernels::SeqId;
 use flint_model::{Batch, Row};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Fewest prompt tokens of one request in a pass, where several are read.
 const FAIR: usize = 8;
@@ -58,12 +58,12 @@ impl<'c> Work<'c> {
     }
 
     /// Works until the queue is closed and everybody is answered.
-    pub(super) fn run(mut self, sessions: Option<&Sessions>) {
+    pub(super) fn run(mut self, sessions: Option<&Sessions>, longest: Option<Duration>) {
         if let Some(sessions) = sessions {
             let counts = sessions.take_up(&mut self.engine, &mut self.prefixes);
             tracing::info!(?counts, "conversations were taken up");
         }
-        self.work();
+        self.work(longest);
         if let Some(sessions) = sessions {
             match sessions.write(&self.engine, &self.prefixes) {
                 Ok(counts) => tracing::info!(?counts, "conversations are kept"),
@@ -72,10 +72,14 @@ impl<'c> Work<'c> {
         }
     }
 
-    fn work(&mut self) {
+    fn work(&mut self, longest: Option<Duration>) {
         loop {
             self.leave_out_gone();
             self.admit();
+            // Those that waited too long end before anything is computed for them.
+            if let Some(longest) = longest {
+                self.end_overdue(longest);
+            }
             self.metrics.set_running(self.running.len());
             if self.running.is_empty() {
                 if let Some((watcher, view)) = &mut self.watch {
@@ -104,6 +108,24 @@ impl<'c> Work<'c> {
         for running in gone {
             self.metrics.cancelled(1);
             self.prefixes.keep(&mut self.engine, running.sequence);
+        }
+    }
+
+    /// Ends requests that took too long.
+    fn end_overdue(&mut self, longest: Duration) {
+        for at in (0..self.running.len()).rev() {
+            let usage = self.running[at].usage();
+            if usage.queued + usage.prefill + usage.decode > longest {
+                self.end(
+                    at,
+                    match usage.generated {
+                        0 => {
+                            Outcome::Failed(format!("no answer within {} s", longest.as_secs_f32()))
+                        }
+                        _ => Outcome::Ended(Ended::Length),
+                    },
+                );
+            }
         }
     }
 

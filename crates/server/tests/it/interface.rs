@@ -6,6 +6,7 @@ use crate::served::Served;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::TcpStream;
+use std::time::Duration;
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -226,6 +227,45 @@ fn signs_of_life_come_while_a_request_waits_and_are_nothing_else() {
     served.load();
     open.wait_for("[DONE]");
     assert!(!silent.reply().body.contains("\n:\n"));
+}
+
+#[test]
+fn a_request_that_takes_too_long_ends() {
+    let mut served = Served::loading(Some("chatml"), |options| {
+        options.longest = Some(Duration::from_millis(50))
+    });
+    // It waits for longer than that before anybody works on it.
+    served.handle.set_ready();
+    let late = begin(served.address, CHAT, &ask(json!({})));
+    std::thread::sleep(Duration::from_millis(100));
+    served.load();
+    let reply = late.reply();
+    assert_eq!(reply.status, 500);
+    assert!(reply.body.contains("no answer within 0.05 s"), "{}", reply.body);
+    // An answer that was begun ends as one that has its most tokens.
+    let whole = post(served.address, CHAT, &ask(json!({"max_tokens": 240}))).json();
+    assert_eq!(whole["choices"][0]["finish_reason"], "length");
+    assert!(whole["usage"]["completion_tokens"].as_u64().unwrap() < 240, "{whole}");
+}
+
+#[test]
+fn the_view_goes_on_telling_of_the_last_passes() {
+    let served = Served::new();
+    let look = || -> Value {
+        let mut events = Open::send(served.address, &request("GET", "/events", &[], b""));
+        serde_json::from_str(events.wait_for("data: ").trim_start_matches("data: ")).unwrap()
+    };
+    assert_eq!(post(served.address, CHAT, &ask(json!({}))).status, 200);
+    let began = std::time::Instant::now();
+    let view = loop {
+        let view = look();
+        if view["state"] == "idle" && view["rows"] != 0.0 {
+            break view;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{view}");
+    };
+    assert!(view["time"]["compute"].as_f64().unwrap() > 0.0, "{view}");
+    assert!(view["layers"].as_array().unwrap().iter().all(|layer| layer["held"] == layer["bytes"]));
 }
 
 #[test]

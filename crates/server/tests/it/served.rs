@@ -48,6 +48,7 @@ impl Served {
             key: None,
             queue: 16,
             sessions: None,
+            longest: None,
             defaults: Defaults { sampling: Sampling::greedy(), now },
         };
         change(&mut options);
