@@ -5,7 +5,7 @@ use crate::lanes::{Kernel, Lanes};
 use crate::quantised;
 use crate::shares::rows_per_share;
 use crate::split::{Block, blocks};
-use crate::tile::Vectors;
+use crate::tile::PackedInputs;
 use crate::{Arithmetic, Compute, MatrixView};
 
 /// `out = x weights^T + bias`: for each token, each row's dot product, plus its bias when finished.
@@ -26,7 +26,7 @@ pub fn matmul(
         return quantised::multiply(c, weights, x, bias, out);
     }
     let dtype = weights.element();
-    let x = Vectors::new(x, cols, dtype.is_quantised());
+    let x = PackedInputs::new(x, cols, dtype.is_quantised());
     assert_eq!(out.len(), x.tokens() * rows, "matmul writes one number per token and row");
     assert!(bias.is_none_or(|bias| bias.len() == rows), "matmul takes one bias per row");
     let share = rows_per_share(c, rows, weights.byte_len());
@@ -49,7 +49,7 @@ struct Product<'a, 'b, E> {
     #[expect(dead_code, reason = "its type is what counts")]
     encoding: E,
     weights: MatrixView<'a>,
-    x: &'a Vectors<'a>,
+    x: &'a PackedInputs<'a>,
     bias: Option<&'a [f32]>,
     block: Block<'b>,
 }

@@ -3,6 +3,7 @@
 
 mod bundles;
 mod child;
+mod downloads;
 mod gguf;
 mod gguf_file;
 mod index;
