@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 const FORMAT: &str = "flint-seal";
 const VERSION: u32 = 1;
 
-/// No model has so many tensors that their checksums take more.
+/// The checksums of 65,536 tensors, the most that a file may have, take less.
 const LARGEST: u64 = 64 << 20;
 
 /// Bytes that are read at a time, and how many pieces are on their way.
