@@ -65,7 +65,7 @@ impl CalibrateOptions {
     pub fn new(bundle: PathBuf) -> CalibrateOptions {
         CalibrateOptions {
             bundle,
-            kind: PredictorKind::LowRank,
+            kind: PredictorKind::default(),
             tokens: None,
             quality_tokens: None,
             threads: None,
@@ -102,13 +102,15 @@ impl CalibrateOptions {
 }
 
 /// The kinds of predictors that convert makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PredictorKind {
     /// Two small matrices per layer, trained.
     LowRank,
     /// The rows that decide, in few bits; not trained.
     QuantizedGate,
-    /// A smaller low-rank predictor names candidates, a copy in four bits tells which of them are active.
+    /// A smaller low-rank predictor names candidates, a copy in four bits tells which of them are active: the fastest at
+    /// the same quality (docs/results/predictors-tiny-opt.md, docs/results/paper-scale.md).
+    #[default]
     Cascade,
 }
 

@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut cache = SlotCache::new(&config, config.bytes_for(100))?;
     let mut admission = Admission::new();
     for step in 0..20u32 {
-        let wanted = NeuronSet::from_unsorted((0..50).map(|n| (n * 7 + step) % 200).collect());
+        let wanted = NeuronSet::from_unsorted((step * 5..step * 5 + 50).collect());
         cache.admit(0, &wanted, &mut admission)?;
         let (hits, misses) = (admission.resident.len(), admission.missing.len());
         let mut reads: Vec<RecordRead> = Vec::new();

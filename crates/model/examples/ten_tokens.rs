@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut weights = InMemoryWeights::new(compute.clone());
     for (seed, spec) in architecture.all_tensors().into_iter().enumerate() {
         let count: usize = spec.dims.iter().product();
-        let numbers = (0..count).map(|i| ((i * 37 + seed * 11) % 101) as f32 / 101.0 - 0.5);
+        let numbers = (0..count).map(|i| ((i * 7919 + seed * 617) % 1009) as f32 / 1009.0 - 0.5);
         let bytes: Vec<u8> = numbers.flat_map(f32::to_le_bytes).collect();
         weights.insert(spec.role, DType::F32, &spec.dims, bytes)?;
     }

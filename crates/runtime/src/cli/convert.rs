@@ -65,7 +65,7 @@ pub struct ConvertArgs {
     sparsity: Vec<f32>,
     /// Kind of predictor: low-rank (trained), gate-copy (low-bit copy of the deciding rows), or cascade (the one names
     /// candidates, the other tells which are active)
-    #[arg(long, value_name = "KIND", default_value = "low-rank")]
+    #[arg(long, value_name = "KIND", default_value = PredictorKind::default().name())]
     predictor: PredictorKind,
 }
 
