@@ -92,6 +92,7 @@ impl Activity {
     }
 
     /// Writes one byte per neuron, 1 where it is active.
+    #[cfg(feature = "train")]
     pub(crate) fn labels(&self, token: usize, labels: &mut Vec<u8>) {
         labels.extend((0..self.neurons).map(|neuron| u8::from(self.is_active(token, neuron))));
     }

@@ -24,6 +24,7 @@ impl Random {
     }
 
     /// Puts `items` in a random order.
+    #[cfg(feature = "train")]
     pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, (self.next() % (last as u64 + 1)) as usize);
