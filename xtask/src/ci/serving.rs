@@ -40,7 +40,7 @@ pub(super) fn run(root: &Path, args: &DeepArgs) -> anyhow::Result<Outcome> {
     let script = "echo $$ > \"$1\"; shift; exec \"$@\"";
     command.args(["-c", script, "sh"]).arg(&told).arg(root.join("target/release/flint"));
     command.args(["serve", "-m"]).arg(model);
-    command.args(EXACT).args([&BUDGET.to_string(), "--port", &port.to_string()]);
+    command.args(EXACT).arg(BUDGET.to_string()).args(["--port", &port.to_string()]);
     let (outcome, measured) = std::thread::scope(|scope| {
         let running = scope.spawn(|| group.run(command, None, &mut |_| {}));
         let measured = measure(&clients, &told, port);
