@@ -79,7 +79,7 @@ fn tokens(criterion: &mut Criterion) {
             Ok(cache) => cache,
             Err(error) => panic!("{error}"),
         };
-        let mut out = Admission::with_capacity(NEURONS);
+        let mut out = Admission::new();
         let mut number = 0;
         let mut next = |cache: &mut SlotCache| {
             token(cache, &groups, number, &mut out);

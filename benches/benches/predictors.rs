@@ -7,8 +7,8 @@ use flint_geometry::NeuronSet;
 use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
 use flint_predictor::train::Factors;
 use flint_predictor::{
-    Activity, Cascade, CascadeGroup, Deciding, GateCopyGroup, HalfStates, LowRankGroup, Predictor,
-    ScoredGroup,
+    Activity, Cascade, CascadeGroup, GateRows, HalfStates, LowRankGroup, Predictor,
+    QuantizedGateLayer, ThresholdLayer,
 };
 
 const WIDTH: usize = 4096;
@@ -43,11 +43,11 @@ fn layer(compute: &Compute) -> CascadeGroup {
         bytes.iter_mut().zip(outer).for_each(|(bytes, number)| *bytes = number.to_le_bytes());
     }
     let view = MatrixView::new(DType::F32, NEURONS, WIDTH, &rows).expect("the sizes agree");
-    let deciding = Deciding::new(view, None, Activation::FatRelu(ACTIVE_ABOVE));
+    let deciding = GateRows::new(view, None, Activation::FatRelu(ACTIVE_ABOVE));
     let mut inner = vec![0.0; RANK * WIDTH];
     (0..RANK).for_each(|index| inner[index * WIDTH + index] = 1.0);
     let factors = Factors::new(RANK, inner, outer, vec![0.0; NEURONS]);
-    let copy = GateCopyGroup::copy(compute, &deciding, CascadeGroup::BITS);
+    let copy = QuantizedGateLayer::copy(compute, &deciding, CascadeGroup::BITS);
     let mut group = CascadeGroup::new(LowRankGroup::quantise(&factors), copy);
     let mut states = HalfStates::new(WIDTH);
     states.extend(&numbers(TOKENS * WIDTH, 2));

@@ -3,7 +3,7 @@
 #![no_main]
 
 use flint_kernels::{Compute, Isa};
-use flint_predictor::{CascadeGroup, CatsGroup, GateCopyGroup, LowRankGroup, ScoredGroup};
+use flint_predictor::{CascadeGroup, CatsGroup, QuantizedGateLayer, LowRankGroup, ThresholdLayer};
 use std::sync::LazyLock;
 
 static SLOW: LazyLock<Compute> = LazyLock::new(|| compute(Isa::Scalar));
@@ -13,7 +13,7 @@ fn compute(isa: Isa) -> Compute {
     Compute::new(isa, 1).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn ask<G: ScoredGroup>(width: usize, neurons: usize, bytes: &[u8]) {
+fn ask<G: ThresholdLayer>(width: usize, neurons: usize, bytes: &[u8]) {
     let Ok(group) = G::from_bytes(width, neurons, bytes) else { return };
     let input: Vec<f32> = (0..2 * width).map(|at| (at % 7) as f32 - 2.5).collect();
     let (mut slow, mut fast) = (vec![0.0; 2 * neurons], vec![0.0; 2 * neurons]);
@@ -44,7 +44,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let (width, neurons) = (usize::from(*width).max(1), usize::from(*neurons).max(1));
     match kind % 4 {
         0 => ask::<LowRankGroup>(width, neurons, blob),
-        1 => ask::<GateCopyGroup>(width, neurons, blob),
+        1 => ask::<QuantizedGateLayer>(width, neurons, blob),
         2 => ask::<CatsGroup>(width, neurons, blob),
         _ => ask::<CascadeGroup>(width, neurons, blob),
     }

@@ -12,6 +12,7 @@ mod sanitize;
 mod schedules;
 mod serving;
 mod tool;
+mod untested;
 
 use anyhow::bail;
 use std::path::{Path, PathBuf};
@@ -78,7 +79,11 @@ const STEPS: &[(&str, Step)] = &[
 pub fn ci(args: &CiArgs, say: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
     let root = crate::workspace_root();
     match &args.depth {
-        None => tool::run(Command::new("bash").arg(root.join(".ci/run"))),
+        None => {
+            let mut command = Command::new("bash");
+            command.arg(root.join(".ci/run"));
+            untested::run(root, command, say)
+        }
         Some(Depth::Deep(deep)) => run_deep(root, deep, say),
     }
 }

@@ -56,7 +56,7 @@ pub const CHORES: [Chore; 13] = [
     flint("convert", "Turn a HuggingFace checkpoint into a bundle"),
     lab("fio", "Compare reading with fio's io_uring engine, in paired slices"),
     lab("gguf", "Write a GGUF file of random weights in the shape of a model, for peers"),
-    lab("measure", "Measure decoding at several memory budgets: the table of the README"),
+    lab("measure", "Measure decoding at several memory budgets: a table of medians"),
     lab(
         "paper",
         "Measure what each part of the method is worth on models of the paper's sizes: its tables, on this machine",

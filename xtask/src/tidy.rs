@@ -7,6 +7,7 @@ mod functions;
 mod habits;
 mod layering;
 mod manifest;
+mod map;
 mod modules;
 mod paths;
 mod sizes;
@@ -64,6 +65,7 @@ pub fn tidy(root: &Path) -> io::Result<Vec<Finding>> {
     findings.extend(sizes::check(&sources));
     findings.extend(habits::check(&sources));
     findings.extend(unsafe_list::check(&sources, &list));
+    findings.extend(map::check(root, &read(root, map::PATH)?));
     Ok(findings)
 }
 

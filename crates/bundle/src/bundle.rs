@@ -1,14 +1,16 @@
 //! A complete bundle, open for reading: everything its manifest says, and its files where it says.
 
+mod hold;
 mod read;
 mod scan;
 mod verify;
 
+pub(crate) use hold::wait_for_openers;
 pub use read::{RecordMismatch, check_record};
 
 use crate::contents::{Contents, DataFile};
 use crate::{
-    BundleError, Calibration, Group, Predictors, Source, TensorEntry, TextEntry, manifest,
+    BundleError, Calibration, Group, Predictors, Provenance, TensorEntry, TextEntry, manifest,
 };
 use flint_geometry::ModelShape;
 use std::collections::HashMap;
@@ -16,11 +18,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An open bundle. It holds the checked manifest, no file and no weights.
+/// An open bundle. It holds the checked manifest, no data file and no weights.
 #[derive(Debug, Clone)]
 pub struct Bundle {
     dir: PathBuf,
     contents: Contents,
+    /// Keeps the files in place until they are opened, should another bundle take its place.
+    _hold: Option<hold::Hold>,
     /// Index of each tensor in the table.
     by_name: HashMap<String, usize>,
 }
@@ -30,9 +34,10 @@ impl Bundle {
     /// its full length. Weights are not read.
     ///
     /// # Errors
-    /// When it is no bundle, of a newer format version, damaged, or when the system refuses.
+    /// When it is not a bundle, of a newer format version, damaged, or when the system refuses.
     pub fn open(dir: &Path) -> Result<Bundle, BundleError> {
-        Bundle::of(dir, manifest::read(dir)?)
+        let hold = hold::Hold::take(dir)?;
+        Ok(Bundle { _hold: hold, ..Bundle::of(dir, manifest::read(dir)?)? })
     }
 
     /// The bundle that `contents` describe, whether or not its manifest is there yet.
@@ -40,7 +45,7 @@ impl Bundle {
         contents.files().try_for_each(|file| check_file(&file.path(dir), file))?;
         let names = contents.tensors.iter().map(|tensor| tensor.name.clone());
         let by_name = names.zip(0..).collect();
-        Ok(Bundle { dir: dir.to_owned(), contents, by_name })
+        Ok(Bundle { dir: dir.to_owned(), contents, _hold: None, by_name })
     }
 
     /// Where the bundle is.
@@ -49,7 +54,7 @@ impl Bundle {
     }
 
     /// Where it came from.
-    pub fn source(&self) -> &Source {
+    pub fn source(&self) -> &Provenance {
         &self.contents.source
     }
 

@@ -1,13 +1,13 @@
 //! What a manifest says, after every check: the one description that reader and writer share.
 
-use crate::{Calibration, Group, Predictors, Role, Source, TensorEntry, TextEntry};
+use crate::{Calibration, DataFileKind, Group, Predictors, Provenance, TensorEntry, TextEntry};
 use flint_geometry::ModelShape;
 use std::path::{Path, PathBuf};
 
 /// One data file: its role, what makes its name its own, and its exact length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataFile {
-    pub(crate) role: Role,
+    pub(crate) role: DataFileKind,
     pub(crate) suffix: u64,
     pub(crate) len: u64,
 }
@@ -22,7 +22,7 @@ impl DataFile {
 /// A whole manifest. Sections tile their files, names are unique, counts agree with the shape.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Contents {
-    pub(crate) source: Source,
+    pub(crate) source: Provenance,
     pub(crate) shape: ModelShape,
     pub(crate) architecture: String,
     pub(crate) dense_file: DataFile,

@@ -58,9 +58,8 @@ pub enum BundleError {
     },
     /// The manifest does not begin with the magic bytes.
     #[error(
-        "{}: not a flint manifest: offset 0 holds {got:02x?}, expected {expected:02x?}: convert \
-         the checkpoint again",
-        .path.display()
+        "{}: not a flint manifest: offset 0 holds {got:02x?}, expected {expected:02x?}: {}",
+        .path.display(), magic_advice(.got)
     )]
     Magic {
         /// The manifest.
@@ -166,6 +165,7 @@ pub enum BundleError {
 
 /// What a run of checked bytes is.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Part {
     /// First bytes of the manifest.
     ManifestHeader,
@@ -201,6 +201,15 @@ impl fmt::Display for Part {
             Part::Predictor { group } => write!(f, "the predictor of group {group}"),
             Part::Text(name) => write!(f, "text file {name:?}"),
         }
+    }
+}
+
+/// What to do about a manifest that begins with `got`.
+fn magic_advice(got: &[u8; 8]) -> &'static str {
+    match got {
+        b"version " => "a git-lfs pointer, fetch the file itself with 'git lfs pull'",
+        b"<!DOCTYP" | b"<!doctyp" => "a web page, download the file itself",
+        _ => "convert the checkpoint again",
     }
 }
 

@@ -1,7 +1,6 @@
 //! How a manifest can contradict itself, its shape or its files.
 
-use crate::Role;
-use bincode::error::{DecodeError, EncodeError};
+use crate::DataFileKind;
 use std::fmt;
 
 /// A contradiction in a manifest.
@@ -10,10 +9,10 @@ use std::fmt;
 pub enum ManifestFault {
     /// The payload does not decode.
     #[error("the payload does not decode ({0})")]
-    Decode(DecodeError),
+    Decode(String),
     /// The payload cannot be written.
     #[error("the payload does not encode ({0})")]
-    Encode(EncodeError),
+    Encode(String),
     /// Bytes follow the decoded payload.
     #[error("the payload ends after {used} of {len} bytes")]
     TrailingBytes {
@@ -38,7 +37,7 @@ pub enum ManifestFault {
         /// Bytes it has.
         got: usize,
     },
-    /// A name holds a control character, or a text file's name is no plain file name.
+    /// A name holds a control character, or a text file's name is not a plain file name.
     #[error("a {what} is named {name:?}, which is not a plain name")]
     Name {
         /// What is named.
@@ -91,7 +90,7 @@ pub enum ManifestFault {
     #[error("a section of the {file} file starts at {got}, expected {expected}")]
     SectionStart {
         /// The file.
-        file: Role,
+        file: DataFileKind,
         /// Where it must start.
         expected: u64,
         /// Where the table says it starts.
@@ -101,7 +100,7 @@ pub enum ManifestFault {
     #[error("a section of the {file} file has {len} bytes from {offset}, past 64 bits")]
     SectionEnd {
         /// The file.
-        file: Role,
+        file: DataFileKind,
         /// Its start.
         offset: u64,
         /// Its length.
@@ -111,7 +110,7 @@ pub enum ManifestFault {
     #[error("the {file} file is said to be {got} bytes long, but its sections end at {expected}")]
     FileLength {
         /// The file.
-        file: Role,
+        file: DataFileKind,
         /// End of its sections.
         expected: u64,
         /// Length in the table.
@@ -162,7 +161,7 @@ pub enum Named {
     /// A kind of predictor.
     PredictorKind,
     /// A field of the source.
-    Source,
+    Provenance,
 }
 
 impl fmt::Display for Named {
@@ -171,7 +170,7 @@ impl fmt::Display for Named {
             Named::Tensor => "tensor",
             Named::Text => "text file",
             Named::PredictorKind => "predictor kind",
-            Named::Source => "source",
+            Named::Provenance => "source",
         })
     }
 }

@@ -8,7 +8,7 @@ mod v1;
 pub use header::FORMAT_VERSION;
 
 use crate::contents::Contents;
-use crate::role::MANIFEST;
+use crate::data_file_kind::MANIFEST;
 use crate::{BundleError, ManifestFault};
 use header::{HEADER_BYTES, Header};
 use std::fs::{self, File};

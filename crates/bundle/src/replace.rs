@@ -2,7 +2,7 @@
 
 use crate::manifest::check_name;
 use crate::writer::{Directory, SectionFile, commit};
-use crate::{Bundle, BundleError, Calibration, Named, PredictorEntry, Predictors, Role};
+use crate::{Bundle, BundleError, Calibration, DataFileKind, Named, PredictorEntry, Predictors};
 use std::path::Path;
 
 /// Gives the bundle at `dir` new predictors, one per group: a blob, or `None` where every neuron of
@@ -10,7 +10,8 @@ use std::path::Path;
 ///
 /// The bundle is complete at every moment: it has the old predictors until it has the new ones.
 ///
-/// # Errors When there is no bundle, when another process writes to it, when there is not one
+/// # Errors
+/// When there is no bundle, when another process writes to it, when there is not one
 /// predictor per group, or when the system refuses.
 pub fn replace_predictors<B: AsRef<[u8]>>(
     dir: &Path,
@@ -21,7 +22,7 @@ pub fn replace_predictors<B: AsRef<[u8]>>(
     let directory = Directory::existing(dir)?;
     check_name(Named::PredictorKind, kind).map_err(|fault| directory.fault(fault))?;
     let mut contents = Bundle::open(dir)?.into_contents();
-    let mut file = SectionFile::create(&directory, Role::Predictors)?;
+    let mut file = SectionFile::create(&directory, DataFileKind::Predictors)?;
     let mut groups = Vec::with_capacity(contents.groups.len());
     for blob in blobs {
         groups.push(match blob {

@@ -14,10 +14,11 @@ pub(crate) use directory::Directory;
 pub(crate) use section_file::SectionFile;
 
 use crate::contents::Contents;
+use crate::data_file_kind::MANIFEST;
 use crate::manifest::check_name;
-use crate::role::MANIFEST;
 use crate::{
-    Bundle, BundleError, Group, ManifestFault, Named, Role, Source, TensorEntry, TextEntry,
+    Bundle, BundleError, DataFileKind, Group, ManifestFault, Named, Provenance, TensorEntry,
+    TextEntry,
 };
 use flint_geometry::ModelShape;
 use records::OpenGroup;
@@ -40,7 +41,7 @@ pub enum Overwrite {
 #[derive(Debug)]
 pub struct BundleWriter {
     shape: ModelShape,
-    source: Source,
+    source: Provenance,
     architecture: String,
     dense_file: SectionFile,
     neurons_file: SectionFile,
@@ -59,18 +60,19 @@ impl BundleWriter {
     /// Starts a bundle at `dir`, which is made where it is missing. `architecture` is kept as it
     /// is.
     ///
-    /// # Errors When there is a bundle and `overwrite` refuses, when another process writes to it,
+    /// # Errors
+    /// When there is a bundle and `overwrite` refuses, when another process writes to it,
     /// when the source has a name that no bundle may have, or when the system refuses.
     pub fn create(
         dir: &Path,
         overwrite: Overwrite,
         shape: ModelShape,
-        source: Source,
+        source: Provenance,
         architecture: String,
     ) -> Result<BundleWriter, BundleError> {
         let directory = Directory::create(dir)?;
         for field in [&source.family, &source.converter, &source.fingerprint] {
-            check_name(Named::Source, field).map_err(|fault| directory.fault(fault))?;
+            check_name(Named::Provenance, field).map_err(|fault| directory.fault(fault))?;
         }
         if overwrite == Overwrite::Refuse && directory.path().join(MANIFEST).exists() {
             return Err(BundleError::Exists { dir: dir.to_owned() });
@@ -80,9 +82,9 @@ impl BundleWriter {
             shape,
             source,
             architecture,
-            dense_file: SectionFile::create(&directory, Role::Dense)?,
-            neurons_file: SectionFile::create(&directory, Role::Neurons)?,
-            texts_file: SectionFile::create(&directory, Role::Texts)?,
+            dense_file: SectionFile::create(&directory, DataFileKind::Dense)?,
+            neurons_file: SectionFile::create(&directory, DataFileKind::Neurons)?,
+            texts_file: SectionFile::create(&directory, DataFileKind::Texts)?,
             tensors: Vec::new(),
             tensor_names: HashSet::new(),
             open_tensor: None,
@@ -115,7 +117,8 @@ impl BundleWriter {
 
     /// Makes everything durable and completes the bundle; removes the one it replaces.
     ///
-    /// # Errors When groups are missing, or when the system refuses. The directory then holds the
+    /// # Errors
+    /// When groups are missing, or when the system refuses. The directory then holds the
     /// bundle that it held before, or none; what else is left in it the next writer removes.
     ///
     /// # Panics

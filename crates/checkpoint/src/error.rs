@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a checkpoint cannot be read.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CheckpointError {
     /// The directory holds no checkpoint.
     #[error("{} is not a checkpoint: it has no {missing}", dir.display())]
@@ -21,6 +22,14 @@ pub enum CheckpointError {
         path: PathBuf,
         /// What the system said.
         cause: io::Error,
+    },
+    /// A link whose file is gone, as in a download cache that was cleaned up or copied without its blobs.
+    #[error("{} is a link to a file that is not there ({}): download it again, or copy it with links followed (cp -L)", path.display(), target.display())]
+    DeadLink {
+        /// The link.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
     },
     /// A file of the checkpoint is not what its name says.
     #[error("{}: {problem}", path.display())]

@@ -14,7 +14,6 @@ mod file;
 mod from_value;
 mod general;
 mod header;
-mod lookalike;
 mod metadata;
 mod pick;
 mod shards;
@@ -24,12 +23,12 @@ mod tokenizer;
 mod value;
 mod write;
 
+pub use crate::lookalike::Lookalike;
 pub use error::{
     Counted, GgufError, HeaderFault, KeyFault, SplitFault, TensorFault, TokenizerFault,
 };
 pub use file::{GgufFile, Shard};
 pub use from_value::FromValue;
-pub use lookalike::Lookalike;
 pub use metadata::Metadata;
 pub use tensor::Tensor;
 pub use tensor_type::TensorType;

@@ -21,6 +21,9 @@ use std::sync::Arc;
 /// Most tensors of a checkpoint: dense models have a few thousand.
 const MOST_TENSORS: usize = 1 << 16;
 
+/// What the system says of a path at which there is nothing.
+const ENOENT: i32 = 2;
+
 /// An open checkpoint. Headers are read and checked; tensors are read on demand.
 #[derive(Debug)]
 pub struct Checkpoint {
@@ -53,9 +56,12 @@ impl Checkpoint {
     /// Opens the checkpoint in `dir`.
     ///
     /// # Errors
-    /// When it is none, or a header is wrong.
+    /// When it is not a checkpoint, or a header is wrong.
     pub fn open(dir: &Path) -> Result<Checkpoint, CheckpointError> {
         let missing = |missing| CheckpointError::NotACheckpoint { dir: dir.to_owned(), missing };
+        if text::find(dir)?.is_none() {
+            return Err(read_error(dir, io::Error::from_raw_os_error(ENOENT)));
+        }
         let config = text::read(&dir.join("config.json"))?.ok_or_else(|| missing("config.json"))?;
         let names =
             index::shards(dir)?.ok_or_else(|| missing("model.safetensors or pytorch_model.bin"))?;
@@ -107,6 +113,11 @@ impl Checkpoint {
     /// Whether tensors lie in PyTorch files, whose bytes may be laid out in any way.
     pub fn is_pytorch(&self) -> bool {
         self.files().any(|path| path.extension().is_some_and(|extension| extension == "bin"))
+    }
+
+    /// Names of all tensors, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
     }
 
     /// The text of `config.json`.

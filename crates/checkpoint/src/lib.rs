@@ -7,6 +7,7 @@ mod error;
 mod finite;
 pub mod gguf;
 mod huggingface;
+mod lookalike;
 pub mod parsers;
 mod picked;
 mod tokenizer;

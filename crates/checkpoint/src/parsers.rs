@@ -6,7 +6,7 @@ use crate::tokenizer;
 /// Reads the header of a safetensors file (the text after its length); how many tensors it has.
 ///
 /// # Errors
-/// When it is none; in words for the user.
+/// When it is not one; the error is a message for the user.
 pub fn safetensors(header: &[u8]) -> Result<usize, String> {
     safetensors::parse(header).map(|(tensors, _)| tensors.len())
 }
@@ -14,7 +14,7 @@ pub fn safetensors(header: &[u8]) -> Result<usize, String> {
 /// Reads a whole PyTorch file; how many tensors it has, each of which lies within it.
 ///
 /// # Errors
-/// When it is none; in words for the user.
+/// When it is not one; the error is a message for the user.
 ///
 /// # Panics
 /// When a tensor does not lie within the file: that would be a mistake of the parser.
@@ -28,7 +28,7 @@ pub fn pytorch(file: &[u8]) -> Result<usize, String> {
 /// Reads the pickle of a PyTorch file; how many plain tensors it names.
 ///
 /// # Errors
-/// When it is none; in words for the user.
+/// When it is not one; the error is a message for the user.
 pub fn pickle(program: &[u8]) -> Result<usize, String> {
     torch::describe(program)
 }
@@ -36,7 +36,7 @@ pub fn pickle(program: &[u8]) -> Result<usize, String> {
 /// Reads an index of shards; how many files it names.
 ///
 /// # Errors
-/// When it is none; in words for the user.
+/// When it is not one; the error is a message for the user.
 pub fn index(text: &[u8]) -> Result<usize, String> {
     // That of the other JSON files, too.
     let _ = json::problem(text);
@@ -46,7 +46,7 @@ pub fn index(text: &[u8]) -> Result<usize, String> {
 /// Reads a SentencePiece model and builds its `tokenizer.json`; how many bytes that takes.
 ///
 /// # Errors
-/// When it is none, or needs something that is not built; in words for the user.
+/// When it is not one, or needs something that is not built; the error is a message for the user.
 pub fn sentencepiece(model: &[u8]) -> Result<usize, String> {
     tokenizer::from_sentencepiece(model)
 }
@@ -55,7 +55,7 @@ pub fn sentencepiece(model: &[u8]) -> Result<usize, String> {
 /// `added_tokens.json`, and builds their `tokenizer.json`; how many bytes that takes.
 ///
 /// # Errors
-/// When they are none; in words for the user.
+/// When they are not; the error is a message for the user.
 pub fn byte_level(vocabulary: &[u8], merges: &[u8], settings: [&[u8]; 3]) -> Result<usize, String> {
     tokenizer::from_byte_level(vocabulary, merges, settings)
 }

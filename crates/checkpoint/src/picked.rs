@@ -139,7 +139,7 @@ impl<'a> Picked<'a> {
         Ok(())
     }
 
-    /// Refuses infinite numbers and those that are none, in rows from `first` on: each would spoil every result
+    /// Refuses infinite numbers and NaN, in rows from `first` on: each would spoil every result
     /// that it takes part in.
     fn check_finite(&self, first: usize, bytes: &[u8]) -> Result<(), CheckpointError> {
         let element = self.stored.element;

@@ -16,7 +16,7 @@ pub use library::{guarded, panics_are_errors, read as read_tokenizer};
 
 use crate::{Checkpoint, CheckpointError};
 use serde_json::{Value, json};
-use settings::Settings;
+use settings::{AddedToken, Settings};
 use std::collections::HashMap;
 
 /// Most pieces of a vocabulary: the largest have two thirds of it. What is kept of each takes a few hundred bytes.
@@ -26,6 +26,8 @@ const MOST_PIECES: usize = 3 << 17;
 struct Parts {
     /// Every piece with its id.
     ids: HashMap<String, u32>,
+    /// Pieces that the vocabulary says stand for themselves.
+    marked: Vec<AddedToken>,
     normalizer: Value,
     pre_tokenizer: Value,
     decoder: Value,
@@ -33,7 +35,7 @@ struct Parts {
 }
 
 /// The text of `tokenizer.json`: as published, or built from other forms; `None` when the checkpoint has
-/// none. In one that is built, texts begin with the token `begin`.
+/// none. In one that is built, texts begin with the token `begin`, or with the one that the settings name in its place.
 ///
 /// # Errors
 /// When a form is damaged or needs something that is not built.
@@ -50,9 +52,10 @@ pub fn tokenizer_json(
         let settings = Settings::read(checkpoint)?;
         (byte_level::VOCABULARY, byte_level::parts(checkpoint, &settings, &text)?, settings)
     } else if let Some(model) = checkpoint.text(sentencepiece::MODEL)? {
-        let parts = sentencepiece::parts(&model)
+        let settings = Settings::read(checkpoint)?;
+        let parts = sentencepiece::parts(&model, &settings)
             .map_err(|problem| checkpoint.bad(sentencepiece::MODEL, problem))?;
-        (sentencepiece::MODEL, parts, Settings::read(checkpoint)?)
+        (sentencepiece::MODEL, parts, settings)
     } else {
         return Ok(None);
     };
@@ -61,7 +64,8 @@ pub fn tokenizer_json(
 
 /// Bytes of the `tokenizer.json` of a SentencePiece model; for [`super::parsers`].
 pub(crate) fn from_sentencepiece(model: &[u8]) -> Result<usize, String> {
-    build(sentencepiece::parts(model)?, &Settings::default(), None).map(|text| text.len())
+    let settings = Settings::default();
+    build(sentencepiece::parts(model, &settings)?, &settings, None).map(|text| text.len())
 }
 
 /// Bytes of the `tokenizer.json` of a vocabulary, its merges, and the three files of settings; for [`super::parsers`].
@@ -73,15 +77,16 @@ pub(crate) fn from_byte_level(
     let settings = Settings::parse(settings).map_err(|error| error.to_string())?;
     let ids = byte_level::vocabulary(vocabulary)?;
     let merges = byte_level::merges(merges, ids.len())?;
-    let parts = byte_level::assemble(ids, &merges, settings.prefix_space);
+    let parts = byte_level::assemble(ids, &merges, settings.prefix_space.unwrap_or(false));
     build(parts, &settings, None).map(|text| text.len())
 }
 
 /// Puts the parts together and lets the library read them.
 fn build(parts: Parts, settings: &Settings, begin: Option<u32>) -> Result<Vec<u8>, String> {
-    let mut added = settings.added(&parts.ids);
+    let mut added = settings.added(&parts.ids, &parts.marked);
     added.sort_by_key(|token| token.id);
     let begin = begin.map(|id| {
+        let id = settings.begin(&parts.ids).unwrap_or(id);
         let piece = parts.ids.iter().find(|&(_, &known)| known == id).map(|(piece, _)| piece);
         let content =
             piece.or(added.iter().find(|token| token.id == id).map(|token| &token.content));
@@ -129,4 +134,60 @@ fn beginning(id: u32, content: &str) -> Value {
         "pair": [begin, sequence("A", 0), sequence("B", 1)],
         "special_tokens": { content: { "id": content, "ids": [id], "tokens": [content] } },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// What `text` and `ids` become with a SentencePiece model whose `tokenizer_config.json` is `config`.
+    fn both_ways(name: &str, config: &str, text: &str, ids: &[u32]) -> (Vec<u32>, String) {
+        let model = fs::read(flint_fixtures::tokenizer(name).join(sentencepiece::MODEL)).unwrap();
+        let settings = Settings::parse([config.as_bytes(), b"{}", b"{}"]).unwrap();
+        let parts = sentencepiece::parts(&model, &settings).unwrap();
+        let tokenizer = library::read(&build(parts, &settings, Some(1)).unwrap()).unwrap();
+        let encoded = tokenizer.encode(text, true).unwrap();
+        (encoded.get_ids().to_vec(), tokenizer.decode(ids, true).unwrap())
+    }
+
+    // The ids of these tests are those of transformers 5.24.
+
+    #[test]
+    fn pieces_that_stand_for_themselves_are_found_and_control_pieces_are_not_shown() {
+        let prompt = "<|im_start|>user hi<|im_end|>";
+        let want = [1, 4, 343, 355, 350, 281, 272, 351, 5];
+        // 3 is a control piece; without settings the vocabulary alone says so.
+        let (ids, text) = both_ways("llama-pieces", "{}", prompt, &[1, 3, 355, 350, 281, 2]);
+        assert_eq!((&ids[..], &text[..]), (&want[..], "user"));
+        let (ids, text) = both_ways("llama-pieces", "{}", "a<ctl>b", &want);
+        assert!(ids.contains(&3), "{ids:?}");
+        // User-defined pieces are text like any other when they are shown.
+        assert!(text.contains("<|im_start|>") && text.contains("<|im_end|>"), "{text}");
+    }
+
+    #[test]
+    fn whether_a_space_goes_in_front_is_for_the_settings_to_say() {
+        let (ids, text) =
+            both_ways("llama", r#"{"add_prefix_space": false}"#, "Hello 12345 world", &[340, 341]);
+        let want = [1, 370, 341, 283, 344, 340, 52, 53, 54, 55, 56, 263, 289, 311];
+        assert_eq!(ids, want);
+        // A space that nobody put in front is not taken away either.
+        assert!(text.starts_with(' '), "{text:?}");
+        let (ids, _) = both_ways("llama", "{}", "Hello 12345 world", &[]);
+        assert_eq!(ids[..3], [1, 340, 370]);
+    }
+
+    #[test]
+    fn the_text_behind_a_special_token_gets_a_space_only_in_the_legacy_way() {
+        let named = r#""bos_token": "<s>", "eos_token": "</s>""#;
+        let config = |legacy| format!("{{{named}, \"legacy\": {legacy}}}");
+        let (ids, _) = both_ways("llama", &config(false), "</s>hi<pad>", &[]);
+        assert_eq!(ids, [1, 2, 345, 348, 63, 360, 305, 65]);
+        let (ids, _) = both_ways("llama", &config(true), "</s>hi<pad>", &[]);
+        assert_eq!(ids[..4], [1, 2, 269, 348]);
+        // In front of a whole text it stands either way.
+        let (ids, _) = both_ways("llama", &config(false), "Hello", &[]);
+        assert_eq!(ids[..3], [1, 340, 370]);
+    }
 }

@@ -6,6 +6,7 @@
 //! layer and all predictors, and an interrupted run goes on where it stopped. The weights are never rewritten.
 
 mod amounts;
+mod cats;
 mod collect;
 mod error;
 mod forecast;
@@ -13,7 +14,6 @@ mod layer;
 mod measure;
 mod quality;
 mod states;
-mod strongest;
 mod train;
 mod work;
 
@@ -24,7 +24,7 @@ use amounts::Amounts;
 use flint_bundle::{Bundle, replace_predictors};
 use flint_engine::{CancelToken, EngineError, ModelFiles, Sparsity};
 use flint_kernels::{Compute, Isa};
-use flint_predictor::{CascadeGroup, GateCopyGroup, LowRankGroup, ScoredGroup};
+use flint_predictor::{CascadeGroup, LowRankGroup, QuantizedGateLayer, ThresholdLayer};
 use std::ops::Range;
 use std::path::PathBuf;
 use train::Training;
@@ -65,7 +65,7 @@ impl CalibrateOptions {
     pub fn new(bundle: PathBuf) -> CalibrateOptions {
         CalibrateOptions {
             bundle,
-            kind: PredictorKind::LowRank,
+            kind: PredictorKind::default(),
             tokens: None,
             quality_tokens: None,
             threads: None,
@@ -92,36 +92,38 @@ impl CalibrateOptions {
         let (width, neurons) = (shape.record.width(), shape.neurons as usize);
         let (trained, copy) = match self.kind {
             PredictorKind::Cascade => {
-                let copy = GateCopyGroup::bytes_of(width, neurons, CascadeGroup::BITS);
+                let copy = QuantizedGateLayer::bytes_of(width, neurons, CascadeGroup::BITS);
                 (self.share * train::FIRST_STAGE, copy * u64::from(shape.layers))
             }
-            PredictorKind::LowRank | PredictorKind::GateCopy => (self.share, 0),
+            PredictorKind::LowRank | PredictorKind::QuantizedGate => (self.share, 0),
         };
         Ok(Sizes { trained, bytes: shape.neuron_bytes() as f64 * trained + copy as f64 })
     }
 }
 
 /// The kinds of predictors that convert makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PredictorKind {
     /// Two small matrices per layer, trained.
     LowRank,
     /// The rows that decide, in few bits; not trained.
-    GateCopy,
-    /// A smaller low-rank predictor names candidates, a copy in four bits tells which of them are active.
+    QuantizedGate,
+    /// A smaller low-rank predictor names candidates, a copy in four bits tells which of them are active: the fastest at
+    /// the same quality (docs/results/predictors-tiny-opt.md, docs/results/paper-scale.md).
+    #[default]
     Cascade,
 }
 
 impl PredictorKind {
     /// All of them.
     pub const ALL: [PredictorKind; 3] =
-        [PredictorKind::LowRank, PredictorKind::GateCopy, PredictorKind::Cascade];
+        [PredictorKind::LowRank, PredictorKind::QuantizedGate, PredictorKind::Cascade];
 
     /// Its name on the command line and in a bundle.
     pub fn name(self) -> &'static str {
         match self {
             PredictorKind::LowRank => LowRankGroup::KIND,
-            PredictorKind::GateCopy => GateCopyGroup::KIND,
+            PredictorKind::QuantizedGate => QuantizedGateLayer::KIND,
             PredictorKind::Cascade => CascadeGroup::KIND,
         }
     }
@@ -150,6 +152,7 @@ pub enum Stage {
 
 /// What happens meanwhile.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum CalibrateEvent {
     /// Before anything is written.
     Planned {
@@ -301,7 +304,7 @@ pub fn calibrate(
     let training =
         Training { options, files: &files, work: &work, split: &split, compute: &compute };
     let bundle = match for_thresholds {
-        true => strongest::make(&training, unseen, listen)?,
+        true => cats::make(&training, unseen, listen)?,
         false => predictors(&training, unseen, listen)?,
     };
     work.remove();

@@ -10,8 +10,8 @@ mod target;
 
 pub use error::ConvertError;
 
-use flint_bundle::{Bundle, BundleWriter, Overwrite, Source};
-use flint_engine::CancelToken;
+use flint_bundle::{Bundle, BundleWriter, Overwrite, Provenance};
+use flint_engine::{CancelToken, UnusedTensors};
 use flint_geometry::DType;
 use flint_model::Architecture;
 use origin::Origin;
@@ -28,10 +28,13 @@ pub struct ConvertOptions {
     pub element: Option<DType>,
     /// Whether a bundle that exists may be replaced.
     pub force: bool,
+    /// Ends the work early.
+    pub cancel: CancelToken,
 }
 
 /// What happens while converting.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum ConvertEvent {
     /// Before anything is written.
     Planned {
@@ -44,6 +47,8 @@ pub enum ConvertEvent {
         /// Bytes of disk that are free, where the system says so.
         free_bytes: Option<u64>,
     },
+    /// Before anything is written: tensors that the bundle will not have.
+    LeftOut(UnusedTensors),
     /// Bytes written.
     Written {
         /// So far.
@@ -63,22 +68,10 @@ pub enum ConvertEvent {
 /// Converts, and reads everything back before the bundle is complete.
 ///
 /// # Errors
-/// When the checkpoint is not one that can be converted, there is no room, or writing fails. No bundle is
-/// left then but one that was there before.
+/// When the checkpoint is not one that can be converted, there is no room, writing fails, or the options' token asks for the
+/// end. No bundle is left then but one that was there before.
 pub fn convert(
     options: &ConvertOptions,
-    listen: &mut dyn FnMut(ConvertEvent),
-) -> Result<Bundle, ConvertError> {
-    convert_until(options, &CancelToken::default(), listen)
-}
-
-/// The same, and ends early when `cancel` asks for it: then nothing is left but what was there before.
-///
-/// # Errors
-/// As for [`convert`], and when it was halted.
-pub fn convert_until(
-    options: &ConvertOptions,
-    cancel: &CancelToken,
     listen: &mut dyn FnMut(ConvertEvent),
 ) -> Result<Bundle, ConvertError> {
     let (origin, architecture) = Origin::open(&options.checkpoint)?;
@@ -89,12 +82,15 @@ pub fn convert_until(
     let free_bytes = space::free_bytes(&options.out);
     let family = plan.architecture.family.clone();
     listen(ConvertEvent::Planned { family, element: plan.element, disk_bytes, free_bytes });
+    if !plan.unused.names().is_empty() {
+        listen(ConvertEvent::LeftOut(plan.unused.clone()));
+    }
     if let Some(free) = free_bytes.filter(|&free| free < disk_bytes) {
         let path = options.out.clone();
         return Err(ConvertError::NoSpace { path, needed: disk_bytes, free });
     }
     let overwrite = if options.force { Overwrite::Force } else { Overwrite::Refuse };
-    let source = Source {
+    let source = Provenance {
         family: plan.architecture.family.clone(),
         converter: concat!("flint ", env!("CARGO_PKG_VERSION")).to_owned(),
         fingerprint: plan.origin.fingerprint(),
@@ -103,7 +99,7 @@ pub fn convert_until(
     let mut writer = BundleWriter::create(&options.out, overwrite, shape, source, description)?;
     let mut written = |writer: &BundleWriter| {
         listen(ConvertEvent::Written { done: writer.bytes_written(), total: disk_bytes });
-        if cancel.is_cancelled() { Err(ConvertError::Cancelled) } else { Ok(()) }
+        if options.cancel.is_cancelled() { Err(ConvertError::Cancelled) } else { Ok(()) }
     };
     plan.write(&mut writer, &mut written)?;
     let verified = &mut |done, total| listen(ConvertEvent::Verified { done, total });
@@ -113,7 +109,7 @@ pub fn convert_until(
 /// What the model at `path` is, without converting it.
 ///
 /// # Errors
-/// When it is no model that can be converted.
+/// When it is not a model that can be converted.
 pub fn architecture(path: &Path) -> Result<Architecture, ConvertError> {
     Ok(Origin::open(path)?.1)
 }
@@ -127,6 +123,7 @@ struct Conversion {
     /// How neurons will be stored.
     element: DType,
     dense_bytes: u64,
+    unused: UnusedTensors,
     /// Texts that the bundle keeps, by name.
     texts: Vec<(&'static str, Vec<u8>)>,
 }
@@ -137,13 +134,14 @@ type Written<'a> = &'a mut dyn FnMut(&BundleWriter) -> Result<(), ConvertError>;
 impl Conversion {
     fn plan(
         origin: Origin,
-        architecture: Architecture,
+        mut architecture: Architecture,
         asked: Option<DType>,
     ) -> Result<Conversion, ConvertError> {
         let element = neurons::check(&origin, &architecture, asked)?;
         let dense_bytes = dense::check(&origin, &architecture, asked)?;
-        let texts = origin.texts(&architecture)?;
-        Ok(Conversion { origin, architecture, asked, element, dense_bytes, texts })
+        let unused = origin.unused(&architecture)?;
+        let texts = origin.texts(&mut architecture)?;
+        Ok(Conversion { origin, architecture, asked, element, dense_bytes, unused, texts })
     }
 
     fn write(&self, writer: &mut BundleWriter, written: Written<'_>) -> Result<(), ConvertError> {

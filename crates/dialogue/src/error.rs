@@ -5,6 +5,7 @@ use flint_engine::EngineError;
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DialogueError {
     /// The template or the conversation.
     #[error(transparent)]

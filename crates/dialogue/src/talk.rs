@@ -63,7 +63,7 @@ pub enum TalkEvent {
         /// Turns that were forgotten.
         dropped: usize,
     },
-    /// So many of the tokens that are new were fed.
+    /// This number of the new tokens was fed.
     Fed(usize),
     /// Something became known of the answer.
     Answer(Event),

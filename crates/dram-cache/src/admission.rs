@@ -45,22 +45,6 @@ impl Admission {
         Admission::default()
     }
 
-    /// An empty answer that never allocates for sets of up to `neurons` neurons.
-    pub fn with_capacity(neurons: usize) -> Admission {
-        Admission {
-            resident: Vec::with_capacity(neurons),
-            pending: Vec::with_capacity(neurons),
-            missing: Vec::with_capacity(neurons),
-            absent: Vec::with_capacity(neurons),
-        }
-    }
-
-    /// Bytes of heap that [`Admission::with_capacity`] takes.
-    pub fn bytes_for(neurons: usize) -> u64 {
-        let each = 2 * size_of::<(u32, Slot)>() + size_of::<Missing>() + size_of::<u32>();
-        neurons as u64 * each as u64
-    }
-
     /// Empties the lists and keeps their memory.
     pub(crate) fn clear(&mut self) {
         self.resident.clear();

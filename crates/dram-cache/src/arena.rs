@@ -6,13 +6,10 @@ use flint_iobuf::{Lease, MapError, PAGE, Pool};
 /// The leases of one pool. The index of a lease in its pool is its slot.
 #[derive(Debug)]
 pub(crate) struct Arena {
-    pool: Pool,
     /// By slot: present while the slot holds a record that may be read.
     resident: Vec<Option<Lease>>,
     /// Leases of slots that hold nothing; the last is handed out next.
     free: Vec<Lease>,
-    /// Leases that were dropped, or are yet to be dropped, outside: the pool gets them back.
-    astray: usize,
 }
 
 impl Arena {
@@ -36,7 +33,7 @@ impl Arena {
         // The last is handed out next: the lowest slots first.
         free.reverse();
         let resident = std::iter::repeat_with(|| None).take(slots as usize).collect();
-        Ok(Arena { pool, resident, free, astray: 0 })
+        Ok(Arena { resident, free })
     }
 
     /// Slots in all.
@@ -64,21 +61,6 @@ impl Arena {
     pub(crate) fn take_back(&mut self, slot: Slot, lease: Lease) {
         assert_eq!(lease.index(), slot.0, "the lease of another slot came back");
         self.free.push(lease);
-    }
-
-    /// Notes that a lent lease comes back through the pool, when its last owner drops it.
-    pub(crate) fn lose(&mut self) {
-        self.astray += 1;
-        self.reclaim();
-    }
-
-    /// Gathers leases that were dropped elsewhere.
-    pub(crate) fn reclaim(&mut self) {
-        while self.astray > 0 {
-            let Some(lease) = self.pool.take() else { return };
-            self.free.push(lease);
-            self.astray -= 1;
-        }
     }
 
     /// Frees a resident slot.

@@ -190,17 +190,13 @@ impl SlotCache {
         self.score(key);
     }
 
-    /// Gives up the read of a missing record: it is absent again, and its slot free. Without the
-    /// lease, the slot is free once whoever holds the lease drops it.
+    /// Gives up the read of a missing record: it is absent again, and its slot free.
     ///
     /// # Panics
     /// When no read of `key` is under way, or when `lease` is that of another slot.
-    pub fn abandon(&mut self, key: NeuronKey, lease: Option<Lease>) {
+    pub fn abandon(&mut self, key: NeuronKey, lease: Lease) {
         let slot = self.slot_being_read(key);
-        match lease {
-            Some(lease) => self.arena.take_back(slot, lease),
-            None => self.arena.lose(),
-        }
+        self.arena.take_back(slot, lease);
         self.residency.set(key, Place::Absent);
     }
 
@@ -258,7 +254,6 @@ impl SlotCache {
     /// Sorts `needed` into resident, pending and absent.
     fn split(&mut self, group: u32, needed: &NeuronSet, out: &mut Admission) {
         assert!(out.missing.is_empty(), "leases of the last admission were not taken");
-        self.arena.reclaim();
         out.clear();
         for neuron in needed.iter() {
             match self.residency.get(NeuronKey { group, neuron }) {

@@ -4,6 +4,7 @@ use flint_iobuf::MapError;
 
 /// Why a cache could not be made or could not admit a need.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CacheError {
     /// Not even one slot fits the budget. Nothing was reserved.
     #[error(

@@ -91,7 +91,7 @@ impl fmt::Display for PolicyKind {
     }
 }
 
-/// A name that is no policy.
+/// A name that is not a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown cache policy '{0}': expected window or frequency")]
 pub struct UnknownPolicy(pub String);

@@ -41,7 +41,7 @@ impl Ranking {
         entries * size_of::<u32>() as u64 + (groups.len() * size_of::<Group>()) as u64
     }
 
-    /// A ranking of groups of so many neurons, none resident.
+    /// A ranking of groups with these numbers of neurons, none resident.
     pub(crate) fn new(groups: &[u32]) -> Ranking {
         Ranking { groups: groups.iter().map(|&neurons| Group::new(neurons as usize)).collect() }
     }

@@ -34,7 +34,7 @@ impl Residency {
         entries * size_of::<u32>() as u64 + (groups.len() * size_of::<Vec<u32>>()) as u64
     }
 
-    /// A map of groups of so many neurons, all absent.
+    /// A map of groups with these numbers of neurons, all absent.
     pub(crate) fn new(groups: &[u32]) -> Residency {
         let places = groups.iter().map(|&neurons| vec![ABSENT; neurons as usize]).collect();
         Residency { places }

@@ -22,7 +22,7 @@ pub(crate) struct DenseWeights {
     /// Layers and head: each a cycle of its own, for not every pass ends in logits.
     streams: Vec<MatrixStream>,
     rows: Option<RowReader>,
-    /// Bytes and time of products of matrices in memory with one vector: what memory does in the run.
+    /// Bytes and time of single-token GEMVs over resident matrices: the achieved memory bandwidth.
     sampled: Effort,
 }
 

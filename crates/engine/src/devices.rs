@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// [`RunOptions::measure`](crate::RunOptions) measures the files of the system whatever this is: leave it off where this
 /// is not those.
 ///
-/// A seam for storage that is no file, and for tests: `tests/it/faults` runs the whole engine over devices that fail.
+/// A seam for storage that is not a file, and for tests: `tests/it/faults` runs the whole engine over devices that fail.
 pub trait Devices: Debug + Send + Sync {
     /// A reader of some files of a model, whose ids are their places in `paths`.
     ///

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 /// Why a request was refused or a run failed. The message is one line for the user.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EngineError {
     /// A command that needs a bundle, and a model that is used from other files.
     #[error("{} is not a bundle: make one with `flint convert`", path.display())]
@@ -131,7 +132,7 @@ pub enum EngineError {
     /// The system refused memory that the plan counted on.
     #[error(transparent)]
     Memory(#[from] MapError),
-    /// The memory option is none.
+    /// `--memory` could not be parsed.
     #[error(transparent)]
     Budget(#[from] BadBudget),
     /// The budget is below what this run needs at least.
@@ -193,7 +194,7 @@ pub enum EngineError {
         /// What it said.
         cause: String,
     },
-    /// Stored predictors that are none.
+    /// The stored predictors are malformed.
     #[error(
         "the bundle's predictors are wrong: {cause}; make them again with `flint convert --predictors-only`"
     )]

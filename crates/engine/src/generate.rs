@@ -26,7 +26,7 @@ pub struct Request {
 /// What a listener hears while text is generated.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// So many tokens of the prompt were fed, or the work of so many was done.
+    /// This number of tokens of the prompt was fed, or that part of the work was done.
     Prompt(usize),
     /// A token was chosen, and this text became certain (possibly none).
     Token(u32, &'a str),

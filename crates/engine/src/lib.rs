@@ -1,31 +1,5 @@
 //! Runs a model within a memory plan: opens it, steps through tokens, samples, reports.
-//!
-//! The only crate that composes the others. A run is: [`ModelFiles::open`], [`Prepared::new`] (the plan, before
-//! anything is loaded), [`Prepared::load`], then [`generate()`]; or [`Engine::begin`] and [`Engine::step`], which
-//! everything else here is made of.
-//!
-//! ```no_run
-//! use flint_engine::{
-//!     Controls, ModelFiles, Prepared, Request, RunOptions, Sampling, generate,
-//! };
-//! use std::ops::ControlFlow;
-//!
-//! let files = ModelFiles::open("model.flint".as_ref())?;
-//! let codec = files.codec()?;
-//! let mut engine = Prepared::new(files, RunOptions::default(), None)?.load(&mut |_, _| {})?;
-//! let request = Request {
-//!     prompt: vec![0],
-//!     max_tokens: 20,
-//!     sampling: Sampling::greedy(),
-//!     stop: Vec::new(),
-//!     ignore_end: false,
-//! };
-//! let controls = Controls::default();
-//! let listen = &mut |_: flint_engine::Event<'_>| ControlFlow::Continue(());
-//! let result = generate(&mut engine, codec.as_ref(), &request, &controls, listen)?;
-//! assert!(result.tokens.len() <= 20);
-//! # Ok::<(), flint_engine::EngineError>(())
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod cancel;
 mod chat_texts;
@@ -62,6 +36,7 @@ mod stop;
 mod teacher;
 mod tensors;
 mod text;
+mod unused;
 
 pub use cancel::CancelToken;
 pub use chat_texts::ChatTexts;
@@ -77,7 +52,9 @@ pub use memory::{
     Allowance, BadBudget, MemoryBudget, ProcessMemory, allowance, process_memory,
     storage_bytes_read,
 };
-pub use model_files::{GGUF_TOKENIZER, ModelFiles, describe_checkpoint, describe_gguf_file};
+pub use model_files::{
+    GGUF_TOKENIZER, ModelFiles, checkpoint_tokenizer, describe_checkpoint, describe_gguf_file,
+};
 pub use observed::{Counts, LayerHeld, LayerPass};
 pub use options::{Ablation, DEFAULT_ARITHMETIC, Guessing, Mode, RunOptions};
 pub use perplexity::{Perplexity, RunningMean, each_foreseen, negative_log_likelihood, perplexity};
@@ -96,3 +73,4 @@ pub use stop::StopTexts;
 pub use teacher::{Lesson, teacher_force};
 pub use tensors::SourceKind;
 pub use text::{PromptPart, TextCodec, TextStream};
+pub use unused::UnusedTensors;

@@ -23,10 +23,10 @@ pub enum MemoryBudget {
     Auto,
 }
 
-/// A text that is no memory budget.
+/// A text that is not a memory budget.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{text}' is no memory budget: expected bytes such as 4GiB or 500MB, a share such as 50%, or auto"
+    "'{text}' is not a memory budget: expected bytes such as 4GiB or 500MB, a share such as 50%, or auto"
 )]
 pub struct BadBudget {
     /// What was given.

@@ -2,6 +2,7 @@
 
 use crate::chat_texts::ChatTexts;
 use crate::tensors::{GgufMetadata, SourceKind, Tensors};
+use crate::unused::UnusedTensors;
 use crate::{EngineError, TextCodec};
 use flint_bundle::{Bundle, PredictorEntry};
 use flint_checkpoint::gguf::{GgufFile, GgufTokenizer, Metadata};
@@ -9,7 +10,7 @@ use flint_checkpoint::{Checkpoint, LARGEST_TOKENIZER, tokenizer_json};
 use flint_flash_io::FileId;
 use flint_geometry::{DType, ModelShape, RecordLayout};
 use flint_model::{Architecture, Description, Family, describe_gguf, gguf_notes};
-use flint_predictor::{GateCopyGroup, LowRankGroup};
+use flint_predictor::{LowRankGroup, QuantizedGateLayer};
 use std::path::{Path, PathBuf};
 
 /// The file that makes a directory a bundle.
@@ -41,6 +42,7 @@ pub struct ModelFiles {
     /// The tokenizer, where it is not in a bundle.
     tokenizer: OwnTokenizer,
     notes: Vec<String>,
+    unused: UnusedTensors,
     /// How it chats, where that is not in a bundle.
     chat: ChatTexts,
 }
@@ -51,13 +53,15 @@ impl ModelFiles {
     /// # Errors
     /// When there is none, or one that does not check.
     pub fn open(path: &Path) -> Result<ModelFiles, EngineError> {
-        if !path.exists() {
+        // A link to nothing counts as a file here: whoever reads it names it.
+        let is_there = |path: &Path| path.symlink_metadata().is_ok();
+        if !is_there(path) {
             return Err(EngineError::NoSuchModel { path: path.to_path_buf() });
         }
-        if path.is_file() {
+        if !path.is_dir() {
             return open_gguf(path);
         }
-        let is_checkpoint = path.join("config.json").exists() && !path.join(MANIFEST).exists();
+        let is_checkpoint = is_there(&path.join("config.json")) && !is_there(&path.join(MANIFEST));
         if is_checkpoint { open_checkpoint(path) } else { open_bundle(path) }
     }
 
@@ -87,6 +91,11 @@ impl ModelFiles {
     /// What a user should know of the model before running it, in sentences.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Tensors in the files that the model does not use; none in a bundle, which is made of those in use.
+    pub fn unused_tensors(&self) -> &UnusedTensors {
+        &self.unused
     }
 
     /// Bytes of all weights, without padding.
@@ -243,6 +252,7 @@ fn open_bundle(path: &Path) -> Result<ModelFiles, EngineError> {
         bundle: Some(bundle),
         tokenizer: OwnTokenizer::None,
         notes: Vec::new(),
+        unused: UnusedTensors::default(),
         chat: ChatTexts::default(),
     })
 }
@@ -252,13 +262,15 @@ fn open_checkpoint(path: &Path) -> Result<ModelFiles, EngineError> {
     if checkpoint.is_pytorch() {
         return Err(EngineError::PytorchCheckpoint { path: path.to_path_buf() });
     }
-    let (family, architecture) = describe_checkpoint(&checkpoint)?;
+    let (family, mut architecture) = describe_checkpoint(&checkpoint)?;
     let tensors = Tensors::of_checkpoint(&checkpoint, family, &architecture)?;
-    let tokenizer = tokenizer_json(&checkpoint, architecture.begin_of_text)?;
+    let tied = architecture.head.tied;
+    let unused = UnusedTensors::new(checkpoint.names(), &tensors.names(), tied);
+    let tokenizer = checkpoint_tokenizer(&checkpoint, &mut architecture)?;
     let tokenizer = tokenizer.map_or(OwnTokenizer::None, OwnTokenizer::Json);
     let (path, chat) = (path.to_owned(), ChatTexts::of_checkpoint(&checkpoint)?);
     let notes = Vec::new();
-    Ok(ModelFiles { path, architecture, tensors, bundle: None, tokenizer, notes, chat })
+    Ok(ModelFiles { path, architecture, tensors, bundle: None, tokenizer, notes, unused, chat })
 }
 
 fn open_gguf(path: &Path) -> Result<ModelFiles, EngineError> {
@@ -272,7 +284,25 @@ fn open_gguf(path: &Path) -> Result<ModelFiles, EngineError> {
     let name = file.metadata().get::<&str>("general.name")?.unwrap_or_default();
     let notes = gguf_notes(&GgufMetadata(&file), &architecture, name)?;
     let path = path.to_owned();
-    Ok(ModelFiles { path, architecture, tensors, bundle: None, tokenizer, notes, chat })
+    let stored = file.tensors().iter().map(flint_checkpoint::gguf::Tensor::name);
+    let unused = UnusedTensors::new(stored, &tensors.names(), architecture.head.tied);
+    Ok(ModelFiles { path, architecture, tensors, bundle: None, tokenizer, notes, unused, chat })
+}
+
+/// The tokenizer of a checkpoint as the text of `tokenizer.json`, `None` without one. From then on it says how texts begin:
+/// perplexity and generation must not differ where `config.json` names another token.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn checkpoint_tokenizer(
+    checkpoint: &Checkpoint,
+    architecture: &mut Architecture,
+) -> Result<Option<Vec<u8>>, EngineError> {
+    let Some(json) = tokenizer_json(checkpoint, architecture.begin_of_text)? else {
+        return Ok(None);
+    };
+    architecture.begin_of_text = TextCodec::parse(&json)?.begin()?;
+    Ok(Some(json))
 }
 
 /// What a GGUF file says of its model, and its tokenizer: a file without one is run with token ids.
@@ -336,8 +366,9 @@ fn check_predictors(bundle: &Bundle) -> Result<(), EngineError> {
     let shape = bundle.shape();
     let (width, neurons) = (shape.record.width(), shape.neurons as usize);
     let low_rank = LowRankGroup::bytes_of(width, neurons, width.min(neurons));
-    let most =
-        low_rank + GateCopyGroup::bytes_of(width, neurons, GateCopyGroup::MOST_BITS) + HEADER;
+    let most = low_rank
+        + QuantizedGateLayer::bytes_of(width, neurons, QuantizedGateLayer::MOST_BITS)
+        + HEADER;
     let entries = bundle.predictors().map_or(&[][..], |found| &found.groups);
     for (layer, entry) in entries.iter().enumerate() {
         if let PredictorEntry::Blob { extent, .. } = entry

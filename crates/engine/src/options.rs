@@ -54,7 +54,7 @@ pub struct RunOptions {
     pub read_timeout: Duration,
     /// Most reads in flight; by measurement when `None`, or 32 without one.
     pub depth: Option<usize>,
-    /// Gaps of so many bytes are read through to save a request; by measurement when `None`, or none.
+    /// Largest gap to read through when merging. `None`: measured, or 0 without a probe.
     pub max_gap: Option<u64>,
     /// What is left out of the method, to measure what it is worth.
     pub ablation: Ablation,

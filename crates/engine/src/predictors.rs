@@ -11,12 +11,12 @@ use blobs::{with_blobs, wrong};
 use flint_bundle::{Bundle, PredictorEntry};
 use flint_model::Architecture;
 use flint_predictor::{
-    BLOB_HEADER, Cascade, CascadeGroup, GateCopy, GateCopyGroup, LowRank, LowRankGroup, Predictor,
-    ScoredGroup,
+    BLOB_HEADER, Cascade, CascadeGroup, LowRank, LowRankGroup, Predictor, QuantizedGate,
+    QuantizedGateLayer, ThresholdLayer,
 };
 
-/// The predictors of a bundle, where it has them and `mode` wants them. Thresholds for a sparsity are none: that
-/// has to be asked for.
+/// The predictors of a bundle, where it has them and `mode` wants them. CATS thresholds are
+/// ignored unless a sparsity is asked for.
 ///
 /// # Errors
 /// When they cannot be read, or are of a kind that this version does not know, or `mode` is sparse and the bundle
@@ -70,8 +70,8 @@ pub fn read_predictor(
     if kind == LowRankGroup::KIND {
         return Ok(Box::new(LowRank::from_blobs(width, neurons, blobs).map_err(wrong)?));
     }
-    if kind == GateCopyGroup::KIND {
-        return Ok(Box::new(GateCopy::from_blobs(width, neurons, blobs).map_err(wrong)?));
+    if kind == QuantizedGateLayer::KIND {
+        return Ok(Box::new(QuantizedGate::from_blobs(width, neurons, blobs).map_err(wrong)?));
     }
     if kind == CascadeGroup::KIND {
         return Ok(Box::new(Cascade::from_blobs(width, neurons, blobs).map_err(wrong)?));
@@ -84,7 +84,7 @@ pub fn read_predictor(
 pub(crate) fn stored_predictor_bytes(bundle: &Bundle) -> u64 {
     let Some(found) = bundle.predictors() else { return 0 };
     let headers = match found.kind.as_str() {
-        LowRankGroup::KIND | GateCopyGroup::KIND => BLOB_HEADER,
+        LowRankGroup::KIND | QuantizedGateLayer::KIND => BLOB_HEADER,
         // Its own, and those of its stages.
         CascadeGroup::KIND => 3 * BLOB_HEADER,
         _ => return 0,

@@ -10,7 +10,7 @@ use crate::EngineError;
 use flint_flash_io::FileId;
 use flint_geometry::{DType, Extent};
 use flint_model::{Architecture, ModelError, Role};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 /// What kind of file a model is used from.
@@ -128,6 +128,11 @@ impl Tensors {
         }
         types.sort_by_key(|&(dtype, bytes)| (std::cmp::Reverse(bytes), dtype.name()));
         types
+    }
+
+    /// Names of the tensors in their files.
+    pub(crate) fn names(&self) -> HashSet<&str> {
+        self.tensors.values().map(|tensor| tensor.name.as_str()).collect()
     }
 
     /// Whether every tensor has a checksum.

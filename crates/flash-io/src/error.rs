@@ -13,6 +13,7 @@ pub struct WorkerLost;
 ///
 /// A file that ended early, a device that refused, and an answer that should not exist are three cases.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// The file cannot be opened for reading.
     #[error("{}: cannot open for reading: {cause}{}", path.display(), advice(cause))]

@@ -60,3 +60,8 @@ pub use probe::{
 pub use reader::{Device, Reader, Wait};
 pub use record::{FileId, Priority, RecordDone, RecordRead, Segment, Segments};
 pub use report::{Counters, PathReport};
+
+/// The README, whose example is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

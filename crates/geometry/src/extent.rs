@@ -51,11 +51,6 @@ impl Extent {
     pub fn contains(self, other: Extent) -> bool {
         self.offset <= other.offset && other.end() <= self.end()
     }
-
-    /// Whether the two share a byte.
-    pub fn overlaps(self, other: Extent) -> bool {
-        self.offset < other.end() && other.offset < self.end()
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Who computes: an instruction set and a number of threads. Neither changes a bit of any result.
 
-use crate::isa::{IntegerPath, Path};
+use crate::isa::{IntegerProof, SimdProof};
 use crate::{Isa, KernelError};
 use rayon::{ThreadPool, ThreadPoolBuilder, Yield};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,8 +22,8 @@ const LINGER: Duration = Duration::from_micros(40);
 #[derive(Debug, Clone)]
 pub struct Compute {
     isa: Isa,
-    path: Path,
-    integer_path: IntegerPath,
+    path: SimdProof,
+    integer_path: IntegerProof,
     threads: usize,
     /// The threads beside the caller's own; `None` when there are none.
     helpers: Option<Arc<ThreadPool>>,
@@ -42,8 +42,8 @@ impl Compute {
     pub fn new(isa: Isa, threads: usize) -> Result<Compute, KernelError> {
         assert!(threads > 0, "at least one thread computes");
         let unavailable = || KernelError::IsaUnavailable { isa, available: Isa::available() };
-        let path = Path::detect(isa).ok_or_else(unavailable)?;
-        let integer_path = IntegerPath::detect(isa).ok_or_else(unavailable)?;
+        let path = SimdProof::detect(isa).ok_or_else(unavailable)?;
+        let integer_path = IntegerProof::detect(isa).ok_or_else(unavailable)?;
         let helpers = if threads > 1 { Some(Arc::new(start(threads - 1)?)) } else { None };
         let lingering = Arc::default();
         Ok(Compute { isa, path, integer_path, threads, helpers, lingering })
@@ -60,12 +60,12 @@ impl Compute {
     }
 
     /// The instruction set, proven.
-    pub(crate) fn path(&self) -> Path {
+    pub(crate) fn path(&self) -> SimdProof {
         self.path
     }
 
     /// What multiplies integers, proven.
-    pub(crate) fn integer_path(&self) -> IntegerPath {
+    pub(crate) fn integer_path(&self) -> IntegerProof {
         self.integer_path
     }
 
@@ -138,5 +138,5 @@ fn start(threads: usize) -> Result<ThreadPool, KernelError> {
         .num_threads(threads)
         .thread_name(|index| format!("flint-compute-{index}"))
         .build()
-        .map_err(|cause| KernelError::Threads { threads, cause })
+        .map_err(|cause| KernelError::Threads { threads, cause: Box::new(cause) })
 }

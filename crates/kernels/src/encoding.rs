@@ -14,7 +14,7 @@ pub(crate) mod tables;
 use crate::dot::dot_each;
 use crate::element::Element;
 use crate::lanes::{Lanes, Line};
-use crate::tile::{Vectors, dot_panels};
+use crate::tile::{PackedInputs, dot_panels};
 use blocks::{Blocks, Widen};
 use std::marker::PhantomData;
 
@@ -34,7 +34,7 @@ pub(crate) trait Encoding: Copy {
         lanes: L,
         count: usize,
         row: impl Fn(usize) -> &'a [u8],
-        x: &Vectors<'_>,
+        x: &PackedInputs<'_>,
         put: impl FnMut(usize, usize, f32),
     );
 }
@@ -57,7 +57,7 @@ impl<E: Element> Encoding for E {
         lanes: L,
         count: usize,
         row: impl Fn(usize) -> &'a [u8],
-        x: &Vectors<'_>,
+        x: &PackedInputs<'_>,
         mut put: impl FnMut(usize, usize, f32),
     ) {
         match x.plain() {
@@ -82,7 +82,7 @@ impl<Q: Blocks> Encoding for Quantised<Q> {
         lanes: L,
         count: usize,
         row: impl Fn(usize) -> &'a [u8],
-        x: &Vectors<'_>,
+        x: &PackedInputs<'_>,
         put: impl FnMut(usize, usize, f32),
     ) {
         dot_panels::<L, Self>(lanes, count, row, x, put);

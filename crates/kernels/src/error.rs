@@ -4,6 +4,7 @@ use crate::{DType, Isa, KvElement};
 
 /// Why a kernel object could not be made, or keys and values not be stored. Computing cannot fail.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum KernelError {
     /// The bytes of a matrix are not as many as its shape needs.
     #[error("a {rows} x {cols} matrix of {element} does not take {got} bytes")]
@@ -25,13 +26,13 @@ pub enum KernelError {
         /// What this CPU can run.
         available: Vec<Isa>,
     },
-    /// The name is no instruction set.
+    /// The name is not an instruction set.
     #[error("unknown instruction set '{name}': expected scalar, avx2 or avx512")]
     UnknownIsa {
         /// The name given.
         name: String,
     },
-    /// The name is no arithmetic.
+    /// The name is not an arithmetic.
     #[error("unknown arithmetic '{name}': expected f32, int16 or int8")]
     UnknownArithmetic {
         /// The name given.
@@ -43,7 +44,7 @@ pub enum KernelError {
         /// Threads asked for.
         threads: usize,
         /// What the thread pool said.
-        cause: rayon::ThreadPoolBuildError,
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The system refuses the memory of a page of keys and values.
     #[error("the system refuses {bytes} bytes for keys and values: ask for a shorter context")]

@@ -28,7 +28,7 @@ impl Isa {
 
     /// All that this CPU runs, slowest first.
     pub fn available() -> Vec<Isa> {
-        Isa::ALL.into_iter().filter(|isa| Path::detect(*isa).is_some()).collect()
+        Isa::ALL.into_iter().filter(|isa| SimdProof::detect(*isa).is_some()).collect()
     }
 
     /// The name used on the command line and in reports: `scalar`, `avx2` or `avx512`.
@@ -58,7 +58,7 @@ impl FromStr for Isa {
 
 /// An instruction set that this CPU was seen to have. Holding one is the proof.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Path {
+pub(crate) enum SimdProof {
     Scalar(Scalar),
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
@@ -66,15 +66,15 @@ pub(crate) enum Path {
     Avx512(Avx512),
 }
 
-impl Path {
+impl SimdProof {
     /// The path for `isa`; `None` when this CPU lacks it.
-    pub(crate) fn detect(isa: Isa) -> Option<Path> {
+    pub(crate) fn detect(isa: Isa) -> Option<SimdProof> {
         match isa {
-            Isa::Scalar => Some(Path::Scalar(Scalar)),
+            Isa::Scalar => Some(SimdProof::Scalar(Scalar)),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => Avx2::detect().map(Path::Avx2),
+            Isa::Avx2 => Avx2::detect().map(SimdProof::Avx2),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => Avx512::detect().map(Path::Avx512),
+            Isa::Avx512 => Avx512::detect().map(SimdProof::Avx512),
             #[cfg(not(target_arch = "x86_64"))]
             Isa::Avx2 | Isa::Avx512 => None,
         }
@@ -84,11 +84,11 @@ impl Path {
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
-            Path::Scalar(lanes) => lanes.enter(kernel),
+            SimdProof::Scalar(lanes) => lanes.enter(kernel),
             #[cfg(target_arch = "x86_64")]
-            Path::Avx2(lanes) => lanes.enter(kernel),
+            SimdProof::Avx2(lanes) => lanes.enter(kernel),
             #[cfg(target_arch = "x86_64")]
-            Path::Avx512(lanes) => lanes.enter(kernel),
+            SimdProof::Avx512(lanes) => lanes.enter(kernel),
         }
     }
 }
@@ -96,7 +96,7 @@ impl Path {
 /// What multiplies integers: likewise seen. An AVX-512 CPU without the instructions for it uses those of AVX2,
 /// which give the same integers.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum IntegerPath {
+pub(crate) enum IntegerProof {
     Scalar(Scalar),
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
@@ -104,17 +104,17 @@ pub(crate) enum IntegerPath {
     Vnni(Vnni),
 }
 
-impl IntegerPath {
+impl IntegerProof {
     /// The path for `isa`; `None` when this CPU lacks it.
-    pub(crate) fn detect(isa: Isa) -> Option<IntegerPath> {
+    pub(crate) fn detect(isa: Isa) -> Option<IntegerProof> {
         match isa {
-            Isa::Scalar => Some(IntegerPath::Scalar(Scalar)),
+            Isa::Scalar => Some(IntegerProof::Scalar(Scalar)),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => Avx2::detect().map(IntegerPath::Avx2),
+            Isa::Avx2 => Avx2::detect().map(IntegerProof::Avx2),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => {
-                let vnni = Vnni::detect().map(IntegerPath::Vnni);
-                vnni.or_else(|| IntegerPath::detect(Isa::Avx2))
+                let vnni = Vnni::detect().map(IntegerProof::Vnni);
+                vnni.or_else(|| IntegerProof::detect(Isa::Avx2))
             }
             #[cfg(not(target_arch = "x86_64"))]
             Isa::Avx2 | Isa::Avx512 => None,
@@ -125,11 +125,11 @@ impl IntegerPath {
     #[inline]
     pub(crate) fn run<K: IntegerKernel>(self, kernel: K) -> K::Output {
         match self {
-            IntegerPath::Scalar(products) => products.enter_products(kernel),
+            IntegerProof::Scalar(products) => products.enter_products(kernel),
             #[cfg(target_arch = "x86_64")]
-            IntegerPath::Avx2(products) => products.enter_products(kernel),
+            IntegerProof::Avx2(products) => products.enter_products(kernel),
             #[cfg(target_arch = "x86_64")]
-            IntegerPath::Vnni(products) => products.enter_products(kernel),
+            IntegerProof::Vnni(products) => products.enter_products(kernel),
         }
     }
 }

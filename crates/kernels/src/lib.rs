@@ -1,24 +1,5 @@
 //! Bit-identical CPU kernels over f16, bf16, f32 and quantised weights with f32 accumulation.
-//!
-//! Weights stay where they lie ([`MatrixView`], record payloads). The kernels are functions over
-//! slices; [`ops`] wraps them for candle. All of them keep one contract: a dot product runs in
-//! sixteen virtual lanes with fused multiply-add and one fixed reduction tree, and threads split
-//! outputs, never sums. So the bits of a result depend on neither the instruction set nor the
-//! number of threads nor how many tokens are computed at once. Quantised weights are multiplied in the
-//! [`Arithmetic`] that their matrix names, f32 unless told otherwise. (Inputs with NaN or infinity give
-//! some result, without that promise.)
-//!
-//! ```
-//! use flint_kernels::{Compute, DType, Isa, MatrixView, matmul};
-//!
-//! let weights: Vec<u8> = [1.0f32, 2.0, 3.0, 4.0].iter().flat_map(|w| w.to_le_bytes()).collect();
-//! let weights = MatrixView::new(DType::F32, 2, 2, &weights)?;
-//! let compute = Compute::new(Isa::best(), 2)?;
-//! let mut out = [0.0; 2];
-//! matmul(&compute, weights, &[10.0, 1.0], None, &mut out);
-//! assert_eq!(out, [12.0, 34.0]);
-//! # Ok::<(), flint_kernels::KernelError>(())
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod activation;
 mod arithmetic;
@@ -37,6 +18,7 @@ pub mod math;
 mod matmul;
 mod matrix;
 mod norm;
+#[cfg(feature = "candle")]
 pub mod ops;
 mod quantised;
 mod rotary;

@@ -4,7 +4,7 @@ use crate::encoding::{Encoding, Quantised, dispatch};
 use crate::lanes::{Kernel, Lanes};
 use crate::quantised;
 use crate::split::{Block, blocks};
-use crate::tile::Vectors;
+use crate::tile::PackedInputs;
 use crate::{Arithmetic, Compute, MatrixView};
 use std::ops::RangeInclusive;
 
@@ -33,7 +33,7 @@ pub fn matmul(
         return quantised::multiply(c, weights, x, bias, out);
     }
     let dtype = weights.element();
-    let x = Vectors::new(x, cols, dtype.is_quantised());
+    let x = PackedInputs::new(x, cols, dtype.is_quantised());
     assert_eq!(out.len(), x.tokens() * rows, "matmul writes one number per token and row");
     assert!(bias.is_none_or(|bias| bias.len() == rows), "matmul takes one bias per row");
     let share = rows_per_share(c, rows, weights.byte_len());
@@ -63,7 +63,7 @@ struct Product<'a, 'b, E> {
     #[expect(dead_code, reason = "its type is what counts")]
     encoding: E,
     weights: MatrixView<'a>,
-    x: &'a Vectors<'a>,
+    x: &'a PackedInputs<'a>,
     bias: Option<&'a [f32]>,
     block: Block<'b>,
 }

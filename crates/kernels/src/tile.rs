@@ -18,16 +18,16 @@ const GROUP_BYTES: usize = 256 << 10;
 /// Vectors to multiply with: `tokens` rows of `width` numbers. Several are copied to lines of memory and
 /// padded with zeros, because each is read once per tile of rows; a single one is read in place, unless
 /// it is multiplied in tiles, too.
-pub(crate) struct Vectors<'a> {
+pub(crate) struct PackedInputs<'a> {
     plain: &'a [f32],
     lines: Vec<Line>,
     width: usize,
     tokens: usize,
 }
 
-impl<'a> Vectors<'a> {
+impl<'a> PackedInputs<'a> {
     /// The rows of `x`, each `width` numbers, for products with weights that are `quantised` or not.
-    pub(crate) fn new(x: &'a [f32], width: usize, quantised: bool) -> Vectors<'a> {
+    pub(crate) fn new(x: &'a [f32], width: usize, quantised: bool) -> PackedInputs<'a> {
         let tokens = x.len().checked_div(width).unwrap_or(0);
         assert_eq!(x.len(), tokens * width, "vectors of {width} numbers each");
         let lines = if tokens > 1 || quantised && tokens > 0 {
@@ -35,7 +35,7 @@ impl<'a> Vectors<'a> {
         } else {
             Vec::new()
         };
-        Vectors { plain: x, lines, width, tokens }
+        PackedInputs { plain: x, lines, width, tokens }
     }
 
     /// How many there are.
@@ -67,7 +67,7 @@ pub(crate) fn dot_panels<'a, L: Lanes, E: Encoding>(
     lanes: L,
     count: usize,
     row: impl Fn(usize) -> &'a [u8],
-    x: &Vectors<'_>,
+    x: &PackedInputs<'_>,
     mut put: impl FnMut(usize, usize, f32),
 ) {
     for first in (0..x.tokens).step_by(x.group()) {
@@ -86,7 +86,7 @@ fn panels<'a, L: Lanes, E: Encoding, const R: usize, const T: usize>(
     lanes: L,
     count: usize,
     row: impl Fn(usize) -> &'a [u8],
-    x: &Vectors<'_>,
+    x: &PackedInputs<'_>,
     tokens: Range<usize>,
     mut put: impl FnMut(usize, usize, f32),
 ) {
@@ -131,7 +131,7 @@ fn panels<'a, L: Lanes, E: Encoding, const R: usize, const T: usize>(
 /// A kernel of its own, as it is the same for every encoding.
 struct Tile<'a, const R: usize, const T: usize> {
     panel: [&'a [Line]; R],
-    x: &'a Vectors<'a>,
+    x: &'a PackedInputs<'a>,
     token: usize,
     from: usize,
     sums: &'a mut [[Line; R]],

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
 use flint_predictor::train::Factors;
-use flint_predictor::{CascadeGroup, Deciding, GateCopyGroup, LowRankGroup, ScoredGroup};
+use flint_predictor::{CascadeGroup, GateRows, LowRankGroup, QuantizedGateLayer, ThresholdLayer};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -178,7 +178,7 @@ fn blobs(width: usize, neurons: usize) -> anyhow::Result<[Vec<u8>; 3]> {
     let rows: Vec<u8> = numbers(neurons * width).flat_map(f32::to_le_bytes).collect();
     let rows = MatrixView::new(DType::F32, neurons, width, &rows)?;
     let compute = Compute::new(Isa::Scalar, 1)?;
-    let copy = GateCopyGroup::copy(&compute, &Deciding::new(rows, None, Activation::Relu), 4);
+    let copy = QuantizedGateLayer::copy(&compute, &GateRows::new(rows, None, Activation::Relu), 4);
     Ok([first.to_bytes(), copy.to_bytes(), CascadeGroup::new(first, copy).to_bytes()])
 }
 

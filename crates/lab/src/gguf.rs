@@ -55,7 +55,7 @@ pub enum GgufEvent<'a> {
         /// Bytes that are free there.
         free: Option<u64>,
     },
-    /// So many bytes of so many are written.
+    /// `done` of `total` bytes are written.
     Written {
         /// Bytes so far.
         done: u64,

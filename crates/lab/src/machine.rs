@@ -31,7 +31,7 @@ impl fmt::Display for Circumstances {
     }
 }
 
-/// Processor, cores, memory and kernel of this machine, in words.
+/// Processor, cores, memory and kernel of this machine, as a sentence.
 pub(crate) fn machine() -> String {
     let file = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let value = |text: &str, key: &str| {
@@ -53,7 +53,7 @@ pub(crate) fn machine() -> String {
     )
 }
 
-/// The file system and the device that `path` lies on, in words.
+/// The file system and the device that `path` lies on, as a sentence.
 fn device(path: &Path) -> String {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let found = fs::canonicalize(path).ok().and_then(|path| device_in(&mounts, &path));

@@ -34,7 +34,7 @@ enum Task {
     },
     /// Write a GGUF file of random weights in the shape of a model, for peers.
     Gguf(flint_lab::gguf::GgufArgs),
-    /// Measure decoding at several memory budgets: the table of the README.
+    /// Measure decoding at several memory budgets: a table of medians.
     Measure(flint_lab::measure::MeasureArgs),
     /// Measure what each part of the method is worth on models of the paper's sizes: its tables, on this machine.
     Paper(flint_lab::paper::PaperArgs),

@@ -1,4 +1,4 @@
-//! The README's table: decoding at several budgets, interleaved, medians with their spread.
+//! A table: decoding at several budgets, interleaved, medians with their spread.
 
 use crate::machine;
 use anyhow::{Context, bail};

@@ -1,7 +1,7 @@
 //! The paper's tables on this machine: what each part of the method is worth, and where a token's time goes.
 //!
 //! Every variant is Flint itself with parts left out, run in turn, round after round, over the same teacher-forced
-//! tokens of a synthetic model of the true size; the ceilings of disk and memory are measured between them.
+//! tokens of a synthetic model of full size; the ceilings of disk and memory are measured between them.
 
 #![expect(clippy::print_stderr, reason = "progress goes to whoever runs the task")]
 
@@ -27,7 +27,7 @@ pub struct PaperArgs {
     /// Shapes to measure, one after the other [default: all]
     #[arg(long, value_delimiter = ',')]
     shapes: Vec<Shape>,
-    /// Share of the true size, as 0.1 or 1/8, for small disks
+    /// Share of the full size, as 0.1 or 1/8, for small disks
     #[arg(long, default_value = "1")]
     scale: Scale,
     /// Where bundles are made and deleted again

@@ -1,4 +1,4 @@
-//! Bundles of true size with made-up weights that behave as published: `cargo xtask synth` and its report.
+//! Full-size bundles with made-up weights that behave as published: `cargo xtask synth` and its report.
 //!
 //! docs/synthetic-models.md says how and why.
 
@@ -39,7 +39,7 @@ pub struct SynthArgs {
     /// Directory of the bundle
     #[arg(long, value_name = "DIR.flint")]
     pub out: PathBuf,
-    /// Share of the true size, as 0.1 or 1/8: fewer layers of the true width, and once two are left a narrower
+    /// Share of the full size, as 0.1 or 1/8: fewer layers of the full width, and once two are left a narrower
     /// width; the vocabulary shrinks too
     #[arg(long, default_value = "1")]
     pub scale: Scale,

@@ -3,7 +3,7 @@
 
 use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
 use flint_predictor::train::{FineTuning, Regression, fine_tune};
-use flint_predictor::{Activity, Deciding, HalfStates, LowRankGroup, calibrate};
+use flint_predictor::{Activity, GateRows, HalfStates, LowRankGroup, calibrate};
 use half::f16;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -50,7 +50,7 @@ pub fn train_layer(args: &TrainLayerArgs) -> anyhow::Result<String> {
     // A negative bias leaves a few percent active, as in OPT.
     let bias = vec![-1.2; args.neurons];
     let view = MatrixView::new(DType::F16, args.neurons, args.width, &rows)?;
-    let deciding = Deciding::new(view, Some(&bias), Activation::Relu);
+    let deciding = GateRows::new(view, Some(&bias), Activation::Relu);
     let mut states = made_up_states(args, &mut random);
 
     let mut took = Vec::new();

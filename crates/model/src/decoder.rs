@@ -85,6 +85,22 @@ impl Decoder {
         Ok((hidden + sum)?)
     }
 
+    /// Runs a whole pass: the logits of the rows that want them, (wanted x vocabulary), in the order of the batch. Whoever
+    /// streams weights or may be cancelled goes layer by layer instead.
+    ///
+    /// # Errors
+    /// When a tensor is missing or the feed-forward fails.
+    ///
+    /// # Panics
+    /// As [`Decoder::embed`].
+    pub fn run(&self, pass: &mut Pass<'_>) -> Result<Tensor, ModelError> {
+        let mut hidden = self.embed(pass.weights, pass.batch)?;
+        for layer in 0..self.architecture.layers {
+            hidden = self.layer(pass, layer, hidden)?;
+        }
+        self.logits(pass.weights, &self.wanted(pass.batch, &hidden)?)
+    }
+
     /// Runs one layer over `hidden` (rows x hidden).
     ///
     /// # Errors

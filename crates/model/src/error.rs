@@ -4,8 +4,9 @@ use flint_kernels::{KernelError, SeqId};
 
 /// Why a model cannot be described or run.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModelError {
-    /// A description is no JSON object.
+    /// A description is not a JSON object.
     #[error("{file} is not a JSON object: {cause}")]
     NotJson {
         /// The file, or what else it is.
@@ -30,7 +31,7 @@ pub enum ModelError {
         key: String,
         /// What would do.
         expected: String,
-        /// What is there.
+        /// What was found.
         got: String,
     },
     /// The model type is not one that this version runs.
@@ -110,7 +111,14 @@ pub enum ModelError {
     Supplier(Box<dyn std::error::Error + Send + Sync>),
     /// A tensor operation failed.
     #[error("tensor operation: {0}")]
-    Tensor(#[from] candle_core::Error),
+    Tensor(Box<dyn std::error::Error + Send + Sync>),
+}
+
+#[cfg(feature = "candle")]
+impl From<candle_core::Error> for ModelError {
+    fn from(error: candle_core::Error) -> ModelError {
+        ModelError::Tensor(Box::new(error))
+    }
 }
 
 impl ModelError {

@@ -13,7 +13,7 @@ mod qwen3;
 
 use crate::check::check;
 use crate::config::Config;
-use crate::habits;
+use crate::special_tokens;
 use crate::{Affine, Architecture, LayerPart, ModelError, NeuronSources, Role, Source};
 use std::fmt;
 
@@ -29,18 +29,23 @@ pub trait Family: fmt::Debug + Sync {
     fn neurons(&self, architecture: &Architecture, layer: usize) -> NeuronSources;
 
     /// Where a checkpoint keeps the tensor for any role, the matrices of the feed-forward included; `None` where the
-    /// family has no such tensor.
+    /// family has no such tensor. Names of a base model, saved without its head, are among them.
     fn tensor(&self, architecture: &Architecture, role: Role) -> Option<Source> {
-        let Role::Layer(layer, part) = role else { return Some(self.dense(architecture, role)) };
-        let neurons = || self.neurons(architecture, layer);
-        match part {
-            LayerPart::Gate(Affine::Weight) => neurons().gate,
-            LayerPart::Gate(Affine::Bias) => neurons().gate_bias,
-            LayerPart::Up(Affine::Weight) => Some(neurons().up),
-            LayerPart::Up(Affine::Bias) => neurons().up_bias,
-            LayerPart::Down => Some(neurons().down),
+        let source = match role {
+            Role::Layer(layer, part) => {
+                let neurons = || self.neurons(architecture, layer);
+                match part {
+                    LayerPart::Gate(Affine::Weight) => neurons().gate,
+                    LayerPart::Gate(Affine::Bias) => neurons().gate_bias,
+                    LayerPart::Up(Affine::Weight) => Some(neurons().up),
+                    LayerPart::Up(Affine::Bias) => neurons().up_bias,
+                    LayerPart::Down => Some(neurons().down),
+                    _ => Some(self.dense(architecture, role)),
+                }
+            }
             _ => Some(self.dense(architecture, role)),
-        }
+        };
+        source.map(Source::or_of_base_model)
     }
 }
 
@@ -113,7 +118,7 @@ impl Description<'_> {
     /// Reads the texts.
     ///
     /// # Errors
-    /// When one is no JSON, the `model_type` is not supported, or a setting is absent, wrong, or asks for
+    /// When one is not JSON, the `model_type` is not supported, or a setting is absent, wrong, or asks for
     /// something that the decoder does not do.
     pub fn read(&self) -> Result<(&'static dyn Family, Architecture), ModelError> {
         let config = Config::parse("config.json", self.config)?;
@@ -126,7 +131,7 @@ impl Description<'_> {
         let family = *known.ok_or_else(|| unknown(name))?;
         config.refuse("quantization_config", "a quantised checkpoint")?;
         let mut architecture = family.architecture(&config)?;
-        habits::apply(&mut architecture, &config, generation.as_ref(), tokenizer.as_ref())?;
+        special_tokens::apply(&mut architecture, &config, generation.as_ref(), tokenizer.as_ref())?;
         // What a bundle would be refused for is refused before one is written.
         check("config.json", &architecture)?;
         Ok((family, architecture))

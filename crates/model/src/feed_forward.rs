@@ -89,7 +89,7 @@ impl<B: Deref<Target = [u8]>> InMemoryFeedForward<B> {
     /// Activations of every neuron of `layer`: rows x neurons.
     ///
     /// # Errors
-    /// When `input` is no contiguous f32 tensor.
+    /// When `input` is not a contiguous f32 tensor.
     pub fn activations(&self, layer: usize, input: &Tensor) -> Result<Vec<f32>, ModelError> {
         let group = &self.groups[layer];
         let records = self.records(group);

@@ -42,6 +42,19 @@ impl Source {
         Source { names: names.into_iter().collect(), rows: None }
     }
 
+    /// The same, also under the names that it has where the model was saved without its head: then what holds all but the
+    /// head has no name of its own.
+    pub(crate) fn or_of_base_model(mut self) -> Source {
+        const WHOLE_BUT_HEAD: [&str; 2] = ["model.", "transformer."];
+        for index in 0..self.names.len() {
+            let name = &self.names[index];
+            let short = WHOLE_BUT_HEAD.iter().find_map(|prefix| name.strip_prefix(prefix));
+            let short = short.map(str::to_owned);
+            self.names.extend(short);
+        }
+        self
+    }
+
     /// All of the tensor of this name.
     pub(crate) fn named(name: impl Into<String>) -> Source {
         Source::whole([name.into()])

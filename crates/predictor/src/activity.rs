@@ -1,7 +1,7 @@
 //! Which neurons of a group are truly active over a text: one bit per token and neuron.
 
 use crate::states::for_each_batch;
-use crate::{Deciding, PredictorError, States};
+use crate::{GateRows, PredictorError, States};
 use flint_kernels::Compute;
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ impl Activity {
     /// When states and rows have different widths, or the activation gives no exact zeros: every neuron is active.
     pub fn observe(
         compute: &Compute,
-        deciding: &Deciding<'_>,
+        deciding: &GateRows<'_>,
         states: &mut dyn States,
     ) -> Result<Activity, PredictorError> {
         assert_eq!(states.width(), deciding.width(), "states are as wide as the rows");

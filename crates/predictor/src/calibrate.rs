@@ -2,7 +2,7 @@
 //! it runs.
 
 use crate::states::for_each_batch;
-use crate::{Activity, PredictorError, Score, ScoredGroup, States};
+use crate::{Activity, PredictorError, Score, States, ThresholdLayer};
 use flint_kernels::Compute;
 use std::ops::Range;
 
@@ -26,7 +26,7 @@ impl Curve {
     ///
     /// # Panics
     /// When group, states and activity are not of one shape.
-    pub fn measure<G: ScoredGroup>(
+    pub fn measure<G: ThresholdLayer>(
         compute: &Compute,
         group: &G,
         states: &mut dyn States,
@@ -126,7 +126,7 @@ impl Calibrated {
 ///
 /// # Panics
 /// When group, states and activity are not of one shape.
-pub fn calibrate<G: ScoredGroup>(
+pub fn calibrate<G: ThresholdLayer>(
     compute: &Compute,
     group: &mut G,
     states: &mut dyn States,
@@ -150,7 +150,7 @@ pub fn calibrate<G: ScoredGroup>(
 ///
 /// # Panics
 /// When group, states and activity are not of one shape.
-pub fn evaluate<G: ScoredGroup>(
+pub fn evaluate<G: ThresholdLayer>(
     compute: &Compute,
     group: &G,
     states: &mut dyn States,
@@ -184,7 +184,7 @@ pub(crate) fn bin(score: f32) -> usize {
     (ascending >> SHIFT) as usize
 }
 
-/// The smallest score of a bin, or the smallest number where that is none.
+/// The smallest score of a bin, or the smallest number where a bin has no score.
 pub(crate) fn lower_edge(bin: usize) -> f32 {
     let ascending = (bin as u32) << SHIFT;
     let edge =

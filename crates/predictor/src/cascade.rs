@@ -8,14 +8,14 @@
 use crate::blob::{Blob, Expected, HEADER, Header};
 use crate::low_rank::body as low_rank_body;
 use crate::{
-    Activity, BlobFault, Calibrated, Curve, GateCopyGroup, LowRank, LowRankGroup, PredictorError,
-    Scored, ScoredGroup, States, calibrate,
+    Activity, BlobFault, Calibrated, Curve, LowRank, LowRankGroup, PredictorError,
+    QuantizedGateLayer, States, ThresholdLayer, ThresholdPredictor, calibrate,
 };
 use flint_kernels::Compute;
 use std::ops::Range;
 
 /// A cascade for every group.
-pub type Cascade = Scored<CascadeGroup>;
+pub type Cascade = ThresholdPredictor<CascadeGroup>;
 
 const MAGIC: [u8; 4] = *b"FLca";
 
@@ -29,7 +29,7 @@ pub struct CascadeGroup {
     first: LowRankGroup,
     /// What the first stage must give a neuron to make it a candidate: less than the threshold it has when alone.
     candidates: f32,
-    second: GateCopyGroup,
+    second: QuantizedGateLayer,
 }
 
 impl CascadeGroup {
@@ -41,7 +41,7 @@ impl CascadeGroup {
     ///
     /// # Panics
     /// When the stages are of groups of other sizes.
-    pub fn new(first: LowRankGroup, second: GateCopyGroup) -> CascadeGroup {
+    pub fn new(first: LowRankGroup, second: QuantizedGateLayer) -> CascadeGroup {
         let sizes = (second.width(), second.neurons());
         assert_eq!((first.width(), first.neurons()), sizes, "two stages of one group");
         CascadeGroup { first, candidates: f32::MIN, second }
@@ -99,7 +99,7 @@ impl Cascade {
     /// The first stages alone of what was stored: the low-rank predictor that this would be without copies.
     ///
     /// # Errors
-    /// Names the first group whose blob is no cascade of this size.
+    /// Names the first group whose blob is not a cascade of this size.
     pub fn first_stage<B: AsRef<[u8]>>(
         width: usize,
         neurons: usize,
@@ -135,7 +135,7 @@ impl<'a> Stages<'a> {
     }
 }
 
-impl ScoredGroup for CascadeGroup {
+impl ThresholdLayer for CascadeGroup {
     const KIND: &'static str = "cascade";
 
     fn width(&self) -> usize {
@@ -208,7 +208,7 @@ impl ScoredGroup for CascadeGroup {
         Ok(CascadeGroup {
             first: LowRankGroup::from_bytes(width, neurons, first)?,
             candidates,
-            second: GateCopyGroup::from_bytes(width, neurons, second)?,
+            second: QuantizedGateLayer::from_bytes(width, neurons, second)?,
         })
     }
 }

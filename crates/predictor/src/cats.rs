@@ -6,20 +6,20 @@
 mod levels;
 mod thresholds;
 
-use crate::{BlobFault, GateCopyGroup, PredictorError, Scored, ScoredGroup};
+use crate::{BlobFault, PredictorError, QuantizedGateLayer, ThresholdLayer, ThresholdPredictor};
 use flint_kernels::{Activation, Compute};
 pub use levels::Level;
 pub(crate) use levels::Levels;
-pub use thresholds::Strengths;
+pub use thresholds::CatsCalibration;
 
 /// The strongest neurons of every group.
-pub type Cats = Scored<CatsGroup>;
+pub type Cats = ThresholdPredictor<CatsGroup>;
 
 /// The strongest neurons of one group: those whose activation, by the copy, is at least the threshold away from
 /// zero.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CatsGroup {
-    copy: GateCopyGroup,
+    copy: QuantizedGateLayer,
     levels: Levels,
     threshold: f32,
 }
@@ -29,7 +29,7 @@ impl CatsGroup {
     ///
     /// # Panics
     /// When the levels are for another kind of activation, or there are none.
-    pub(crate) fn new(copy: GateCopyGroup, levels: Levels) -> CatsGroup {
+    pub(crate) fn new(copy: QuantizedGateLayer, levels: Levels) -> CatsGroup {
         assert!(!levels.activation.is_sparse(), "exact zeros need no threshold");
         let Some(first) = levels.list.first() else { unreachable!("at least one level") };
         let threshold = first.threshold;
@@ -70,7 +70,7 @@ impl CatsGroup {
     }
 }
 
-impl ScoredGroup for CatsGroup {
+impl ThresholdLayer for CatsGroup {
     const KIND: &'static str = "cats";
 
     fn width(&self) -> usize {
@@ -121,7 +121,7 @@ impl ScoredGroup for CatsGroup {
 
     fn from_bytes(width: usize, neurons: usize, bytes: &[u8]) -> Result<CatsGroup, BlobFault> {
         let (levels, rest) = Levels::parse(bytes)?;
-        Ok(CatsGroup::new(GateCopyGroup::from_bytes(width, neurons, rest)?, levels))
+        Ok(CatsGroup::new(QuantizedGateLayer::from_bytes(width, neurons, rest)?, levels))
     }
 }
 

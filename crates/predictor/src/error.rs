@@ -4,6 +4,7 @@ use std::io;
 
 /// Why a predictor cannot be made or cannot answer.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PredictorError {
     /// There is no such group.
     #[error("the predictor knows {known} groups, asked for group {group}")]
@@ -23,13 +24,13 @@ pub enum PredictorError {
         /// Width of one position.
         width: usize,
     },
-    /// Rows that are no matrix.
-    #[error("the rows of a predictor are no matrix: {cause}")]
+    /// Rows that are not a matrix.
+    #[error("the rows of a predictor are not a matrix: {cause}")]
     Rows {
         /// What is wrong with them.
         cause: String,
     },
-    /// A stored predictor that is none.
+    /// A stored predictor is malformed.
     #[error("the predictor of group {group}: {fault}: retrain with --predictors-only")]
     Blob {
         /// The group it is for.
@@ -61,11 +62,19 @@ pub enum PredictorError {
     },
     /// The training framework refused.
     #[error("training a predictor: {0}")]
-    Training(#[from] candle_core::Error),
+    Training(Box<dyn std::error::Error + Send + Sync>),
+}
+
+#[cfg(feature = "train")]
+impl From<candle_core::Error> for PredictorError {
+    fn from(error: candle_core::Error) -> PredictorError {
+        PredictorError::Training(Box::new(error))
+    }
 }
 
 /// What is wrong with the bytes of a stored predictor.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BlobFault {
     /// It is too short for its fixed part.
     #[error("{got} bytes are too few for a header of {expected}")]

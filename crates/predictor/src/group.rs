@@ -6,8 +6,8 @@ use flint_geometry::NeuronSet;
 use flint_kernels::Compute;
 
 /// The predictor of one group.
-pub trait ScoredGroup: Sized + Send {
-    /// Name of the encoding of [`ScoredGroup::to_bytes`], and of the predictor in reports.
+pub trait ThresholdLayer: Sized + Send {
+    /// Name of the encoding of [`ThresholdLayer::to_bytes`], and of the predictor in reports.
     const KIND: &'static str;
 
     /// Numbers per input vector.
@@ -24,10 +24,10 @@ pub trait ScoredGroup: Sized + Send {
     /// When the sizes do not agree.
     fn scores(&self, compute: &Compute, input: &[f32], scores: &mut [f32]);
 
-    /// The same, but neurons that are not `asked` about may get minus infinity, which is no score.
+    /// The same, but neurons that are not `asked` about may get minus infinity, which is not a score.
     ///
     /// # Panics
-    /// As for [`ScoredGroup::scores`].
+    /// As for [`ThresholdLayer::scores`].
     fn scores_among(
         &self,
         compute: &Compute,
@@ -60,37 +60,37 @@ pub trait ScoredGroup: Sized + Send {
 
 /// A predictor of scored groups; a group without one is read whole.
 #[derive(Debug)]
-pub struct Scored<G> {
+pub struct ThresholdPredictor<G> {
     width: usize,
     neurons: usize,
     groups: Vec<Option<G>>,
     scores: Vec<f32>,
 }
 
-impl<G: ScoredGroup> Scored<G> {
+impl<G: ThresholdLayer> ThresholdPredictor<G> {
     /// A predictor for groups of `neurons` neurons over vectors of `width` numbers; of a group that is
     /// `None` all neurons are predicted.
     ///
     /// # Panics
     /// When a group has another size.
-    pub fn new(width: usize, neurons: usize, groups: Vec<Option<G>>) -> Scored<G> {
+    pub fn new(width: usize, neurons: usize, groups: Vec<Option<G>>) -> ThresholdPredictor<G> {
         for group in groups.iter().flatten() {
             assert_eq!((group.width(), group.neurons()), (width, neurons), "all groups are alike");
         }
-        Scored { width, neurons, groups, scores: Vec::new() }
+        ThresholdPredictor { width, neurons, groups, scores: Vec::new() }
     }
 
     /// The same from what was stored, one blob per group.
     ///
     /// # Errors
-    /// Names the first group whose blob is no predictor of this kind and size.
+    /// Names the first group whose blob is not a predictor of this kind and size.
     pub fn from_blobs<B: AsRef<[u8]>>(
         width: usize,
         neurons: usize,
         blobs: impl IntoIterator<Item = Option<B>>,
-    ) -> Result<Scored<G>, PredictorError> {
+    ) -> Result<ThresholdPredictor<G>, PredictorError> {
         let parse = |bytes: &[u8]| G::from_bytes(width, neurons, bytes);
-        Scored::parse(width, neurons, blobs, parse)
+        ThresholdPredictor::parse(width, neurons, blobs, parse)
     }
 
     /// The same where `parse` takes a group from its blob.
@@ -99,13 +99,13 @@ impl<G: ScoredGroup> Scored<G> {
         neurons: usize,
         blobs: impl IntoIterator<Item = Option<B>>,
         parse: impl Fn(&[u8]) -> Result<G, BlobFault>,
-    ) -> Result<Scored<G>, PredictorError> {
+    ) -> Result<ThresholdPredictor<G>, PredictorError> {
         let one = |(group, blob): (usize, Option<B>)| {
             let parsed = blob.map(|blob| parse(blob.as_ref())).transpose();
             parsed.map_err(|fault| PredictorError::Blob { group, fault })
         };
         let groups = blobs.into_iter().enumerate().map(one).collect::<Result<_, _>>()?;
-        Ok(Scored { width, neurons, groups, scores: Vec::new() })
+        Ok(ThresholdPredictor { width, neurons, groups, scores: Vec::new() })
     }
 
     /// The groups, in order.
@@ -155,7 +155,7 @@ impl<G: ScoredGroup> Scored<G> {
     }
 }
 
-impl<G: ScoredGroup> Predictor for Scored<G> {
+impl<G: ThresholdLayer> Predictor for ThresholdPredictor<G> {
     fn predict(
         &mut self,
         compute: &Compute,
@@ -180,7 +180,7 @@ impl<G: ScoredGroup> Predictor for Scored<G> {
     }
 
     fn bytes(&self) -> u64 {
-        self.groups.iter().flatten().map(ScoredGroup::bytes).sum()
+        self.groups.iter().flatten().map(ThresholdLayer::bytes).sum()
     }
 
     fn kind(&self) -> &'static str {

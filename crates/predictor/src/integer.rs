@@ -25,17 +25,17 @@ const ROWS: usize = 4;
 const SHARE: usize = 128 << 10;
 
 /// Vectors as integers, each with a scale of its own.
-pub(crate) struct Vectors {
+pub(crate) struct PackedInputs {
     width: usize,
     values: Vec<i16>,
     scales: Vec<f32>,
 }
 
-impl Vectors {
+impl PackedInputs {
     /// The rows of `x`, each `width` numbers. Each row is rounded by itself.
-    pub(crate) fn new(x: &[f32], width: usize) -> Vectors {
+    pub(crate) fn new(x: &[f32], width: usize) -> PackedInputs {
         let mut vectors =
-            Vectors { width, values: Vec::with_capacity(x.len()), scales: Vec::new() };
+            PackedInputs { width, values: Vec::with_capacity(x.len()), scales: Vec::new() };
         for row in x.chunks_exact(width) {
             let largest = row.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
             let to_integer = if largest > 0.0 { LARGEST / largest } else { 0.0 };
@@ -77,7 +77,7 @@ pub(crate) trait Rows: Sync {
 }
 
 /// `out[row][vector] = scale x dot + bias`; `out` is rows x vectors.
-pub(crate) fn multiply<R: Rows>(compute: &Compute, rows: &R, x: &Vectors, out: &mut [f32]) {
+pub(crate) fn multiply<R: Rows>(compute: &Compute, rows: &R, x: &PackedInputs, out: &mut [f32]) {
     assert_eq!(rows.width(), x.width, "rows are as long as the vectors they multiply");
     let share = (SHARE / (x.width * x.count()).max(1)).max(1).next_multiple_of(ROWS);
     let isa = compute.isa();
@@ -87,7 +87,7 @@ pub(crate) fn multiply<R: Rows>(compute: &Compute, rows: &R, x: &Vectors, out: &
 }
 
 /// Runs the loop compiled for `isa`.
-fn dispatch<R: Rows>(isa: Isa, rows: &R, first: usize, x: &Vectors, out: &mut [f32]) {
+fn dispatch<R: Rows>(isa: Isa, rows: &R, first: usize, x: &PackedInputs, out: &mut [f32]) {
     match isa {
         Isa::Scalar => products(rows, first, x, out, dot),
         #[cfg(target_arch = "x86_64")]
@@ -103,14 +103,14 @@ fn dispatch<R: Rows>(isa: Isa, rows: &R, first: usize, x: &Vectors, out: &mut [f
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn products_avx2<R: Rows>(rows: &R, first: usize, x: &Vectors, out: &mut [f32]) {
+fn products_avx2<R: Rows>(rows: &R, first: usize, x: &PackedInputs, out: &mut [f32]) {
     // What the compiler makes of `dot` widens to half a register only.
     products(rows, first, x, out, |rows, vector| avx2::dot(rows, vector));
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
-fn products_avx512<R: Rows>(rows: &R, first: usize, x: &Vectors, out: &mut [f32]) {
+fn products_avx512<R: Rows>(rows: &R, first: usize, x: &PackedInputs, out: &mut [f32]) {
     products(rows, first, x, out, dot);
 }
 
@@ -119,7 +119,7 @@ fn products_avx512<R: Rows>(rows: &R, first: usize, x: &Vectors, out: &mut [f32]
 fn products<R: Rows>(
     rows: &R,
     first: usize,
-    x: &Vectors,
+    x: &PackedInputs,
     out: &mut [f32],
     dot: impl Fn([&[i8]; ROWS], &[i16]) -> [i64; ROWS],
 ) {

@@ -2,19 +2,19 @@
 #![doc = include_str!("../README.md")]
 
 mod activity;
+mod all_neurons;
 mod blob;
 mod calibrate;
 mod cascade;
 mod cats;
-mod deciding;
 mod error;
-mod everything;
-mod gate_copy;
+mod gate_rows;
 mod group;
 mod integer;
 mod low_rank;
 mod oracle;
 mod precision;
+mod quantized_gate;
 mod rank_plan;
 mod score;
 mod seam;
@@ -22,18 +22,18 @@ mod states;
 pub mod train;
 
 pub use activity::Activity;
+pub use all_neurons::AllNeurons;
 pub use blob::BLOB_HEADER;
 pub use calibrate::{Calibrated, Curve, calibrate, evaluate};
 pub use cascade::{Cascade, CascadeGroup};
-pub use cats::{Cats, CatsGroup, Level, Strengths};
-pub use deciding::Deciding;
+pub use cats::{Cats, CatsCalibration, CatsGroup, Level};
 pub use error::{BlobFault, PredictorError};
-pub use everything::Everything;
-pub use gate_copy::{GateCopy, GateCopyGroup};
-pub use group::{Scored, ScoredGroup};
+pub use gate_rows::GateRows;
+pub use group::{ThresholdLayer, ThresholdPredictor};
 pub use low_rank::{LowRank, LowRankGroup};
 pub use oracle::{Oracle, OracleGroup};
 pub use precision::Precision;
+pub use quantized_gate::{QuantizedGate, QuantizedGateLayer};
 pub use rank_plan::{DENSE_SHARE, RankPlan, Rung};
 pub use score::Score;
 pub use seam::Predictor;

@@ -6,13 +6,13 @@
 //! rank 100 in f32, with four times the weight bytes, is no better than in 8 bits.
 
 use crate::blob::{Blob, Expected, Header, write_floats, write_integers};
-use crate::integer::{Rows, Vectors, multiply};
+use crate::integer::{PackedInputs, Rows, multiply};
 use crate::train::Factors;
-use crate::{BlobFault, Scored, ScoredGroup};
+use crate::{BlobFault, ThresholdLayer, ThresholdPredictor};
 use flint_kernels::Compute;
 
 /// A low-rank predictor for every group.
-pub type LowRank = Scored<LowRankGroup>;
+pub type LowRank = ThresholdPredictor<LowRankGroup>;
 
 const MAGIC: [u8; 4] = *b"FLlr";
 
@@ -59,7 +59,7 @@ impl LowRankGroup {
     }
 }
 
-impl ScoredGroup for LowRankGroup {
+impl ThresholdLayer for LowRankGroup {
     const KIND: &'static str = "low-rank";
 
     fn width(&self) -> usize {
@@ -71,10 +71,10 @@ impl ScoredGroup for LowRankGroup {
     }
 
     fn scores(&self, compute: &Compute, input: &[f32], scores: &mut [f32]) {
-        let x = Vectors::new(input, self.width());
+        let x = PackedInputs::new(input, self.width());
         let mut factors = vec![0.0; self.rank() * x.count()];
         multiply(compute, &Biased { matrix: &self.inner, bias: None }, &x, &mut factors);
-        let z = Vectors::new(&transposed(&factors, x.count()), self.rank());
+        let z = PackedInputs::new(&transposed(&factors, x.count()), self.rank());
         multiply(compute, &Biased { matrix: &self.outer, bias: Some(&self.bias) }, &z, scores);
     }
 

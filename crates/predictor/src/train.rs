@@ -2,14 +2,18 @@
 
 mod eigen;
 mod factors;
+#[cfg(feature = "train")]
 mod fine_tune;
 mod linear;
+#[cfg(feature = "train")]
 mod loss;
 mod random;
 mod regression;
 
 pub use eigen::{Eigen, symmetric_eigen};
 pub use factors::Factors;
+#[cfg(feature = "train")]
 pub use fine_tune::{Epoch, FineTuning, Trained, fine_tune};
+#[cfg(feature = "train")]
 pub use loss::BalancedLoss;
 pub use regression::Regression;

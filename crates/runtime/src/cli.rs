@@ -20,7 +20,7 @@ mod verify;
 pub use convert::{ConvertArgs, convert};
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{complain, is_closed_pipe};
 use std::ffi::OsString;
 use std::panic::AssertUnwindSafe;
@@ -79,7 +79,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run_command(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let matches = with_dashes(Cli::command()).try_get_matches_from(arguments);
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -95,6 +96,17 @@ fn run_command(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Verify(args)) => verify::verify(args),
         Some(Command::Probe(args)) => probe::probe(args),
         Some(Command::Convert(args)) => convert::convert(args),
+    })
+}
+
+/// Lets the value of every option begin with a dash: texts, paths and numbers do. A value of no use is then refused as what
+/// it was meant for.
+fn with_dashes(command: clap::Command) -> clap::Command {
+    command.mut_subcommands(|sub| {
+        sub.mut_args(|arg| match arg.is_positional() || !arg.get_action().takes_values() {
+            true => arg,
+            false => arg.allow_hyphen_values(true),
+        })
     })
 }
 
@@ -127,7 +139,9 @@ fn exit_status(error: &anyhow::Error) -> u8 {
     let input = error.is::<Refused>()
         || error.is::<flint_server::ServeError>()
         || error.is::<flint_chat::ChatError>()
-        || error.is::<flint_bundle::BundleError>();
+        || error.is::<flint_bundle::BundleError>()
+        || error.is::<flint_checkpoint::gguf::GgufError>()
+        || error.is::<flint_checkpoint::CheckpointError>();
     if input { 2 } else { 1 }
 }
 

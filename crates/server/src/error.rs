@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ServeError {
     /// The address is taken, or not this machine's.
     #[error("cannot listen on {address}: {cause}")]

@@ -64,7 +64,7 @@ impl Watcher {
         }
     }
 
-    /// A pass with so many tokens of answers is over.
+    /// A pass is over, with this number of tokens of answers.
     pub(crate) fn pass(&mut self, view: &View, engine: &Engine, answers: usize, busy: [usize; 2]) {
         self.answers += answers;
         if self.shown.elapsed() >= PERIOD {

@@ -4,7 +4,7 @@ use super::tool::{cargo, lab, run as call};
 use super::{DeepArgs, Outcome};
 use std::path::Path;
 
-/// The smallest scale of opt-6.7b, in whole layers of the true width, that has a gigabyte.
+/// The smallest scale of opt-6.7b, in whole layers of the full width, that has a gigabyte.
 const SCALE: &str = "1/12";
 
 pub(super) fn run(root: &Path, _: &DeepArgs) -> anyhow::Result<Outcome> {

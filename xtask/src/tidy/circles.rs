@@ -1,7 +1,7 @@
 //! No modules of a crate need each other in a circle: what stands beside each other can be read in order.
 //!
 //! Compared are modules with the same parent, each with all that is in it. A module may name what is around it, and what
-//! is in it: that is no circle. A name counts for the module that defines it, though it is imported from the crate's root.
+//! is in it: that is not a circle. A name counts for the module that defines it, though it is imported from the crate's root.
 
 use super::Finding;
 use super::modules::Modules;

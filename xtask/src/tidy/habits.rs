@@ -17,6 +17,16 @@ const NAMES: &[(&str, &str)] = &[
 /// Marks of unfinished work in comments.
 const MARKS: &[&str] = &["TODO", "FIXME", "XXX", "HACK"];
 
+/// Phrases that a reader has to guess at, and what to write instead.
+const RIDDLES: &[(&str, &str)] = &[
+    ("that is none", "say what it is not"),
+    ("that are none", "say what they are not"),
+    ("so many", "name the number"),
+    ("what is there", "say resident, stored or found"),
+    ("in words for the user", "as a message"),
+    ("of true size", "full-size"),
+];
+
 /// Macros of unfinished work.
 const MACROS: &[&str] = &["todo!", "unimplemented!"];
 
@@ -30,6 +40,7 @@ pub(super) fn check(sources: &[Source]) -> Vec<Finding> {
         }
         findings.extend(empty_name(source));
         findings.extend(unfinished(source));
+        findings.extend(riddles(source));
     }
     findings
 }
@@ -48,6 +59,14 @@ fn unfinished(source: &Source) -> impl Iterator<Item = Finding> {
         let mark = MARKS.iter().find(|mark| has_word(comment, mark));
         let mark = mark.or_else(|| MACROS.iter().find(|name| has_word(code, name)))?;
         Some(Finding::line(&source.path, index, format!("{mark}: do it, or open an issue")))
+    })
+}
+
+fn riddles(source: &Source) -> impl Iterator<Item = Finding> {
+    source.comments.lines().enumerate().filter_map(|(index, comment)| {
+        let lower = comment.to_lowercase();
+        let (phrase, instead) = RIDDLES.iter().find(|(phrase, _)| lower.contains(phrase))?;
+        Some(Finding::line(&source.path, index, format!("\"{phrase}\" is a riddle: {instead}")))
     })
 }
 
@@ -73,6 +92,17 @@ mod tests {
             assert_eq!(findings(path, "//! A.\n").len(), 1, "{path}");
         }
         assert_eq!(findings("src/model.rs", "//! A.\n"), [""; 0]);
+    }
+
+    #[test]
+    fn comments_set_no_riddles() {
+        let expected = ["a.rs:2: \"so many\" is a riddle: name the number"];
+        assert_eq!(findings("a.rs", "//! A.\n// Gaps of so many bytes.\nfn f() {}\n"), expected);
+        assert_eq!(findings("a.rs", "//! A file that is none.\n").len(), 1);
+        assert_eq!(
+            findings("a.rs", "//! A.\n// As there is none.\nlet a = \"so many\";\n"),
+            [""; 0]
+        );
     }
 
     #[test]

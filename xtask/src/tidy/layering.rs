@@ -49,6 +49,9 @@ const ANYTHING: &[&str] = &["flint-lab", "flint-benches"];
 /// The package whose models, texts and control groups any test may use.
 const FIXTURES: &str = "flint-fixtures";
 
+/// What an example shows together with its own crate: its second half, for strangers who take both.
+const FOR_EXAMPLES: &[(&str, &str)] = &[("flint-flash-io", "flint-dram-cache")];
+
 /// Finds dependencies that point up or sideways, and packages that the table does not know.
 pub(super) fn check(manifests: &[Manifest]) -> Vec<Finding> {
     manifests.iter().flat_map(check_one).collect()
@@ -64,7 +67,9 @@ fn check_one(manifest: &Manifest) -> Vec<Finding> {
         return Vec::new();
     }
     let in_workspace = |name: &&String| LAYERS.iter().any(|(other, _)| other == name);
-    let for_tests = manifest.dev_dependencies.iter().filter(|&name| name != FIXTURES);
+    let is_shown = |name: &str| FOR_EXAMPLES.contains(&(package.as_str(), name));
+    let for_tests = manifest.dev_dependencies.iter();
+    let for_tests = for_tests.filter(|&name| name != FIXTURES && !is_shown(name));
     let known = manifest.dependencies.iter().chain(for_tests).filter(in_workspace);
     known
         .filter(|name| !below.iter().any(|layer| layer.contains(&name.as_str())))

@@ -21,7 +21,7 @@ pub(super) struct Module<'a> {
     pub(super) name: &'a str,
     /// Its path, from the root of the workspace on.
     pub(super) file: &'a str,
-    /// The module that it is in, and all around that, the innermost last. Those of the root are none.
+    /// The module that it is in, and all around that, the innermost last. The root has none.
     pub(super) above: Vec<usize>,
     /// The paths that it names.
     pub(super) named: Vec<Named>,
@@ -157,7 +157,7 @@ mod tests {
     fn defined(from: &str, path: &str) -> Option<String> {
         let sources = FILES.map(|(path, text)| Source::new(path, text));
         let crates = Modules::of_workspace(&sources);
-        assert_eq!(crates.len(), 1, "programs beside a library and tests are none");
+        assert_eq!(crates.len(), 1, "programs beside a library and tests are not crates");
         let modules = &crates[0];
         let from = modules.all.iter().position(|module| module.name == from).unwrap();
         let names: Vec<String> = path.split("::").map(str::to_owned).collect();

@@ -3,7 +3,7 @@
 use super::Bundle;
 use crate::contents::DataFile;
 use crate::{BundleError, Part, PredictorEntry, TensorEntry};
-use flint_geometry::Extent;
+use flint_geometry::{Extent, NeuronKey};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -58,6 +58,22 @@ impl Bundle {
         let mut bytes = vec![0; extent.len() as usize];
         self.read_section(file, extent, crc, || Part::Predictor { group }, &mut bytes)?;
         Ok(Some(bytes))
+    }
+
+    /// Fills `bytes` with the record of a neuron and compares it with its checksum. Whoever reads many does better to read
+    /// the extents of [`crate::Group::record_extent`] in the file [`Bundle::neurons_path`], many at once.
+    ///
+    /// # Errors
+    /// When the bytes differ from their checksum, or when the system refuses.
+    ///
+    /// # Panics
+    /// When there is no such neuron, or `bytes` is not as long as the payload of a record.
+    pub fn read_record(&self, key: NeuronKey, bytes: &mut [u8]) -> Result<(), BundleError> {
+        let group = &self.contents.groups[key.group as usize];
+        let position = group.position_of(key.neuron);
+        let (extent, crc) = (group.record_extent(position), group.record_crc(position));
+        let part = || Part::Record { group: key.group, neuron: key.neuron };
+        self.read_section(&self.contents.neurons_file, extent, crc, part, bytes)
     }
 
     fn read_section(

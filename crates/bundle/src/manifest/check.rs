@@ -14,13 +14,13 @@
 //! - a shape of zero layers, neurons or width, or one whose records pass 2^64 bytes;
 //! - more or fewer groups, neurons, checksums, predictors or calibrated groups than the shape says;
 //! - an order that names a neuron twice or one that is not there; the same for hot neurons;
-//! - a bias that is no tensor, has another type or size, or belongs to a gate that is not there;
+//! - a bias that is not a tensor, has another type or size, or belongs to a gate that is not there;
 //! - names that are empty, very long, hold control characters, or occur twice;
 //! - text names that are paths (`../x`, `/x`, `a\b`): none is ever opened, whoever unpacks them
 //!   might;
 //! - data files outside the bundle: their names are made here from role and suffix, never read; a data file that
 //!   is a link is followed, a loop of links or a pipe is an error;
-//! - calibration numbers that are infinite or none: they are shown, nothing is computed from them.
+//! - calibration numbers that are infinite or NaN: they are shown, and forecasts are computed from them.
 
 mod lists;
 mod names;
@@ -36,8 +36,8 @@ use super::v1::{
 use crate::contents::{Contents, DataFile};
 use crate::tensor::{MAX_DIMS, tensor_bytes};
 use crate::{
-    Calibration, Counted, Group, GroupCalibration, LoadsPerToken, ManifestFault, Named,
-    PredictorEntry, Predictors, Role, Source, TensorEntry, TextEntry,
+    Calibration, Counted, DataFileKind, Group, GroupCalibration, LoadsPerToken, ManifestFault,
+    Named, PredictorEntry, Predictors, Provenance, TensorEntry, TextEntry,
 };
 use flint_geometry::{DType, Extent, ModelShape, RecordLayout};
 use lists::check_count;
@@ -49,11 +49,11 @@ type Checked<T> = Result<T, ManifestFault>;
 /// The contents of a manifest that contradicts nothing.
 pub(super) fn check(raw: ManifestV1<'_>) -> Checked<Contents> {
     let shape = check_shape(&raw.shape)?;
-    let dense_file = data_file(Role::Dense, &raw.dense_file);
-    let neurons_file = data_file(Role::Neurons, &raw.neurons_file);
-    let texts_file = data_file(Role::Texts, &raw.texts_file);
+    let dense_file = data_file(DataFileKind::Dense, &raw.dense_file);
+    let neurons_file = data_file(DataFileKind::Neurons, &raw.neurons_file);
+    let texts_file = data_file(DataFileKind::Texts, &raw.texts_file);
     let predictors_file =
-        raw.predictors.as_ref().map(|found| data_file(Role::Predictors, &found.file));
+        raw.predictors.as_ref().map(|found| data_file(DataFileKind::Predictors, &found.file));
     let tensors = check_tensors(raw.tensors, dense_file)?;
     let groups = check_groups(raw.groups, neurons_file, &shape, &tensors)?;
     Ok(Contents {
@@ -72,9 +72,9 @@ pub(super) fn check(raw: ManifestV1<'_>) -> Checked<Contents> {
     })
 }
 
-fn check_source(raw: &SourceV1<'_>) -> Checked<Source> {
-    let field = |text| checked_name(Named::Source, text);
-    Ok(Source {
+fn check_source(raw: &SourceV1<'_>) -> Checked<Provenance> {
+    let field = |text| checked_name(Named::Provenance, text);
+    Ok(Provenance {
         family: field(raw.family)?,
         converter: field(raw.converter)?,
         fingerprint: field(raw.fingerprint)?,
@@ -100,7 +100,7 @@ fn element_type(raw: &ElementV1) -> DType {
     }
 }
 
-fn data_file(role: Role, raw: &FileV1) -> DataFile {
+fn data_file(role: DataFileKind, raw: &FileV1) -> DataFile {
     DataFile { role, suffix: raw.suffix, len: raw.len }
 }
 
@@ -205,7 +205,7 @@ fn check_texts(raw: Vec<TextV1<'_>>, file: DataFile) -> Checked<Vec<TextEntry>> 
 fn check_predictors(raw: PredictorsV1<'_>, shape: &ModelShape) -> Checked<Predictors> {
     let kind = checked_name(Named::PredictorKind, raw.kind)?;
     check_count(Counted::Predictors, u64::from(shape.layers), raw.groups.len())?;
-    let mut tiles = Tiles::new(Role::Predictors);
+    let mut tiles = Tiles::new(DataFileKind::Predictors);
     let mut groups = Vec::with_capacity(raw.groups.len());
     for section in raw.groups {
         groups.push(match section {

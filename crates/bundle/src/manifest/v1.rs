@@ -143,7 +143,7 @@ impl<'a> ManifestV1<'a> {
     /// The payload as structs, its numbers unchecked.
     pub(super) fn decode(payload: &'a [u8]) -> Result<ManifestV1<'a>, ManifestFault> {
         let (manifest, used) = bincode::serde::borrow_decode_from_slice(payload, ENCODING)
-            .map_err(ManifestFault::Decode)?;
+            .map_err(|cause| ManifestFault::Decode(cause.to_string()))?;
         if used != payload.len() {
             let (used, len) = (used as u64, payload.len() as u64);
             return Err(ManifestFault::TrailingBytes { used, len });
@@ -153,6 +153,7 @@ impl<'a> ManifestV1<'a> {
 
     /// The payload as bytes.
     pub(super) fn encode(&self) -> Result<Vec<u8>, ManifestFault> {
-        bincode::serde::encode_to_vec(self, ENCODING).map_err(ManifestFault::Encode)
+        bincode::serde::encode_to_vec(self, ENCODING)
+            .map_err(|cause| ManifestFault::Encode(cause.to_string()))
     }
 }

@@ -3,9 +3,11 @@
 use super::directory::Directory;
 use super::partial::Partial;
 use super::section_file::SectionFile;
+use crate::bundle::wait_for_openers;
 use crate::contents::Contents;
-use crate::role::{MANIFEST, MANIFEST_PARTIAL};
+use crate::data_file_kind::{MANIFEST, MANIFEST_PARTIAL};
 use crate::{Bundle, BundleError, manifest};
+use std::fs::File;
 
 /// Hears bytes done and bytes there are.
 pub(crate) type Progress<'a> = &'a mut dyn FnMut(u64, u64);
@@ -30,9 +32,13 @@ pub(crate) fn commit(
     }
     // Kept before the rename: should it fail half way, a manifest must never name removed files.
     files.iter_mut().for_each(SectionFile::keep);
+    let replaced = File::open(directory.path().join(MANIFEST));
     manifest.rename(MANIFEST)?;
     manifest.keep();
     directory.sync()?;
+    if let Ok(replaced) = replaced {
+        wait_for_openers(&replaced);
+    }
     directory.remove_all_but(Some(contents));
     Bundle::open(directory.path())
 }

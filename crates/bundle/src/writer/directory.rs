@@ -1,7 +1,7 @@
 //! The directory of a bundle while somebody writes to it: one writer at a time, no leftovers.
 
 use crate::contents::Contents;
-use crate::role::{MANIFEST, is_ours};
+use crate::data_file_kind::{MANIFEST, is_ours};
 use crate::{BundleError, ManifestFault, manifest};
 use std::fs::{self, File, TryLockError};
 use std::io;

@@ -23,7 +23,8 @@ impl BundleWriter {
     /// # Errors
     /// When the system refuses.
     ///
-    /// # Panics When a group or a tensor is not finished, when all groups are there, when `neurons`
+    /// # Panics
+    /// When a group or a tensor is not finished, when all groups are there, when `neurons`
     /// or the length of a bias is not what the shape says, or for a gate bias in a shape without
     /// gates.
     pub fn begin_group(
@@ -72,7 +73,8 @@ impl BundleWriter {
     /// # Errors
     /// When the system refuses.
     ///
-    /// # Panics When no group was begun, when it has all its records, or when the parts do not make
+    /// # Panics
+    /// When no group was begun, when it has all its records, or when the parts do not make
     /// a payload.
     pub fn record(&mut self, parts: &[&[u8]]) -> Result<(), BundleError> {
         let Some(open) = &mut self.open_group else { panic!("no group was begun") };

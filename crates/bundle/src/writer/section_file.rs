@@ -4,13 +4,13 @@ use super::directory::Directory;
 use super::partial::Partial;
 use crate::contents::DataFile;
 use crate::layout::{SECTION, next_section};
-use crate::{BundleError, Role};
+use crate::{BundleError, DataFileKind};
 use flint_geometry::Extent;
 
 /// One data file under its `.partial` name.
 #[derive(Debug)]
 pub(crate) struct SectionFile {
-    role: Role,
+    role: DataFileKind,
     partial: Partial,
     len: u64,
     /// Start of the section being written, and its checksum so far.
@@ -22,7 +22,10 @@ pub(crate) struct SectionFile {
 
 impl SectionFile {
     /// An empty file.
-    pub(crate) fn create(directory: &Directory, role: Role) -> Result<SectionFile, BundleError> {
+    pub(crate) fn create(
+        directory: &Directory,
+        role: DataFileKind,
+    ) -> Result<SectionFile, BundleError> {
         let partial = Partial::create(directory.path(), &role.partial_name())?;
         Ok(SectionFile { role, partial, len: 0, start: 0, crc: 0, digest: FNV_START })
     }

@@ -66,7 +66,7 @@ const TENSORS: &[Attack] = &[
     ("too many sizes", |raw| raw.tensors[0].dims = vec![1; 900], "900 dimensions"),
     ("product wraps", |raw| raw.tensors[0].dims = vec![1 << 33; 2], "no more than 64 bits"),
     ("other product", |raw| raw.tensors[0].dims = vec![7, 34], "462 bytes long, expected 476"),
-    ("bias is no tensor", |raw| raw.groups[0].up_bias = Some(5), "names tensor 5 as a bias"),
+    ("bias is not a tensor", |raw| raw.groups[0].up_bias = Some(5), "names tensor 5 as a bias"),
     ("bias far away", |raw| raw.groups[0].up_bias = Some(u32::MAX), "names tensor 4294967295"),
     ("bias of another type", |raw| raw.groups[0].gate_bias = Some(3), "names tensor 3 as a bias"),
     ("bias of halves", |raw| halve(&mut raw.tensors[2]), "names tensor 2 as a bias"),

@@ -2,7 +2,7 @@
 
 use flint_bundle::{
     Bundle, BundleError, BundleWriter, Calibration, GroupCalibration, LoadsPerToken, Overwrite,
-    PredictorEntry, Source, replace_predictors,
+    PredictorEntry, Provenance, replace_predictors,
 };
 use flint_geometry::{DType, ModelShape, RecordLayout};
 use std::fs;
@@ -24,9 +24,9 @@ pub(crate) fn shape() -> ModelShape {
     ModelShape { layers: 2, neurons: NEURONS, vocabulary: 7, context: 16, kv_width: 8, record }
 }
 
-pub(crate) fn source() -> Source {
+pub(crate) fn source() -> Provenance {
     let [family, converter, fingerprint] = ["sample", "flint 0.1.0", "0123abcd"].map(str::to_owned);
-    Source { family, converter, fingerprint }
+    Provenance { family, converter, fingerprint }
 }
 
 /// Bytes that differ from place to place; `salt` tells one run from another.

@@ -1,13 +1,14 @@
 //! What can be wrong with a GGUF file: one sentence each, with the file and the facts.
 
-use super::lookalike::Lookalike;
 use super::tensor_type::TensorType;
+use crate::lookalike::Lookalike;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 /// Why a GGUF file cannot be read or used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum GgufError {
     /// The system cannot read the file.
     #[error("cannot read {}: {cause}", path.display())]
@@ -30,7 +31,7 @@ pub enum GgufError {
         path: PathBuf,
     },
     /// The file is something else.
-    #[error("{} is no GGUF file: it {found}", path.display())]
+    #[error("{} is not a GGUF file: it {found}", path.display())]
     NotGguf {
         /// The file.
         path: PathBuf,
@@ -111,6 +112,7 @@ impl fmt::Display for Counted {
 
 /// What is wrong with the part before the tensors.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum HeaderFault {
     /// A version that is not read.
     #[error("GGUF version {0} is not supported: versions 2 and 3 are read, convert the model anew")]
@@ -138,7 +140,7 @@ pub enum HeaderFault {
         /// How many are read.
         most: u64,
     },
-    /// The type of a value is none of the format's.
+    /// The type of a value is not one of the format's.
     #[error("value type {0} is unknown: the file is damaged, or newer than this reader")]
     UnknownKind(u32),
     /// An array whose elements are arrays.
@@ -160,6 +162,7 @@ pub enum HeaderFault {
 
 /// What is wrong with a tensor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TensorFault {
     /// There is none of that name.
     #[error("is not there")]
@@ -216,6 +219,7 @@ pub enum TensorFault {
 
 /// What is wrong with the parts of a split model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SplitFault {
     /// Another part than the first was given.
     #[error("part {} of {count} of a model: give the first one, '{first}'", no + 1)]
@@ -279,6 +283,7 @@ pub enum SplitFault {
 
 /// What is wrong with the value of a metadata key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeyFault {
     /// There is no such key.
     #[error("is not there")]
@@ -288,7 +293,7 @@ pub enum KeyFault {
     WrongType {
         /// What was asked for.
         expected: &'static str,
-        /// What is there.
+        /// What was found.
         found: String,
     },
     /// A number that does not fit.
@@ -299,7 +304,7 @@ pub enum KeyFault {
         /// What was asked for.
         expected: &'static str,
     },
-    /// Text that is none.
+    /// Text that is not UTF-8.
     #[error("holds bytes that are not UTF-8")]
     NotUtf8,
     /// A list of another length.
@@ -314,6 +319,7 @@ pub enum KeyFault {
 
 /// Why a tokenizer cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TokenizerFault {
     /// The file has no vocabulary.
     #[error("is not in the file: it has no vocabulary")]
@@ -358,14 +364,14 @@ pub enum TokenizerFault {
         /// The number of its kind.
         kind: i64,
     },
-    /// A merge of, or into, what is no token.
+    /// A merge of, or into, what is not a token.
     #[error("has '{}' as merge {index}, and no token '{}'", merge.escape_debug(), missing.escape_debug())]
     Merge {
         /// Its place in the list.
         index: u64,
         /// The merge.
         merge: String,
-        /// What is no token.
+        /// What is not a token.
         missing: String,
     },
     /// More merges than any vocabulary has.

@@ -96,7 +96,7 @@ impl GgufFile {
     /// Reads the header of a model of one file from `source`, which has `bytes` bytes; `path` is for messages.
     ///
     /// # Errors
-    /// When it is no GGUF file, cut short or damaged, or part of a split model.
+    /// When it is not a GGUF file, cut short or damaged, or part of a split model.
     pub fn from_reader(path: &Path, source: impl Read, bytes: u64) -> Result<GgufFile, GgufError> {
         let header = Header::read(path, source, bytes, 0)?;
         match shards::count(path, &header)? {

@@ -65,7 +65,7 @@ impl Metadata {
     /// What the file holds: `model` unless it says `adapter`, `imatrix`, `mmproj` or another word.
     ///
     /// # Errors
-    /// When what it says is no text.
+    /// When what it says is not text.
     pub fn file_kind(&self) -> Result<&str, GgufError> {
         Ok(self.get("general.type")?.unwrap_or("model"))
     }
@@ -74,7 +74,7 @@ impl Metadata {
     /// types are in every mix. `None` where the file says nothing or the number is unknown.
     ///
     /// # Errors
-    /// When what it says is no number.
+    /// When what it says is not a number.
     pub fn file_type(&self) -> Result<Option<&'static str>, GgufError> {
         let number = self.get::<u32>("general.file_type")?.map(|number| number & !GUESSED);
         let named = |number| FILE_TYPES.iter().find(|&&(id, _)| id == number);
@@ -85,7 +85,7 @@ impl Metadata {
     /// `None` where there is none.
     ///
     /// # Errors
-    /// When it is no text.
+    /// When it is not text.
     pub fn chat_template(&self, name: Option<&str>) -> Result<Option<&str>, GgufError> {
         match name {
             Some(name) => self.get(&format!("{TEMPLATE}.{name}")),

@@ -2,10 +2,10 @@
 
 use super::cursor::Cursor;
 use super::error::{Counted, GgufError, HeaderFault, TensorFault};
-use super::lookalike::{Lookalike, SEEN};
 use super::metadata::Metadata;
 use super::tensor::{Entry, Tensor};
 use super::value::Value;
+use crate::lookalike::{Lookalike, SEEN};
 use flint_geometry::Extent;
 use std::collections::btree_map::{BTreeMap, Entry as Place};
 use std::io::Read;

@@ -52,7 +52,7 @@ impl Metadata {
     /// The array of `key`, still packed; `None` where there is no such key.
     ///
     /// # Errors
-    /// When it is no array.
+    /// When it is not an array.
     pub fn array(&self, key: &str) -> Result<Option<&Array>, GgufError> {
         let Some(value) = self.values.get(key) else { return Ok(None) };
         let array = value.array().ok_or_else(|| wrong(value, "array"));
@@ -62,7 +62,7 @@ impl Metadata {
     /// The elements of the array of `key`; `None` where there is no such key.
     ///
     /// # Errors
-    /// When it is no array, or an element is of another type or does not fit.
+    /// When it is not an array, or an element is of another type or does not fit.
     pub fn list<'a, T: FromValue<'a>>(&'a self, key: &str) -> Result<Option<Vec<T>>, GgufError> {
         let Some(array) = self.array(key)? else { return Ok(None) };
         let list: Result<Vec<T>, KeyFault> = array.iter().map(read).collect();
@@ -72,7 +72,7 @@ impl Metadata {
     /// The texts of the array of `key`, in place; `None` where there is no such key.
     ///
     /// # Errors
-    /// When it is no array of texts in UTF-8.
+    /// When it is not an array of texts in UTF-8.
     pub fn strings(&self, key: &str) -> Result<Option<Strings<'_>>, GgufError> {
         let Some(array) = self.array(key)? else { return Ok(None) };
         Strings::of(array).map(Some).map_err(|fault| self.fault(key, fault))

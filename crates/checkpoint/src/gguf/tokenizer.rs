@@ -2,8 +2,8 @@
 //!
 //! Two kinds of vocabulary are built: byte-level BPE (`gpt2`) with a list of merges, and SentencePiece BPE (`llama`) with
 //! scores. Others are refused by name. Attacks that end here, each with a test in `tests/it/tokenizers/`: lists of
-//! other lengths than the vocabulary, tokens that come twice, merges of or into what is no token, merges without
-//! end, ids past the vocabulary, tokens of bytes that are none, typed text that looks like a control token.
+//! other lengths than the vocabulary, tokens that come twice, merges of or into what is not a token, merges without
+//! end, ids past the vocabulary, malformed tokens of bytes, typed text that looks like a control token.
 
 mod byte_level;
 mod ends;

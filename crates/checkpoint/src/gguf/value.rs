@@ -24,7 +24,7 @@ pub enum Kind {
     F32,
     /// A byte, 0 or 1.
     Bool,
-    /// A length of 64 bits, then so many bytes.
+    /// A length of 64 bits, then that number of bytes.
     String,
     /// Unsigned, 64 bits.
     U64,

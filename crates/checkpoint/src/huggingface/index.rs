@@ -19,7 +19,7 @@ const LAYOUTS: [(&str, &str); 2] = [
 /// Most shards: the largest published checkpoints have about two hundred, and every one is kept open.
 const MOST_SHARDS: usize = 4096;
 
-/// Longest name of a file, in bytes.
+/// Longest name of a file, the folders before it included, in bytes.
 const LONGEST_NAME: usize = 255;
 
 #[derive(Deserialize)]
@@ -30,7 +30,7 @@ struct Index {
 /// Names of the tensor files in `dir`; `None` when there are none.
 pub(super) fn shards(dir: &Path) -> Result<Option<Vec<String>>, CheckpointError> {
     for (single, index) in LAYOUTS {
-        if dir.join(single).is_file() {
+        if text::find(&dir.join(single))?.is_some() {
             return Ok(Some(vec![single.to_owned()]));
         }
         if let Some(names) = indexed(dir.join(index))? {
@@ -49,23 +49,32 @@ fn indexed(path: PathBuf) -> Result<Option<Vec<String>>, CheckpointError> {
 /// Names that an index gives, by ascending name.
 pub(crate) fn parse(text: &[u8]) -> Result<Vec<String>, String> {
     let index: Index =
-        serde_json::from_slice(text).map_err(|error| format!("is no index: {error}"))?;
+        serde_json::from_slice(text).map_err(|error| format!("is not an index: {error}"))?;
     let Named(files) = index.weight_map;
-    let names: BTreeSet<String> = files.into_values().collect();
+    let written: BTreeSet<String> = files.into_values().collect();
+    // Two ways to write one name are one file.
+    let mut names = BTreeSet::new();
+    for name in &written {
+        names.insert(within(name).ok_or_else(|| {
+            format!("names a file outside the checkpoint: '{}'", name.escape_debug())
+        })?);
+    }
     if names.len() > MOST_SHARDS {
         return Err(format!("names {} files, at most {MOST_SHARDS} are read", names.len()));
     }
-    match names.iter().find(|name| !is_plain(name)) {
-        Some(name) => {
-            Err(format!("names a file outside the checkpoint: '{}'", name.escape_debug()))
-        }
-        None => Ok(names.into_iter().collect()),
-    }
+    Ok(names.into_iter().collect())
 }
 
-/// Whether a name is that of a file in the directory itself.
-fn is_plain(name: &str) -> bool {
-    let mut parts = Path::new(name).components();
-    let one = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
-    one && name.len() <= LONGEST_NAME && !name.contains(char::is_control)
+/// The path of a file in the directory or in a folder of it, without parts that lead nowhere (`./`); `None` for any other.
+fn within(name: &str) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in Path::new(name).components() {
+        match part {
+            Component::Normal(part) => parts.push(part.to_str()?),
+            Component::CurDir => {}
+            _ => return None,
+        }
+    }
+    let is_plain = name.len() <= LONGEST_NAME && !name.contains(char::is_control);
+    (is_plain && !parts.is_empty()).then(|| parts.join("/"))
 }

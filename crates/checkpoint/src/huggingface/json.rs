@@ -46,8 +46,8 @@ impl<'de, V: Deserialize<'de>, const MOST: usize> Visitor<'de> for Entries<V, MO
 /// holds; the settings with the most tokens known have fifty thousand values.
 const MOST_VALUES: u32 = 1 << 16;
 
-/// What is wrong with the names or the number of values of a text, in words for the user; `None` too for a text
-/// that is no JSON, which its own parser will say.
+/// What is wrong with the names or the number of values of a text, as a message for the user; `None` too for a text
+/// that is not JSON, which its own parser will say.
 pub(crate) fn problem(text: &[u8]) -> Option<String> {
     let mut found = Found { problem: None, values: 0 };
     let mut parser = serde_json::Deserializer::from_slice(text);

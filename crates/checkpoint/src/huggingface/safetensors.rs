@@ -1,7 +1,7 @@
 //! The header of a safetensors file, read without mapping or loading the file.
 //!
 //! Attacks that end here, each with a test in `tests/it/hostile/safetensors.rs`: a header length near 2^64, past the
-//! file, or of terabytes; a header that is no JSON, not UTF-8, nested without end, or of other types; tensors
+//! file, or of terabytes; a header that is not JSON, not UTF-8, nested without end, or of other types; tensors
 //! that overlap, leave gaps, run backwards or past the end; sizes whose product wraps; hundreds of thousands
 //! of tensors or sizes; a name that comes twice; metadata that would take many times its length once parsed;
 //! a file cut short.
@@ -40,7 +40,9 @@ pub(super) fn read_header(path: &Path, file: &File) -> Result<Header, Checkpoint
     file.read_exact_at(&mut length, 0).map_err(|cause| read_error(path, cause))?;
     let length = u64::from_le_bytes(length);
     if length > LARGEST_HEADER || length > size - LENGTH_BYTES {
-        return Err(bad(format!("is no safetensors file: a header of {length} bytes in {size}")));
+        return Err(bad(format!(
+            "is not a safetensors file: a header of {length} bytes in {size}"
+        )));
     }
     let mut text = vec![0; length as usize];
     file.read_exact_at(&mut text, LENGTH_BYTES).map_err(|cause| read_error(path, cause))?;

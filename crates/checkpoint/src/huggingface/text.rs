@@ -6,7 +6,8 @@
 //! treated like any other.
 
 use super::{CheckpointError, json, read_error};
-use std::fs::{self, File};
+use crate::lookalike::Lookalike;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -54,11 +55,10 @@ fn largest(name: &str) -> u64 {
 }
 
 fn read_capped(path: &Path, largest: u64) -> Result<Option<Vec<u8>>, CheckpointError> {
-    let size = match fs::metadata(path) {
-        Ok(found) if found.is_file() => found.len(),
-        Ok(_) => return Err(bad(path, "is not a regular file".to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(cause) => return Err(read_error(path, cause)),
+    let size = match find(path)? {
+        Some(found) if found.is_file() => found.len(),
+        Some(_) => return Err(bad(path, "is not a regular file".to_owned())),
+        None => return Ok(None),
     };
     if size > largest {
         return Err(bad(path, format!("has {size} bytes, at most {largest} are read")));
@@ -67,16 +67,38 @@ fn read_capped(path: &Path, largest: u64) -> Result<Option<Vec<u8>>, CheckpointE
     let file = File::open(path).map_err(|cause| read_error(path, cause))?;
     // The cap holds even when the file grows after it was asked for its length.
     file.take(largest).read_to_end(&mut text).map_err(|cause| read_error(path, cause))?;
-    Ok(Some(text))
+    match Lookalike::failed_download(&text) {
+        // A template or a list of merges may be empty, JSON never is.
+        Some(found) if !text.is_empty() || path.extension().is_some_and(|it| it == "json") => {
+            Err(bad(path, found.to_string()))
+        }
+        _ => Ok(Some(text)),
+    }
+}
+
+/// What lies at `path`, links followed; `None` where there is nothing. A link to nothing is not nothing: what it
+/// led to is part of the checkpoint, and another file must not be taken in its place.
+pub(super) fn find(path: &Path) -> Result<Option<Metadata>, CheckpointError> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
+            Ok(target) => Err(CheckpointError::DeadLink { path: path.to_owned(), target }),
+            Err(_) => Ok(None),
+        },
+        Err(cause) => Err(read_error(path, cause)),
+    }
 }
 
 /// Opens a file of tensors. Opening a pipe would wait for whoever writes to it.
 pub(super) fn open_regular(path: &Path) -> Result<File, CheckpointError> {
-    let found = fs::metadata(path).map_err(|cause| read_error(path, cause))?;
-    if !found.is_file() {
+    if find(path)?.is_some_and(|found| !found.is_file()) {
         return Err(bad(path, "is not a regular file".to_owned()));
     }
-    File::open(path).map_err(|cause| read_error(path, cause))
+    let file = File::open(path).map_err(|cause| read_error(path, cause))?;
+    match Lookalike::failed_download_of(&file) {
+        Some(found) => Err(bad(path, found.to_string())),
+        None => Ok(file),
+    }
 }
 
 fn bad(path: &Path, problem: String) -> CheckpointError {

@@ -25,13 +25,13 @@ pub(super) fn parts(
     let text = checkpoint.text(MERGES)?;
     let text = text.ok_or_else(|| bad(format!("has no {MERGES} beside it")))?;
     let merges = merges(&text, ids.len()).map_err(|problem| checkpoint.bad(MERGES, problem))?;
-    Ok(assemble(ids, &merges, settings.prefix_space))
+    Ok(assemble(ids, &merges, settings.prefix_space.unwrap_or(false)))
 }
 
 /// Ids by piece.
 pub(super) fn vocabulary(text: &[u8]) -> Result<HashMap<String, u32>, String> {
     let read = serde_json::from_slice::<Named<u32, MOST_PIECES>>(text);
-    read.map(|Named(ids)| ids).map_err(|error| format!("is no vocabulary: {error}"))
+    read.map(|Named(ids)| ids).map_err(|error| format!("is not a vocabulary: {error}"))
 }
 
 pub(super) fn assemble(
@@ -47,6 +47,7 @@ pub(super) fn assemble(
             "use_regex": true }),
         model: json!({ "type": "BPE", "vocab": ids, "merges": merges }),
         ids,
+        marked: Vec::new(),
     }
 }
 
@@ -64,7 +65,7 @@ pub(super) fn merges(text: &[u8], most: usize) -> Result<Vec<(&str, &str)>, Stri
         }
         match line.split_once(' ') {
             Some((left, right)) if !right.contains(' ') => merges.push((left, right)),
-            _ => return Err(format!("line {} is no pair of pieces", index + 1)),
+            _ => return Err(format!("line {} is not a pair of pieces", index + 1)),
         }
     }
     Ok(merges)

@@ -16,7 +16,7 @@ const REFUSED: &str = "Precompiled";
 /// Looks through a text.
 ///
 /// # Errors
-/// When it is no JSON, or holds what the library should not see; in words for the user.
+/// When it is not JSON, or holds what the library should not see; the error is a message for the user.
 pub(super) fn screen(json: &[u8]) -> Result<(), String> {
     let mut left = Left { values: MOST_VALUES, objects: MOST_OBJECTS };
     let mut parser = serde_json::Deserializer::from_slice(json);

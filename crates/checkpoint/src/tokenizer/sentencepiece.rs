@@ -4,6 +4,7 @@
 //! the same happens when merges come in the order of the scores of what they make.
 
 use super::protobuf::{Field, Fields, Malformed};
+use super::settings::{AddedToken, Settings};
 use super::{MOST_PIECES, Parts};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -23,6 +24,8 @@ const SPACE: &str = "\u{2581}";
 /// Kinds of pieces, as the format numbers them.
 const NORMAL: u64 = 1;
 const UNKNOWN: u64 = 2;
+const CONTROL: u64 = 3;
+const USER_DEFINED: u64 = 4;
 
 /// Kinds of models, as the format numbers them.
 const KINDS: [&str; 5] = ["none", "unigram", "bpe", "word", "char"];
@@ -47,9 +50,9 @@ struct Traits {
     escapes_spaces: bool,
 }
 
-pub(super) fn parts(model: &[u8]) -> Result<Parts, String> {
+pub(super) fn parts(model: &[u8], settings: &Settings) -> Result<Parts, String> {
     let (pieces, traits) =
-        read(model).map_err(|Malformed| "is no SentencePiece model".to_owned())?;
+        read(model).map_err(|Malformed| "is not a SentencePiece model".to_owned())?;
     traits.check()?;
     if pieces.len() > MOST_PIECES {
         return Err(format!("has more than {MOST_PIECES} pieces"));
@@ -66,19 +69,42 @@ pub(super) fn parts(model: &[u8]) -> Result<Parts, String> {
     let from_mark = json!({ "type": "Replace", "pattern": { "String": SPACE }, "content": " " });
     let (mut normalizers, mut decoders) = (Vec::new(), vec![from_mark]);
     decoders.extend([json!({ "type": "ByteFallback" }), json!({ "type": "Fuse" })]);
-    if traits.space_in_front {
-        normalizers.push(json!({ "type": "Prepend", "prepend": SPACE }));
+    let in_front = settings.prefix_space.unwrap_or(traits.space_in_front);
+    let first_alone = in_front && settings.legacy == Some(false);
+    if in_front {
         decoders.push(json!({ "type": "Strip", "content": " ", "start": 1, "stop": 0 }));
     }
+    if in_front && !first_alone {
+        normalizers.push(json!({ "type": "Prepend", "prepend": SPACE }));
+    }
     normalizers.push(to_mark);
+    let normalizer = json!({ "type": "Sequence", "normalizers": normalizers });
+    // In front of the first text alone, not of what follows a special token.
+    let splitting = json!({ "type": "Metaspace", "replacement": SPACE, "prepend_scheme": "first",
+        "split": false });
     Ok(Parts {
-        normalizer: json!({ "type": "Sequence", "normalizers": normalizers }),
-        pre_tokenizer: Value::Null,
+        normalizer: if first_alone { Value::Null } else { normalizer },
+        pre_tokenizer: if first_alone { splitting } else { Value::Null },
         decoder: json!({ "type": "Sequence", "decoders": decoders }),
         model: json!({ "type": "BPE", "unk_token": unknown, "fuse_unk": true,
             "byte_fallback": traits.byte_fallback, "vocab": ids, "merges": merges }),
+        marked: marked(&pieces),
         ids,
     })
+}
+
+/// Pieces that are found in a text as they are: control pieces, which have no text, and user-defined ones.
+fn marked(pieces: &[Piece<'_>]) -> Vec<AddedToken> {
+    let marked = pieces.iter().zip(0..).filter_map(|(piece, id)| {
+        let special = match piece.kind {
+            UNKNOWN | CONTROL => true,
+            USER_DEFINED => false,
+            _ => return None,
+        };
+        let (content, lstrip, rstrip) = (piece.text.to_owned(), false, false);
+        Some(AddedToken { id, content, special, lstrip, rstrip })
+    });
+    marked.collect()
 }
 
 impl Traits {
@@ -204,12 +230,12 @@ mod tests {
     #[test]
     fn changed_bytes_never_panic() {
         let whole = fs::read(flint_fixtures::tokenizer("llama").join(MODEL)).unwrap();
-        assert!(parts(&whole).is_ok());
+        assert!(parts(&whole, &Settings::default()).is_ok());
         for at in 0..whole.len() {
             let mut changed = whole.clone();
             changed[at] ^= if at % 2 == 0 { 0xff } else { 1 };
             // Either is fine; what counts is that it returns.
-            let _ = parts(&changed);
+            let _ = parts(&changed, &Settings::default());
         }
     }
 

@@ -8,6 +8,9 @@ use std::collections::{HashMap, HashSet};
 const ROLES: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
 
+/// The setting that names the token at the beginning of texts.
+const BEGIN: &str = "bos_token";
+
 /// The files they stand in: settings, texts of special tokens, ids of tokens beside the vocabulary.
 const FILES: [&str; 3] = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
 
@@ -16,8 +19,12 @@ const FILES: [&str; 3] = ["tokenizer_config.json", "special_tokens_map.json", "a
 pub(super) struct Settings {
     /// Name of the tokenizer's class, without the suffix of its fast form.
     pub(super) class: Option<String>,
-    /// Whether a space goes in front of every text.
-    pub(super) prefix_space: bool,
+    /// Whether a space goes in front of every text; the form of the vocabulary decides when `None`.
+    pub(super) prefix_space: Option<bool>,
+    /// Whether that space also goes in front of what follows a special token, as the first versions of the library had it.
+    pub(super) legacy: Option<bool>,
+    /// The token that texts begin with, where they begin with one.
+    begin: Option<String>,
     /// Texts of special tokens.
     special: HashSet<String>,
     /// Tokens beside the vocabulary.
@@ -58,8 +65,10 @@ impl Settings {
         let mut settings = Settings::default();
         let class = config.get("tokenizer_class").and_then(Value::as_str);
         settings.class = class.map(|class| class.trim_end_matches("Fast").to_owned());
-        settings.prefix_space =
-            config.get("add_prefix_space").and_then(Value::as_bool).unwrap_or(false);
+        let flag = |name| config.get(name).and_then(Value::as_bool);
+        settings.prefix_space = flag("add_prefix_space");
+        settings.legacy = flag("legacy");
+        settings.begin = config.get(BEGIN).or(specials.get(BEGIN)).and_then(content);
         settings.name_specials(config);
         settings.name_specials(specials);
         for (content, id) in added {
@@ -85,8 +94,20 @@ impl Settings {
         self.special.extend(one.chain(more.into_iter().flatten()).filter_map(content));
     }
 
-    /// Every token that stands for itself, with its id: one of `ids`, or one of its own.
-    pub(super) fn added(&self, ids: &HashMap<String, u32>) -> Vec<AddedToken> {
+    /// The id of the token that texts begin with, where the settings name one.
+    pub(super) fn begin(&self, ids: &HashMap<String, u32>) -> Option<u32> {
+        let text = self.begin.as_ref()?;
+        let beside = || self.beside.iter().find(|token| token.content == *text);
+        ids.get(text).copied().or_else(|| beside().map(|token| token.id))
+    }
+
+    /// Every token that stands for itself, with its id: one of `ids`, or one of its own. What the settings say counts
+    /// over what the vocabulary says of `marked`.
+    pub(super) fn added(
+        &self,
+        ids: &HashMap<String, u32>,
+        marked: &[AddedToken],
+    ) -> Vec<AddedToken> {
         let in_vocabulary = |content: &String| {
             let (id, content) = (*ids.get(content)?, content.clone());
             Some(AddedToken { id, content, special: true, lstrip: false, rstrip: false })
@@ -96,7 +117,8 @@ impl Settings {
             AddedToken { special, ..token.clone() }
         });
         // What was said last of a token counts.
-        let all = self.special.iter().filter_map(in_vocabulary).chain(beside);
+        let named = self.special.iter().filter_map(in_vocabulary);
+        let all = marked.iter().cloned().chain(named).chain(beside);
         let tokens: HashMap<u32, AddedToken> = all.map(|token| (token.id, token)).collect();
         tokens.into_values().collect()
     }
@@ -118,5 +140,5 @@ fn object(
 ) -> Result<Map<String, Value>, CheckpointError> {
     let Some(text) = checkpoint.text(name)? else { return Ok(Map::new()) };
     serde_json::from_slice(&text)
-        .map_err(|error| checkpoint.bad(name, format!("is no JSON object: {error}")))
+        .map_err(|error| checkpoint.bad(name, format!("is not a JSON object: {error}")))
 }

@@ -36,7 +36,7 @@ fn failed_downloads_are_told_apart() {
         let (found, message) = found(bytes);
         assert_eq!(found, expected);
         assert!(
-            message.contains(said) && message.starts_with("test.gguf is no GGUF file"),
+            message.contains(said) && message.starts_with("test.gguf is not a GGUF file"),
             "{message}"
         );
     }

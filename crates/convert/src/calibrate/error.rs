@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 /// Why predictors cannot be made.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CalibrateError {
     /// The model cannot be opened or run.
     #[error(transparent)]

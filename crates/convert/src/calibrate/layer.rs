@@ -9,7 +9,7 @@ use flint_kernels::{Activation, Compute, DType, MatrixView, ops};
 use flint_model::{
     FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError, Role, Weights,
 };
-use flint_predictor::Deciding;
+use flint_predictor::GateRows;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -73,9 +73,9 @@ impl LayerRows {
     }
 
     /// The rows as predictors learn from them.
-    pub(super) fn deciding(&self) -> Result<Deciding<'_>, CalibrateError> {
+    pub(super) fn deciding(&self) -> Result<GateRows<'_>, CalibrateError> {
         let rows = MatrixView::new(self.element, self.neurons, self.width, &self.rows)?;
-        Ok(Deciding::new(rows, self.bias.as_deref(), self.activation))
+        Ok(GateRows::new(rows, self.bias.as_deref(), self.activation))
     }
 }
 

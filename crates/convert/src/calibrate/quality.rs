@@ -73,7 +73,7 @@ impl Reading {
 }
 
 impl<'a> Measuring<'a> {
-    /// A text that will be read so many times.
+    /// A text that will be read `times` times.
     pub(super) fn new(options: &'a CalibrateOptions, text: &'a [u32], passes: usize) -> Self {
         Measuring { options, text, passes, done: 0 }
     }

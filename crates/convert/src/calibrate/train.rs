@@ -10,8 +10,8 @@ use flint_engine::ModelFiles;
 use flint_kernels::Compute;
 use flint_predictor::train::{FineTuning, Regression, fine_tune};
 use flint_predictor::{
-    Activity, Calibrated, CascadeGroup, DENSE_SHARE, Deciding, GateCopyGroup, LowRankGroup,
-    ScoredGroup, States, calibrate, evaluate,
+    Activity, Calibrated, CascadeGroup, DENSE_SHARE, GateRows, LowRankGroup, QuantizedGateLayer,
+    States, ThresholdLayer, calibrate, evaluate,
 };
 use std::ops::ControlFlow;
 
@@ -55,7 +55,7 @@ impl Training<'_> {
         let ranks = match self.options.kind {
             PredictorKind::LowRank => self.plan_ranks(budget as u64)?,
             PredictorKind::Cascade => self.first_stage_ranks((budget * FIRST_STAGE) as u64)?,
-            PredictorKind::GateCopy => vec![None; layers],
+            PredictorKind::QuantizedGate => vec![None; layers],
         };
         let mut made = Vec::new();
         for (layer, rank) in ranks.into_iter().enumerate() {
@@ -64,7 +64,9 @@ impl Training<'_> {
                 (PredictorKind::LowRank | PredictorKind::Cascade, rank) => {
                     self.trained(layer, rank)?
                 }
-                (PredictorKind::GateCopy, _) => self.copy(layer, budget as u64 / layers as u64)?,
+                (PredictorKind::QuantizedGate, _) => {
+                    self.copy(layer, budget as u64 / layers as u64)?
+                }
             };
             let report = one.report(layer);
             made.push(one);
@@ -87,14 +89,14 @@ impl Training<'_> {
             calibrate(compute, &mut group, &mut states, &activity, tokens, options.recall)?;
             return self.judged(&group, rank, &mut states, &activity);
         }
-        let copy = GateCopyGroup::copy(compute, &deciding, CascadeGroup::BITS);
+        let copy = QuantizedGateLayer::copy(compute, &deciding, CascadeGroup::BITS);
         let mut group = CascadeGroup::new(group, copy);
         group.calibrate(compute, &mut states, &activity, tokens, options.recall)?;
         self.judged(&group, rank, &mut states, &activity)
     }
 
     /// A calibrated group with what it is worth: half of what was not trained on set its threshold, the other half judges.
-    fn judged<G: ScoredGroup>(
+    fn judged<G: ThresholdLayer>(
         &self,
         group: &G,
         size: usize,
@@ -111,7 +113,7 @@ impl Training<'_> {
         &self,
         layer: usize,
         rank: usize,
-        deciding: &Deciding<'_>,
+        deciding: &GateRows<'_>,
         states: &mut dyn States,
         activity: &Activity,
     ) -> Result<LowRankGroup, CalibrateError> {
@@ -143,9 +145,9 @@ impl Training<'_> {
         let deciding = rows.deciding()?;
         let activity = Activity::observe(compute, &deciding, &mut states)?;
         let (width, neurons) = (deciding.width(), deciding.neurons());
-        let fits = |bits: &&usize| GateCopyGroup::bytes_of(width, neurons, **bits) <= budget;
+        let fits = |bits: &&usize| QuantizedGateLayer::bytes_of(width, neurons, **bits) <= budget;
         let bits = COPY_BITS.iter().find(fits).copied().unwrap_or(2);
-        let mut group = GateCopyGroup::copy(compute, &deciding, bits);
+        let mut group = QuantizedGateLayer::copy(compute, &deciding, bits);
         let tokens = split.calibration.clone();
         calibrate(compute, &mut group, &mut states, &activity, tokens, options.recall)?;
         self.judged(&group, bits, &mut states, &activity)
@@ -161,7 +163,7 @@ impl Training<'_> {
 }
 
 impl MadeLayer {
-    fn of<G: ScoredGroup>(group: &G, size: usize, found: Calibrated) -> MadeLayer {
+    fn of<G: ThresholdLayer>(group: &G, size: usize, found: Calibrated) -> MadeLayer {
         let dense = found.predicted_share() > DENSE_SHARE;
         MadeLayer { blob: (!dense).then(|| group.to_bytes()), size, found }
     }

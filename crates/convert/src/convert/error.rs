@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 /// Why a checkpoint cannot be converted.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConvertError {
     /// The checkpoint cannot be read.
     #[error(transparent)]

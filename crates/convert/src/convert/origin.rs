@@ -1,9 +1,11 @@
 //! What a bundle is made from: a checkpoint directory or a GGUF file.
 
 use super::ConvertError;
-use flint_checkpoint::gguf::GgufFile;
-use flint_checkpoint::{Checkpoint, Picked, Rows, tokenizer_json};
-use flint_engine::{GGUF_TOKENIZER, describe_checkpoint, describe_gguf_file};
+use flint_checkpoint::gguf::{GgufFile, Tensor};
+use flint_checkpoint::{Checkpoint, Picked, Rows};
+use flint_engine::{
+    GGUF_TOKENIZER, UnusedTensors, checkpoint_tokenizer, describe_checkpoint, describe_gguf_file,
+};
 use flint_model::{Affine, Architecture, Family, LayerPart, ModelError, Role, gguf_source};
 use std::path::Path;
 
@@ -89,10 +91,30 @@ impl Origin {
         self.pick(architecture, Role::Layer(layer, part), &dims).map(Some)
     }
 
-    /// The texts that a bundle keeps, by name.
-    pub(super) fn texts(
+    /// Tensors of the files that the model does not use.
+    pub(super) fn unused(
         &self,
         architecture: &Architecture,
+    ) -> Result<UnusedTensors, ConvertError> {
+        let specs = architecture.all_tensors();
+        let picked = specs.iter().map(|spec| self.pick(architecture, spec.role, &spec.dims));
+        let picked = picked.collect::<Result<Vec<_>, _>>()?;
+        let used = picked.iter().map(Picked::name).collect();
+        let tied = architecture.head.tied;
+        Ok(match self {
+            Origin::Checkpoint { checkpoint, .. } => {
+                UnusedTensors::new(checkpoint.names(), &used, tied)
+            }
+            Origin::Gguf(file) => {
+                UnusedTensors::new(file.tensors().iter().map(Tensor::name), &used, tied)
+            }
+        })
+    }
+
+    /// The texts that a bundle keeps, by name. The tokenizer among them says how texts begin.
+    pub(super) fn texts(
+        &self,
+        architecture: &mut Architecture,
     ) -> Result<Vec<(&'static str, Vec<u8>)>, ConvertError> {
         let (mut texts, checkpoint) = match self {
             Origin::Checkpoint { checkpoint, .. } => (Vec::new(), checkpoint),
@@ -106,7 +128,7 @@ impl Origin {
         for name in TEXTS {
             texts.extend(checkpoint.text(name)?.map(|text| (name, text)));
         }
-        let tokenizer = tokenizer_json(checkpoint, architecture.begin_of_text)?;
+        let tokenizer = checkpoint_tokenizer(checkpoint, architecture)?;
         texts.extend(tokenizer.map(|text| ("tokenizer.json", text)));
         Ok(texts)
     }

@@ -10,7 +10,7 @@ pub(super) fn check(options: &ConvertOptions) -> Result<(), ConvertError> {
     if same_directory(out, &options.checkpoint) {
         return Err(ConvertError::IntoCheckpoint { path: out.clone() });
     }
-    // A path that is no directory yet is made; one that cannot be read fails when it is written.
+    // A path that is not a directory yet is made; one that cannot be read fails when it is written.
     let Ok(entries) = fs::read_dir(out) else { return Ok(()) };
     let names = entries.filter_map(Result::ok).map(|entry| entry.file_name());
     let names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();

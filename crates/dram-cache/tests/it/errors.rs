@@ -29,7 +29,7 @@ fn slots_under_way_are_not_to_be_had() {
         other => panic!("{other:?}"),
     }
     let miss = first.missing.remove(0);
-    cache.abandon(key(0, miss.neuron), Some(miss.lease));
+    cache.abandon(key(0, miss.neuron), miss.lease);
     cache.admit(1, &set(&[0, 1]), &mut second).unwrap();
     assert_eq!(second.missing.len(), 2);
 }
@@ -45,22 +45,6 @@ fn a_read_under_way_is_pending_for_those_who_ask_again() {
     let expected = Counters { hits: 1, misses: 3, ..Counters::default() };
     assert_eq!(cache.counters(), expected);
     assert_eq!(cache.lookup(key(0, 2)), None);
-}
-
-#[test]
-fn a_lost_lease_comes_back_when_its_holder_drops_it() {
-    let mut cache = cache(&[10], 2, PolicyKind::OPEN_WINDOW);
-    let mut out = Admission::new();
-    cache.admit(0, &set(&[1, 2]), &mut out).unwrap();
-    let mut held: Vec<_> = out.missing.drain(..).collect();
-    cache.abandon(key(0, 1), None);
-    cache.abandon(key(0, 2), None);
-    assert!(cache.admit(0, &set(&[3]), &mut out).is_err(), "both are still held outside");
-    held.pop();
-    cache.admit(0, &set(&[3]), &mut out).unwrap();
-    out.missing.drain(..).for_each(|miss| cache.abandon(key(0, miss.neuron), Some(miss.lease)));
-    held.pop();
-    assert_eq!(visit(&mut cache, 0, &[4, 5]), [4, 5]);
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn among_equals_the_group_visited_last_from_here_gives_way() {
         let left = [0, 1, 2, 3].map(|group| residents(&cache, group, 4));
         assert_eq!(left, [vec![0], vec![1], vec![0], vec![0]], "{policy}");
         if policy == PolicyKind::OPEN_WINDOW {
-            // To a frequency policy group 0, used twice, is no equal any more.
+            // To a frequency policy group 0, used twice, is no longer an equal.
             visit(&mut cache, 1, &[1, 2]);
             let left = [0, 1, 2, 3].map(|group| residents(&cache, group, 4));
             assert_eq!(left, [vec![], vec![1, 2], vec![0], vec![0]]);

@@ -4,7 +4,6 @@ use crate::twin::{Split, Twin};
 use crate::{cache, key, set};
 use flint_dram_cache::{Admission, Missing, PolicyKind, SlotCache};
 use flint_geometry::NeuronKey;
-use flint_iobuf::Lease;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::num::{NonZeroU8, NonZeroU32};
@@ -35,9 +34,6 @@ pub(crate) enum Step {
     /// It fails, and its lease comes back.
     Abandon(usize),
     /// It is given up while somebody still holds its lease.
-    Lose(usize),
-    /// All those let go.
-    DropLost,
     FillAll,
     EndToken,
     Clear,
@@ -56,8 +52,6 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => (0..GROUPS, some()).prop_map(|(group, used)| Step::Expect { group, used }),
         3 => (0..100usize).prop_map(Step::Fill),
         1 => (0..100usize).prop_map(Step::Abandon),
-        1 => (0..100usize).prop_map(Step::Lose),
-        1 => Just(Step::DropLost),
         4 => Just(Step::FillAll),
         2 => Just(Step::EndToken),
         1 => Just(Step::Clear),
@@ -77,7 +71,6 @@ struct Pair {
     twin: Twin,
     out: Admission,
     under_way: Vec<(NeuronKey, Missing)>,
-    lost: Vec<Lease>,
     mark: u8,
 }
 
@@ -101,20 +94,8 @@ impl Pair {
             Step::Abandon(number) => {
                 if let Some((key, miss)) = self.pick(*number) {
                     self.twin.remove(key);
-                    self.cache.abandon(key, Some(miss.lease));
+                    self.cache.abandon(key, miss.lease);
                 }
-            }
-            Step::Lose(number) => {
-                if let Some((key, miss)) = self.pick(*number) {
-                    self.twin.remove(key);
-                    self.twin.astray += 1;
-                    self.cache.abandon(key, None);
-                    self.lost.push(miss.lease);
-                }
-            }
-            Step::DropLost => {
-                self.twin.astray -= self.lost.len();
-                self.lost.clear();
             }
             Step::FillAll => (0..self.under_way.len()).for_each(|_| self.fill(0)),
             Step::Clear => {
@@ -186,7 +167,7 @@ impl Pair {
             }
         }
         assert_eq!(self.cache.resident(), slots.len() - self.under_way.len());
-        assert!(slots.len() + self.twin.astray <= self.cache.capacity());
+        assert!(slots.len() <= self.cache.capacity());
         let distinct: BTreeSet<usize> = slots.iter().copied().collect();
         assert_eq!(distinct.len(), slots.len(), "a slot holds one record");
     }
@@ -199,7 +180,6 @@ pub(crate) fn replay(policy: PolicyKind, slots: u32, steps: &[Step]) {
         twin: Twin::new(GROUPS, slots as usize, policy),
         out: Admission::new(),
         under_way: vec![],
-        lost: vec![],
         mark: 0,
     };
     steps.iter().for_each(|step| pair.step(step));

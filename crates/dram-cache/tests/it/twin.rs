@@ -16,8 +16,6 @@ pub(crate) struct Entry {
 
 pub(crate) struct Twin {
     pub(crate) entries: Vec<Entry>,
-    /// Slots whose lease somebody holds for a read that was given up.
-    pub(crate) astray: usize,
     groups: u32,
     capacity: usize,
     kind: PolicyKind,
@@ -36,7 +34,7 @@ pub(crate) struct Split {
 impl Twin {
     pub(crate) fn new(groups: u32, capacity: usize, kind: PolicyKind) -> Twin {
         let (entries, policy) = (Vec::new(), kind.build());
-        Twin { entries, astray: 0, groups, capacity, kind, policy, now: 0 }
+        Twin { entries, groups, capacity, kind, policy, now: 0 }
     }
 
     pub(crate) fn find(&mut self, key: NeuronKey) -> Option<&mut Entry> {
@@ -52,7 +50,7 @@ impl Twin {
             entry.reading || entry.key.group == group && used
         };
         let occupied = self.entries.iter().filter(|entry| kept(entry)).count();
-        if occupied + self.astray + split.missing.len() > self.capacity {
+        if occupied + split.missing.len() > self.capacity {
             return None;
         }
         self.make_room(group, split.missing.len(), kept);
@@ -68,7 +66,7 @@ impl Twin {
             entry.reading || entry.key.group == group && wanted.contains(&entry.key.neuron)
         };
         let occupied = self.entries.iter().filter(|entry| kept(entry)).count();
-        missing.truncate(most.min(self.capacity - occupied - self.astray));
+        missing.truncate(most.min(self.capacity - occupied));
         let before = (group + self.groups - 1) % self.groups;
         self.make_room(before, missing.len(), kept);
         self.begin(group, &missing);
@@ -97,7 +95,7 @@ impl Twin {
     }
 
     fn make_room(&mut self, visiting: u32, missing: usize, mut kept: impl FnMut(&Entry) -> bool) {
-        while self.entries.len() + self.astray + missing > self.capacity {
+        while self.entries.len() + missing > self.capacity {
             let victim = self.victim(visiting, &mut kept);
             self.entries.swap_remove(victim);
         }

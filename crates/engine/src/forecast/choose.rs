@@ -24,7 +24,7 @@ const LARGEST_GAP: u64 = 1;
 pub struct Choices {
     /// Most reads in flight.
     pub depth: usize,
-    /// Gaps of so many bytes are read through to save a request.
+    /// Largest gap to read through when merging.
     pub max_gap_bytes: u64,
     /// Why, for people.
     pub reasons: Vec<String>,

@@ -85,7 +85,7 @@ impl Work {
     }
 
     /// Two lower bounds of a token's time, in seconds: the sum over layers of attention, prediction, the longer of
-    /// missing reads and gate or up of what is there, and the rest of the active neurons; and the longer
+    /// missing reads and gate or up of resident neurons, and the rest of the active neurons; and the longer
     /// of all reads and all computation.
     pub fn bounds(&self, rates: &Rates) -> (f64, f64) {
         let head = self.head_bytes / rates.memory;
@@ -121,7 +121,7 @@ impl Work {
         }
     }
 
-    /// Seconds that reading so many records and checking so many bytes take from the threads that compute, spread over all
+    /// Seconds that reading `records` records and checking `bytes` bytes take from the threads that compute, spread over all
     /// of them. Reads of streams are so large that the CPU of their requests does not count.
     fn cpu_of_reads(&self, rates: &Rates, records: f64, bytes: f64) -> f64 {
         let checked = if self.checked { bytes } else { 0.0 };

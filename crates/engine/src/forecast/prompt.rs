@@ -7,7 +7,7 @@
 use super::{LayerWork, Rates, Work};
 
 impl Work {
-    /// Time until the first token of a prompt of so many tokens. In sparse mode a rough one: how alike the tokens of a prompt are
+    /// Time until the first token of a prompt of `tokens` tokens. In sparse mode a rough one: how alike the tokens of a prompt are
     /// is not known before they are predicted, and the more they are, the less has to be read.
     pub fn first_token_ms(&self, rates: &Rates, tokens: usize) -> f64 {
         let chunk = self.prompt.chunk.max(1);
@@ -20,14 +20,14 @@ impl Work {
         (chunks.map(seconds).sum::<f64>() * 1e3).max(self.forecast(rates).token_ms)
     }
 
-    /// Seconds of a chunk of so many tokens in exact mode.
+    /// Seconds of a chunk of `tokens` tokens in exact mode.
     fn exact_chunk(&self, rates: &Rates, tokens: f64) -> f64 {
         let weights = self.prompt.dense_weights + self.prompt.neuron_weights;
         let reads = self.prompt.read_bytes / rates.disk.bytes_per_second;
         reads.max(products(rates, tokens, weights))
     }
 
-    /// Seconds of a chunk of so many tokens in sparse mode.
+    /// Seconds of a chunk of `tokens` tokens in sparse mode.
     fn sparse_chunk(&self, rates: &Rates, tokens: f64, is_first: bool) -> f64 {
         let sum = |pick: fn(&LayerWork) -> f64| self.layers.iter().map(pick).sum::<f64>();
         let (loaded, predicted) = (sum(|layer| layer.loaded), sum(|layer| layer.predicted));
@@ -48,7 +48,7 @@ impl Work {
     }
 }
 
-/// Seconds in which each of `tokens` is multiplied with so many weights.
+/// Seconds in which each of `tokens` is multiplied with `weights` weights.
 fn products(rates: &Rates, tokens: f64, weights: f64) -> f64 {
     2.0 * tokens * weights / rates.operations
 }

@@ -1,5 +1,5 @@
 //! Exact mode cuts each layer's neurons into blocks: the first ones of a layer are pinned, the others
-//! streamed in order, so that a layer starts on what is there while the rest arrives.
+//! streamed in order, so that a layer starts on resident blocks while the rest arrives.
 
 use flint_geometry::ModelShape;
 
@@ -48,7 +48,7 @@ impl BlockLayout {
     pub const NONE: BlockLayout =
         BlockLayout { layers: 0, neurons: 0, block_neurons: 1, place_bytes: 1 };
 
-    /// Cuts the layers of `shape`; `lease_bytes` tells the memory for a read of so many bytes.
+    /// Cuts the layers of `shape`; `lease_bytes` tells the memory for a read of a number of bytes.
     pub fn new(shape: &ModelShape, lease_bytes: impl Fn(usize) -> usize) -> BlockLayout {
         let stride = shape.record.stride();
         let layer_bytes = stride * u64::from(shape.neurons);

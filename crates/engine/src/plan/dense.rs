@@ -225,7 +225,7 @@ impl StreamPlan {
 }
 
 impl DenseCosts {
-    /// A cycle over some matrices, in pieces of at most so many bytes; embeddings that are multiplied come last, as
+    /// A cycle over some matrices, in pieces of at most `most` bytes; embeddings that are multiplied come last, as
     /// logits do.
     fn stream<'a>(&self, matrices: impl Iterator<Item = &'a DenseTensor>, most: u64) -> StreamPlan {
         let mut matrices: Vec<&DenseTensor> = matrices.collect();
@@ -264,7 +264,7 @@ impl DenseCosts {
     }
 }
 
-/// Rows of a matrix that are read as one, of at most so many bytes.
+/// Rows of a matrix that are read as one, of at most `most` bytes.
 fn piece_rows(tensor: &DenseTensor, most: u64) -> u64 {
     let matrix = tensor.rows * tensor.row_bytes;
     let piece = (matrix / PIECES_PER_MATRIX).min(most);

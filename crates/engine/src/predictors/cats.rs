@@ -3,7 +3,7 @@
 use super::blobs::{with_blobs, wrong};
 use crate::{EngineError, Mode, ModelFiles, RunOptions};
 use flint_bundle::Bundle;
-use flint_predictor::{Cats, CatsGroup, Level, Precision, PredictorError, ScoredGroup};
+use flint_predictor::{Cats, CatsGroup, Level, Precision, PredictorError, ThresholdLayer};
 
 /// A share of neurons that can be left out, with what that costs.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -41,14 +41,16 @@ impl TextCodec {
     /// special tokens. Nothing is added at its beginning.
     ///
     /// # Errors
-    /// When the tokenizer cannot express a text, or a control part is no special token.
+    /// When the tokenizer cannot express a text, or a control part is not a special token.
     pub fn encode_parts(&self, parts: &[PromptPart<'_>]) -> Result<Vec<u32>, EngineError> {
         let mut tokens = Vec::new();
         for (index, part) in parts.iter().enumerate() {
             match *part {
                 PromptPart::Control(name) => {
                     let token = self.special_token(name);
-                    tokens.push(token.ok_or_else(|| bad(format!("'{name}' is no special token")))?);
+                    tokens.push(
+                        token.ok_or_else(|| bad(format!("'{name}' is not a special token")))?,
+                    );
                 }
                 PromptPart::Text(text) => {
                     let before = index.checked_sub(1).map(|before| parts[before]);

@@ -96,7 +96,7 @@ impl SimulatedDevice {
         SimulatedDevice { on, ..self }
     }
 
-    /// What may happen to a read now. Delays are no faults.
+    /// What may happen to a read now. Delays are not faults.
     fn faults_of(&self, read: &DeviceRead) -> Faults {
         let own = self.only.is_none_or(|file| file == read.file());
         if own && self.on.load(Ordering::Relaxed) {

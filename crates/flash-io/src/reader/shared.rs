@@ -80,7 +80,7 @@ impl Shared {
     ) {
         for file in batch.iter().flat_map(|read| read.segments.iter().map(|it| it.file)) {
             let known = (file.0 as usize) < self.device.paths.len();
-            assert!(known, "{file:?} is none of the {} files", self.device.paths.len());
+            assert!(known, "{file:?} is not one of the {} files", self.device.paths.len());
         }
         for read in batch.drain(..) {
             if let Some(refusal) = self.planner.refusal(&read) {

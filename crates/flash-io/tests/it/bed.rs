@@ -46,10 +46,8 @@ impl Bed {
                 let auto = Options { backend: BackendChoice::Auto, ..options };
                 let reader = Reader::open(&paths, auto).unwrap();
                 if reader.report().backend != "uring" {
-                    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-                    {
-                        eprintln!("not tested here: {:?}", reader.report().reasons);
-                    }
+                    let reasons = &reader.report().reasons;
+                    flint_fixtures::skip(format_args!("not over io_uring: {reasons:?}"));
                     return None;
                 }
                 reader

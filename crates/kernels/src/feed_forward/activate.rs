@@ -4,7 +4,7 @@ use crate::encoding::{Encoding, Quantised, dispatch};
 use crate::lanes::{Kernel, Lanes};
 use crate::matmul::rows_per_share;
 use crate::split::{Block, blocks};
-use crate::tile::Vectors;
+use crate::tile::PackedInputs;
 use crate::{Activation, Compute, RecordLayout};
 
 /// Writes the activation of each listed neuron for each token, in the order of the list.
@@ -31,7 +31,7 @@ pub fn activate(
 ) {
     let count = records.len();
     let dtype = layout.element();
-    let x = Vectors::new(x, layout.width(), dtype.is_quantised());
+    let x = PackedInputs::new(x, layout.width(), dtype.is_quantised());
     assert_eq!(acts.len(), x.tokens() * count, "activate writes one number per token and record");
     for bias in [gate_bias, up_bias].into_iter().flatten() {
         assert_eq!(bias.len(), count, "activate takes one bias per record");
@@ -65,7 +65,7 @@ struct Neurons<'a, 'b> {
     records: &'a [&'a [u8]],
     gate_bias: Option<&'a [f32]>,
     up_bias: Option<&'a [f32]>,
-    x: &'a Vectors<'a>,
+    x: &'a PackedInputs<'a>,
     block: Block<'b>,
 }
 

@@ -5,7 +5,7 @@ use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, ba
 /// Gives `f` the numbers of a contiguous f32 tensor on the CPU, uncopied.
 ///
 /// # Errors
-/// When the tensor is none of these.
+/// When the tensor is not.
 pub fn with_slice<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
     let (storage, layout) = tensor.storage_and_layout();
     match &*storage {

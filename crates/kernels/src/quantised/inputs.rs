@@ -157,7 +157,7 @@ fn quantise<P: Products, A: Width>(products: P, x: &[f32; BLOCK]) -> (f32, [P::I
     let (first, second) = (lanes.load(first), lanes.load(second));
     let largest = products.magnitude(first, second);
     if largest < SMALLEST || !largest.is_finite() {
-        // One number that is none makes the whole product none.
+        // One NaN makes the whole product NaN.
         return (if largest < SMALLEST { 0.0 } else { f32::NAN }, [products.zero(); 2]);
     }
     let to_code = lanes.splat(A::LARGEST / largest);

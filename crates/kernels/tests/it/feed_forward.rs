@@ -172,7 +172,7 @@ fn the_order_of_the_list_is_the_order_of_the_sum() {
 
 #[test]
 fn a_zero_activation_touches_nothing() {
-    // Not even the sign of a zero, and not a weight that is no number.
+    // Not even the sign of a zero, and not a weight that is not a number.
     let layout = layout(DType::F32, 2, false);
     let record = encode(DType::F32, &[0.0, 0.0, f32::NAN, 1.0]);
     for c in every() {

@@ -86,7 +86,7 @@ fn read(store: &PagedKv, layer: usize, head: usize, seq: SeqId) -> (Vec<f32>, Ve
     (keys, values)
 }
 
-/// What a test does next; the numbers choose among what is there.
+/// What a test does next; the numbers choose among what exists.
 #[derive(Debug, Clone)]
 enum Step {
     Begin,

@@ -13,6 +13,7 @@ mod machine;
 mod math;
 mod matmul;
 mod norm;
+#[cfg(feature = "candle")]
 mod ops;
 mod quantised;
 mod rotary;

@@ -31,7 +31,7 @@ impl FromStr for Limit {
 }
 
 impl Limit {
-    /// Bytes, where there is a limit, for a bundle with so many bytes of weights.
+    /// Bytes, where there is a limit, for a bundle with `weights` bytes of weights.
     pub fn bytes(self, weights: u64) -> Option<u64> {
         match self {
             Limit::None => None,

@@ -61,7 +61,7 @@ pub(super) fn length(head: &[u8], tensors: &[Tensor]) -> u64 {
     head.len() as u64 + data.sum::<u64>()
 }
 
-/// Zeros after something of so many bytes.
+/// Zeros after something of `bytes` bytes.
 pub(super) fn padding(bytes: u64) -> u64 {
     bytes.next_multiple_of(ALIGNMENT) - bytes
 }

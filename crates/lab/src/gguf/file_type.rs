@@ -31,7 +31,7 @@ impl FileType {
     }
 
     /// Data type of the matrix `name`, whose rows have `columns` weights, in a model of `layers` layers: the choice that
-    /// llama.cpp's quantiser makes. Rows that are no whole number of blocks take a type of shorter blocks.
+    /// llama.cpp's quantiser makes. Rows that do not make a whole number of blocks take a type of shorter blocks.
     pub(super) fn of_matrix(self, name: &str, columns: usize, layers: usize, tied: bool) -> DType {
         let wanted = match self {
             FileType::F16 => DType::F16,

@@ -76,7 +76,7 @@ impl Block<'_> {
         let role = Role::Layer(self.layer, part);
         let found = self.dense.iter().find(|dense| dense.spec.role == role);
         let dense = found.with_context(|| format!("no tensor {role}"))?;
-        let [rows, columns] = dense.spec.dims[..] else { bail!("{role} is no matrix") };
+        let [rows, columns] = dense.spec.dims[..] else { bail!("{role} is not a matrix") };
         let view = MatrixView::new(DType::F16, rows, columns, &dense.bytes)?;
         let mut out = vec![0.0; input.len() / columns * rows];
         matmul(self.compute, view, input, None, &mut out);

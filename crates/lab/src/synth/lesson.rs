@@ -46,7 +46,7 @@ pub struct LessonArgs {
     /// Predict by the first stage of the predictors alone: the low-rank predictor of the paper
     #[arg(long)]
     pub first_stage: bool,
-    /// Keep the neurons of the last so many tokens, as the paper, instead of those that are used most
+    /// Keep the neurons of the last K tokens, as the paper, instead of those that are used most
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     pub window: Option<u32>,
     /// Print JSON like that of `flint generate --json`

@@ -6,8 +6,8 @@ use flint_convert::PredictorKind;
 use flint_geometry::NeuronSet;
 use flint_kernels::{Activation, Compute, MatrixView};
 use flint_predictor::{
-    Activity, CascadeGroup, Deciding, GateCopyGroup, LowRankGroup, Predictor, Score, Scored,
-    ScoredGroup, States, calibrate,
+    Activity, CascadeGroup, GateRows, LowRankGroup, Predictor, QuantizedGateLayer, Score, States,
+    ThresholdLayer, ThresholdPredictor, calibrate,
 };
 
 /// One of this many neurons is kept on the list of hot ones: as many as calibration keeps.
@@ -38,7 +38,7 @@ impl PredictorMaker<'_> {
         states: &[f32],
     ) -> anyhow::Result<Predicts> {
         let (compute, recall) = (self.compute, self.recall);
-        let deciding = Deciding::new(rows, bias, self.activation);
+        let deciding = GateRows::new(rows, bias, self.activation);
         let mut seen = InMemory { width: rows.cols(), numbers: states };
         let tokens = 0..seen.tokens();
         let activity = Activity::observe(compute, &deciding, &mut seen)?;
@@ -47,7 +47,7 @@ impl PredictorMaker<'_> {
             let (blob, sets) = (first.to_bytes(), self.sets(first, states)?);
             return Ok(Predicts { blob: Some(blob), first: sets.clone(), sets });
         }
-        let copy = GateCopyGroup::copy(compute, &deciding, CascadeGroup::BITS);
+        let copy = QuantizedGateLayer::copy(compute, &deciding, CascadeGroup::BITS);
         let mut cascade = CascadeGroup::new(first, copy);
         cascade.calibrate(compute, &mut seen, &activity, tokens, recall)?;
         Ok(Predicts {
@@ -58,10 +58,10 @@ impl PredictorMaker<'_> {
     }
 
     /// What `group` predicts for each state.
-    fn sets<G: ScoredGroup>(&self, group: G, states: &[f32]) -> anyhow::Result<Vec<NeuronSet>> {
+    fn sets<G: ThresholdLayer>(&self, group: G, states: &[f32]) -> anyhow::Result<Vec<NeuronSet>> {
         let (width, neurons) = (group.width(), group.neurons());
         let mut sets = vec![NeuronSet::new(); states.len() / width];
-        let mut predictor = Scored::new(width, neurons, vec![Some(group)]);
+        let mut predictor = ThresholdPredictor::new(width, neurons, vec![Some(group)]);
         predictor.predict(self.compute, 0, states, &mut sets)?;
         Ok(sets)
     }

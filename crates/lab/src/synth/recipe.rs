@@ -32,7 +32,7 @@ impl Recipe {
     /// Reads what a bundle says.
     ///
     /// # Errors
-    /// When it is no synthetic bundle, or one that another version made.
+    /// When it is not a synthetic bundle, or one that another version made.
     pub(super) fn of(bundle: &Bundle) -> anyhow::Result<Recipe> {
         let dir = bundle.dir().display();
         if !bundle.texts().iter().any(|text| text.name == FILE) {

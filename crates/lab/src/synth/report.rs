@@ -49,7 +49,7 @@ const TOKENS: u32 = 96;
 const PROMPT: usize = 8;
 /// Tokens that fill the window before others are counted.
 const WARM_UP: usize = 24;
-/// One of so many counted tokens is also computed exactly, with every neuron.
+/// One in this number of counted tokens is also computed exactly, with every neuron.
 const EXACT_EVERY: usize = 4;
 /// The share that a statistic may be off.
 const TOLERANCE: f64 = 0.15;
@@ -107,7 +107,7 @@ impl SynthReport {
 /// Runs a synthetic bundle and measures it.
 ///
 /// # Errors
-/// When it is no synthetic bundle, or the run fails.
+/// When it is not a synthetic bundle, or the run fails.
 pub fn report(args: &ReportArgs) -> anyhow::Result<SynthReport> {
     let files = ModelFiles::open(&args.bundle)?;
     let recipe = Recipe::of(files.bundle()?)?;

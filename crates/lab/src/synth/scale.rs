@@ -60,14 +60,15 @@ impl FromStr for Scale {
 
     /// A decimal number or a fraction such as `1/8`.
     fn from_str(text: &str) -> Result<Scale, String> {
-        let wrong =
-            || format!("'{text}' is no scale: expected more than 0 and at most 1, as 0.1 or 1/8");
+        let wrong = || {
+            format!("'{text}' is not a scale: expected more than 0 and at most 1, as 0.1 or 1/8")
+        };
         let number = |text: &str| text.trim().parse::<f64>().map_err(|_| wrong());
         let value = match text.split_once('/') {
             Some((part, whole)) => number(part)? / number(whole)?,
             None => number(text)?,
         };
-        // Also refuses what is no number.
+        // Also refuses what is not a number.
         if value > 0.0 && value <= 1.0 { Ok(Scale(value)) } else { Err(wrong()) }
     }
 }

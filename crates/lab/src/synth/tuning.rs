@@ -144,7 +144,7 @@ impl Work {
     }
 }
 
-/// The highest score that so many of the active ones reach.
+/// The highest score that `count` of the active ones reach.
 pub(super) fn threshold(active: &mut [f32], recall: f64) -> f32 {
     let missed =
         ((active.len() as f64 * (1.0 - recall)) as usize).min(active.len().saturating_sub(1));

@@ -11,13 +11,13 @@ use super::recipe::{FILE, Recipe};
 use super::shapes::Model;
 use crate::Refused;
 use flint_bundle::{
-    Bundle, BundleWriter, Calibration, GroupCalibration, Overwrite, Source, replace_predictors,
+    Bundle, BundleWriter, Calibration, GroupCalibration, Overwrite, Provenance, replace_predictors,
 };
 use flint_convert::PredictorKind;
 use flint_geometry::{ModelShape, NeuronSet};
 use flint_kernels::{Compute, DType, Isa};
 use flint_model::Residual;
-use flint_predictor::{CascadeGroup, GateCopyGroup, LowRankGroup};
+use flint_predictor::{CascadeGroup, LowRankGroup, QuantizedGateLayer};
 use std::path::Path;
 
 /// Tokens that each layer is tuned on.
@@ -127,7 +127,7 @@ fn create(
     recipe: Recipe,
 ) -> anyhow::Result<BundleWriter> {
     let overwrite = if args.force { Overwrite::Force } else { Overwrite::Refuse };
-    let source = Source {
+    let source = Provenance {
         family: model.architecture.family.clone(),
         converter: concat!("flint synth ", env!("CARGO_PKG_VERSION")).to_owned(),
         fingerprint: format!(
@@ -255,7 +255,7 @@ fn dense_bytes(model: &Model) -> u64 {
 fn predictor_bytes(model: &Model, kind: PredictorKind) -> u64 {
     let (width, neurons) = (model.architecture.hidden, model.architecture.most_neurons());
     let copy = match kind {
-        PredictorKind::Cascade => GateCopyGroup::bytes_of(width, neurons, CascadeGroup::BITS),
+        PredictorKind::Cascade => QuantizedGateLayer::bytes_of(width, neurons, CascadeGroup::BITS),
         _ => 0,
     };
     let ranks = model.layers.iter().filter_map(|layer| layer.rank);

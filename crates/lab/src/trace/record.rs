@@ -81,7 +81,7 @@ fn windows(text: &[u32], begin: Option<u32>, window: usize, tokens: usize) -> Ve
     windows
 }
 
-/// Refused with the exit status of a caller's mistake, in words that fit.
+/// Refused with the exit status of a caller's mistake, as a message that fits.
 fn no_predictors(model: &Path) -> anyhow::Error {
     let model = model.display();
     let text = format!("{model} has no predictors, so there is nothing to trace: convert it anew");

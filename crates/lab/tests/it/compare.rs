@@ -28,7 +28,7 @@ fn run(more: &[&str]) -> anyhow::Result<(String, Vec<String>)> {
 fn can_run() -> bool {
     let group = ControlGroup::new(None);
     if let Err(error) = &group {
-        eprintln!("skipped: {error}");
+        flint_fixtures::skip(error);
     }
     group.is_ok()
 }

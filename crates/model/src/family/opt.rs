@@ -106,9 +106,8 @@ impl Family for Opt {
     }
 }
 
-/// A tensor of the decoder: some checkpoints leave out the leading `model.`.
 fn decoder(name: &str) -> Source {
-    Source::whole([format!("model.decoder.{name}"), format!("decoder.{name}")])
+    Source::named(format!("model.decoder.{name}"))
 }
 
 fn in_layer(part: LayerPart) -> String {

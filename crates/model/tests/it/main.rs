@@ -2,10 +2,12 @@
 //! batch have the result that they have alone.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "candle")]
 mod batch;
 mod describe;
 mod published;
 mod refuse;
 mod sources;
 mod stored;
+#[cfg(feature = "candle")]
 mod tiny;

@@ -47,6 +47,37 @@ fn every_tensor_of_a_family_has_a_name_of_its_own() {
     }
 }
 
+#[test]
+fn models_saved_without_their_head_have_shorter_names() {
+    for (kind, long, short) in [
+        ("llama", "model.layers.1.mlp.up_proj.weight", "layers.1.mlp.up_proj.weight"),
+        ("opt", "model.decoder.layers.1.fc1.weight", "decoder.layers.1.fc1.weight"),
+        ("falcon", "transformer.h.1.mlp.dense_h_to_4h.weight", "h.1.mlp.dense_h_to_4h.weight"),
+        ("phi", "model.layers.1.mlp.fc1.weight", "layers.1.mlp.fc1.weight"),
+        (
+            "persimmon",
+            "model.layers.1.mlp.dense_h_to_4h.weight",
+            "layers.1.mlp.dense_h_to_4h.weight",
+        ),
+        ("phi3", "model.layers.1.mlp.gate_up_proj.weight", "layers.1.mlp.gate_up_proj.weight"),
+        ("gemma2", "model.layers.1.mlp.up_proj.weight", "layers.1.mlp.up_proj.weight"),
+        ("qwen3", "model.layers.1.mlp.up_proj.weight", "layers.1.mlp.up_proj.weight"),
+    ] {
+        let (family, architecture) =
+            describe(config(kind, &json!({})).to_string().as_bytes()).unwrap();
+        let up = family.tensor(&architecture, Role::Layer(1, LayerPart::Up(Affine::Weight)));
+        assert_eq!(up.unwrap().names, [long, short], "{kind}");
+        for spec in architecture
+            .all_tensors()
+            .into_iter()
+            .filter(|it| !matches!(it.role, Role::Head | Role::HeadBias))
+        {
+            let names = family.tensor(&architecture, spec.role).unwrap().names;
+            assert_eq!(names.len(), 2, "{kind}: {names:?}");
+        }
+    }
+}
+
 proptest! {
     /// However heads are grouped, query, key and value take each row of a fused matrix once, in the order
     /// of their heads.

@@ -4,13 +4,15 @@
 use super::{CatsGroup, Level, Levels};
 use crate::calibrate::{bin, lower_edge};
 use crate::states::for_each_batch;
-use crate::{Calibrated, Deciding, GateCopyGroup, PredictorError, Score, ScoredGroup, States};
+use crate::{
+    Calibrated, GateRows, PredictorError, QuantizedGateLayer, Score, States, ThresholdLayer,
+};
 use flint_kernels::{Activation, Compute};
 use std::ops::Range;
 
 /// How strong the neurons of a group are over a text, and the thresholds that follow.
 #[derive(Debug)]
-pub struct Strengths {
+pub struct CatsCalibration {
     /// The group, with a level per sparsity.
     pub group: CatsGroup,
     /// What each level keeps of the truly strongest neurons, on the text that judges.
@@ -19,7 +21,7 @@ pub struct Strengths {
     pub hot: Vec<u32>,
 }
 
-impl Strengths {
+impl CatsCalibration {
     /// Copies the rows of `deciding` to `bits` bits per weight and sets a threshold for each of the `sparsities`
     /// on the states `set`; judges them on the states `judge`. Memory: 16 MiB and one batch.
     ///
@@ -30,15 +32,15 @@ impl Strengths {
     /// When the activation has exact zeros, sparsities do not ascend between 0 and 1, or sizes do not agree.
     pub fn measure(
         compute: &Compute,
-        deciding: &Deciding<'_>,
+        deciding: &GateRows<'_>,
         bits: usize,
         states: &mut dyn States,
         (set, judge): (Range<usize>, Range<usize>),
         sparsities: &[f32],
-    ) -> Result<Strengths, PredictorError> {
+    ) -> Result<CatsCalibration, PredictorError> {
         let possible = sparsities.iter().all(|&sparsity| sparsity > 0.0 && sparsity < 1.0);
         assert!(possible && sparsities.is_sorted_by(|a, b| a < b), "sparsities ascend from 0 to 1");
-        let copy = GateCopyGroup::copy(compute, deciding, bits);
+        let copy = QuantizedGateLayer::copy(compute, deciding, bits);
         let mut pass =
             Pass { compute, deciding, copy: &copy, copied: Vec::new(), true_: Vec::new() };
         let (mut by_copy, mut by_rows) = (Histogram::new(), Histogram::new());
@@ -81,15 +83,15 @@ impl Strengths {
         let levels = Levels { activation: deciding.activation(), perplexity_exact: None, list };
         let mut hot: Vec<u32> = (0..neurons as u32).collect();
         hot.sort_by_key(|&neuron| std::cmp::Reverse(kept[neuron as usize]));
-        Ok(Strengths { group: CatsGroup::new(copy, levels), found, hot })
+        Ok(CatsCalibration { group: CatsGroup::new(copy, levels), found, hot })
     }
 }
 
-/// Strengths over a range of states, by the copy and by the true rows.
+/// CatsCalibration over a range of states, by the copy and by the true rows.
 struct Pass<'a> {
     compute: &'a Compute,
-    deciding: &'a Deciding<'a>,
-    copy: &'a GateCopyGroup,
+    deciding: &'a GateRows<'a>,
+    copy: &'a QuantizedGateLayer,
     /// neurons x positions.
     copied: Vec<f32>,
     /// positions x neurons.
@@ -129,7 +131,7 @@ struct Histogram {
 
 impl Histogram {
     fn new() -> Histogram {
-        // Strengths are never negative: those bins are left out.
+        // CatsCalibration are never negative: those bins are left out.
         Histogram { counts: vec![0; bin(f32::INFINITY) - bin(0.0) + 1], total: 0 }
     }
 

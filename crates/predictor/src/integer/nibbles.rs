@@ -4,7 +4,7 @@
 //! those of unpacking first.
 #![expect(unsafe_code, reason = "loads of whole registers: see docs/UNSAFE.md")]
 
-use super::{Vectors, avx2};
+use super::{PackedInputs, avx2};
 use flint_kernels::{Compute, Isa};
 use std::arch::x86_64::{
     __m256i, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_si128,
@@ -49,7 +49,7 @@ impl Nibbles<'_> {
     pub(crate) fn multiply(
         &self,
         compute: &Compute,
-        x: &Vectors,
+        x: &PackedInputs,
         out: &mut [f32],
         each: impl Fn(u32, i64) -> f32 + Sync,
     ) {

@@ -12,7 +12,7 @@ use super::random::Random;
 use crate::states::for_each_batch;
 use crate::train::Factors;
 use crate::{
-    Activity, Deciding, LowRankGroup, PredictorError, Rung, ScoredGroup, States, calibrate,
+    Activity, GateRows, LowRankGroup, PredictorError, Rung, States, ThresholdLayer, calibrate,
 };
 use flint_kernels::Compute;
 use std::ops::Range;
@@ -56,7 +56,7 @@ impl Regression {
     /// When there are no tokens, the rank is zero, or states and rows have different widths.
     pub fn fit(
         compute: &Compute,
-        deciding: &Deciding<'_>,
+        deciding: &GateRows<'_>,
         states: &mut dyn States,
         tokens: Range<usize>,
         rank: usize,
@@ -84,7 +84,7 @@ impl Regression {
     /// Turns `basis` into eigenvectors and keeps the first `rank`.
     fn turn(
         compute: &Compute,
-        deciding: &Deciding<'_>,
+        deciding: &GateRows<'_>,
         columns: &Matrix,
         moments: &Moments,
         basis: &[f32],
@@ -195,7 +195,7 @@ impl Moments {
 }
 
 /// The rows that decide, as columns: width x neurons.
-fn columns(compute: &Compute, deciding: &Deciding<'_>) -> Matrix {
+fn columns(compute: &Compute, deciding: &GateRows<'_>) -> Matrix {
     let (width, neurons) = (deciding.width(), deciding.neurons());
     let mut rows = vec![0.0; width * neurons];
     for (neuron, row) in rows.chunks_exact_mut(width).enumerate() {

@@ -3,8 +3,8 @@
 use crate::synthetic::{Group, Numbers, compute};
 use flint_predictor::train::Factors;
 use flint_predictor::{
-    BLOB_HEADER, BlobFault, CascadeGroup, GateCopy, GateCopyGroup, LowRank, LowRankGroup,
-    Predictor, ScoredGroup,
+    BLOB_HEADER, BlobFault, CascadeGroup, LowRank, LowRankGroup, Predictor, QuantizedGate,
+    QuantizedGateLayer, ThresholdLayer,
 };
 use proptest::prelude::*;
 
@@ -21,9 +21,9 @@ fn low_rank(width: usize, neurons: usize, rank: usize) -> LowRankGroup {
     group
 }
 
-fn copy(width: usize, neurons: usize, bits: usize) -> GateCopyGroup {
+fn copy(width: usize, neurons: usize, bits: usize) -> QuantizedGateLayer {
     let group = Group::new((width, neurons), 1, 1, 0.1, 9);
-    let mut copy = GateCopyGroup::copy(&compute(), &group.deciding(), bits);
+    let mut copy = QuantizedGateLayer::copy(&compute(), &group.deciding(), bits);
     copy.set_threshold(0.5);
     copy
 }
@@ -49,7 +49,7 @@ proptest! {
         let group = copy(width, neurons, bits);
         let bytes = group.to_bytes();
         prop_assert_eq!(bytes.len() as u64, BLOB_HEADER + group.bytes());
-        prop_assert_eq!(GateCopyGroup::from_bytes(width, neurons, &bytes), Ok(group));
+        prop_assert_eq!(QuantizedGateLayer::from_bytes(width, neurons, &bytes), Ok(group));
     }
 
     #[test]
@@ -65,19 +65,19 @@ proptest! {
             let cut = &blob[..cut % blob.len()];
             for bytes in [&changed[..], cut] {
                 let parsed = LowRankGroup::from_bytes(9, 14, bytes).map(|g| scores(&g));
-                let copied = GateCopyGroup::from_bytes(9, 14, bytes).map(|g| scores(&g));
+                let copied = QuantizedGateLayer::from_bytes(9, 14, bytes).map(|g| scores(&g));
                 let both = CascadeGroup::from_bytes(9, 14, bytes).map(|g| scores(&g));
                 let read = [parsed.is_ok(), copied.is_ok(), both.is_ok()];
                 prop_assert!(read.into_iter().filter(|&read| read).count() <= 1, "two kinds at once");
             }
             prop_assert!(LowRankGroup::from_bytes(9, 14, cut).is_err());
-            prop_assert!(GateCopyGroup::from_bytes(9, 14, cut).is_err());
+            prop_assert!(QuantizedGateLayer::from_bytes(9, 14, cut).is_err());
             prop_assert!(CascadeGroup::from_bytes(9, 14, cut).is_err());
         }
     }
 }
 
-fn scores<G: ScoredGroup>(group: &G) -> Vec<f32> {
+fn scores<G: ThresholdLayer>(group: &G) -> Vec<f32> {
     let mut scores = vec![0.0; group.neurons()];
     group.scores(&compute(), &vec![1.0; group.width()], &mut scores);
     scores
@@ -118,7 +118,7 @@ fn each_lie_in_a_header_is_named() {
     long.push(0);
     assert_eq!(fault(&long), "it has 194 bytes, its sizes ask for 193");
     for bits in [0, 1, 5, u32::MAX] {
-        let fault = GateCopyGroup::from_bytes(9, 14, &put(&copy, 4, bits)).unwrap_err();
+        let fault = QuantizedGateLayer::from_bytes(9, 14, &put(&copy, 4, bits)).unwrap_err();
         assert!(matches!(fault, BlobFault::Size { least: 2, most: 4, got, .. } if got == bits));
     }
 }
@@ -154,12 +154,12 @@ fn a_predictor_of_blobs_names_the_group_that_is_wrong() {
     let whole = LowRank::from_blobs(9, 14, [Some(good.to_bytes()), None]).unwrap();
     assert_eq!(whole.groups(), [Some(good.clone()), None]);
     assert_eq!(whole.bytes(), good.bytes());
-    assert!(GateCopy::from_blobs(9, 14, [Some(good.to_bytes())]).is_err());
+    assert!(QuantizedGate::from_blobs(9, 14, [Some(good.to_bytes())]).is_err());
 }
 
 #[test]
 fn sizes_are_known_before_anything_is_made() {
     assert_eq!(LowRankGroup::bytes_of(256, 1024, 100), low_rank(256, 1024, 100).bytes());
-    assert_eq!(GateCopyGroup::bytes_of(257, 10, 3), copy(257, 10, 3).bytes());
+    assert_eq!(QuantizedGateLayer::bytes_of(257, 10, 3), copy(257, 10, 3).bytes());
     assert_eq!(LowRankGroup::bytes_of(256, 1024, 100), 100 * 1280 + 4 * 100 + 8 * 1024);
 }

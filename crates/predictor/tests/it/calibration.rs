@@ -4,8 +4,8 @@ use crate::synthetic::{Group, compute};
 use flint_geometry::NeuronSet;
 use flint_predictor::train::Regression;
 use flint_predictor::{
-    Activity, Cascade, CascadeGroup, Curve, GateCopyGroup, HalfStates, LowRankGroup, Predictor,
-    Score, Scored, ScoredGroup, States, calibrate, evaluate,
+    Activity, Cascade, CascadeGroup, Curve, HalfStates, LowRankGroup, Predictor,
+    QuantizedGateLayer, Score, States, ThresholdLayer, ThresholdPredictor, calibrate, evaluate,
 };
 use std::io;
 
@@ -48,7 +48,8 @@ fn the_curve_counts_what_the_predictor_does() {
     let mut x = vec![0.0; 200 * group.width];
     states.read(2200, &mut x).unwrap();
     let mut sets = vec![NeuronSet::new(); 200];
-    let mut predictor = Scored::new(group.width, group.neurons, vec![Some(low_rank.clone())]);
+    let mut predictor =
+        ThresholdPredictor::new(group.width, group.neurons, vec![Some(low_rank.clone())]);
     predictor.predict(&compute(), 0, &x, &mut sets).unwrap();
     let mut score = Score::default();
     for (token, set) in (2200..).zip(&sets) {
@@ -65,7 +66,7 @@ fn the_curve_counts_what_the_predictor_does() {
 fn a_copy_with_more_bits_predicts_fewer() {
     let (group, mut states, activity, _) = fixture();
     let cost = [2, 3, 4].map(|bits| {
-        let mut copy = GateCopyGroup::copy(&compute(), &group.deciding(), bits);
+        let mut copy = QuantizedGateLayer::copy(&compute(), &group.deciding(), bits);
         let found =
             calibrate(&compute(), &mut copy, &mut states, &activity, 1500..3000, 0.99).unwrap();
         found.score.predicted_per_active()
@@ -76,7 +77,7 @@ fn a_copy_with_more_bits_predicts_fewer() {
 #[test]
 fn a_cascade_finds_as_many_and_names_fewer_than_its_first_stage() {
     let (group, mut states, activity, first) = fixture();
-    let copy = GateCopyGroup::copy(&compute(), &group.deciding(), 4);
+    let copy = QuantizedGateLayer::copy(&compute(), &group.deciding(), 4);
     let mut cascade = CascadeGroup::new(first, copy);
     let found = cascade.calibrate(&compute(), &mut states, &activity, 1500..3000, 0.95).unwrap();
     let alone = evaluate(&compute(), cascade.first(), &mut states, &activity, 1500..3000).unwrap();
@@ -87,7 +88,8 @@ fn a_cascade_finds_as_many_and_names_fewer_than_its_first_stage() {
     assert!(unseen.score.recall() > 0.9, "{:?}", unseen.score);
     let mut sets = vec![NeuronSet::new()];
     let input = vec![0.5; group.width];
-    let mut first = Scored::new(group.width, group.neurons, vec![Some(cascade.first().clone())]);
+    let mut first =
+        ThresholdPredictor::new(group.width, group.neurons, vec![Some(cascade.first().clone())]);
     first.predict(&compute(), 0, &input, &mut sets).unwrap();
     let stored = [Some(cascade.to_bytes())];
     let mut stages = Cascade::first_stage(group.width, group.neurons, stored).unwrap();

@@ -4,7 +4,9 @@
 use crate::synthetic::{Group, compute};
 use flint_geometry::NeuronSet;
 use flint_kernels::{Activation, Compute, Isa};
-use flint_predictor::{BlobFault, Cats, CatsGroup, Predictor, ScoredGroup, States, Strengths};
+use flint_predictor::{
+    BlobFault, Cats, CatsCalibration, CatsGroup, Predictor, States, ThresholdLayer,
+};
 
 const SHAPE: (usize, usize) = (24, 100);
 const TOKENS: usize = 600;
@@ -14,11 +16,11 @@ fn group() -> Group {
     Group::new(SHAPE, TOKENS, 5, 0.3, 3)
 }
 
-fn strengths(activation: Activation) -> Strengths {
+fn strengths(activation: Activation) -> CatsCalibration {
     let group = group();
     let parts = (0..TOKENS / 2, TOKENS / 2..TOKENS);
     let deciding = group.deciding_with(activation);
-    Strengths::measure(&compute(), &deciding, 4, &mut group.collected(), parts, &SPARSITIES)
+    CatsCalibration::measure(&compute(), &deciding, 4, &mut group.collected(), parts, &SPARSITIES)
         .unwrap()
 }
 
@@ -155,7 +157,7 @@ fn each_lie_is_named() {
     for count in [0, 17, u32::MAX] {
         assert!(matches!(fault(3, count), BlobFault::Size { got, .. } if got == count));
     }
-    // Perplexity below 1; a level as sparse as the next; thresholds and shares that are none.
+    // Perplexity below 1; a level as sparse as the next; thresholds and shares that are not numbers in range.
     for (word, value) in
         [(5, 0.5f32), (6, 0.5), (6, 0.0), (6, f32::NAN), (7, f32::NAN), (7, -1.0), (8, 1.5)]
     {

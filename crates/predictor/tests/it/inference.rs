@@ -5,8 +5,9 @@ use flint_geometry::NeuronSet;
 use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
 use flint_predictor::train::Factors;
 use flint_predictor::{
-    Activity, CascadeGroup, Curve, Deciding, Everything, GateCopy, GateCopyGroup, HalfStates,
-    LowRank, LowRankGroup, Predictor, PredictorError, Scored, ScoredGroup, States,
+    Activity, AllNeurons, CascadeGroup, Curve, GateRows, HalfStates, LowRank, LowRankGroup,
+    Predictor, PredictorError, QuantizedGate, QuantizedGateLayer, States, ThresholdLayer,
+    ThresholdPredictor,
 };
 use proptest::prelude::*;
 
@@ -24,20 +25,20 @@ fn dot(a: &[f32], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| f64::from(a) * b).sum()
 }
 
-fn scores<G: ScoredGroup>(group: &G, compute: &Compute, input: &[f32]) -> Vec<f32> {
+fn scores<G: ThresholdLayer>(group: &G, compute: &Compute, input: &[f32]) -> Vec<f32> {
     let mut scores = vec![0.0; input.len() / group.width() * group.neurons()];
     group.scores(compute, input, &mut scores);
     scores
 }
 
 /// The scores one position at a time, by the slowest path.
-fn one_by_one<G: ScoredGroup>(group: &G, input: &[f32]) -> Vec<Vec<f32>> {
+fn one_by_one<G: ThresholdLayer>(group: &G, input: &[f32]) -> Vec<Vec<f32>> {
     let slow = Compute::new(Isa::Scalar, 1).unwrap();
     input.chunks(group.width()).map(|x| scores(group, &slow, x)).collect()
 }
 
 /// Bit n of `asked` is whether neuron n is asked about: others must have no score, so nothing was done for them.
-fn only_those_asked<G: ScoredGroup>(group: &G, x: &[f32], asked: u64) {
+fn only_those_asked<G: ThresholdLayer>(group: &G, x: &[f32], asked: u64) {
     let mut some = vec![0.0; group.neurons()];
     group.scores_among(&compute(), x, &|neuron| asked >> neuron & 1 == 1, &mut some);
     for (neuron, (some, all)) in some.iter().zip(scores(group, &compute(), x)).enumerate() {
@@ -58,7 +59,7 @@ fn same_sets(mut predictor: impl Predictor, x: &[f32], asked: u64) {
     }
 }
 
-fn same_bits_everywhere<G: ScoredGroup>(group: &G, input: &[f32]) {
+fn same_bits_everywhere<G: ThresholdLayer>(group: &G, input: &[f32]) {
     let expected = one_by_one(group, input);
     for isa in Isa::available() {
         for threads in [1, 2, 3, 7] {
@@ -82,16 +83,16 @@ proptest! {
     ) {
         let (width, neurons, tokens) = (128, 60, 40);
         let group = Group::new((width, neurons), tokens, 3, 0.1, seed);
-        let copy = GateCopyGroup::copy(&compute(), &group.deciding(), bits);
+        let copy = QuantizedGateLayer::copy(&compute(), &group.deciding(), bits);
         let first = LowRankGroup::quantise(&factors((width, neurons), 5, seed));
         let (cascade, _) = cascade(first.clone(), copy.clone(), &group, &group.states);
         let x = &group.states[..width];
         only_those_asked(&copy, x, asked);
         only_those_asked(&cascade, x, asked);
-        same_sets(Scored::new(width, neurons, vec![Some(first), None]), x, asked);
-        same_sets(Scored::new(width, neurons, vec![Some(copy), None]), x, asked);
-        same_sets(Scored::new(width, neurons, vec![Some(cascade), None]), x, asked);
-        same_sets(Everything::new(vec![neurons as u32; 2]), x, asked);
+        same_sets(ThresholdPredictor::new(width, neurons, vec![Some(first), None]), x, asked);
+        same_sets(ThresholdPredictor::new(width, neurons, vec![Some(copy), None]), x, asked);
+        same_sets(ThresholdPredictor::new(width, neurons, vec![Some(cascade), None]), x, asked);
+        same_sets(AllNeurons::new(vec![neurons as u32; 2]), x, asked);
     }
 
     #[test]
@@ -117,7 +118,7 @@ proptest! {
         width in 1usize..70, neurons in 1usize..30, bits in 2usize..=4, seed: u64,
     ) {
         let group = Group::new((width, neurons), 1, 1, 0.1, seed);
-        let copy = GateCopyGroup::copy(&compute(), &group.deciding(), bits);
+        let copy = QuantizedGateLayer::copy(&compute(), &group.deciding(), bits);
         for column in 0..width {
             let mut unit = vec![0.0; width];
             unit[column] = 1.0;
@@ -143,7 +144,7 @@ proptest! {
         let input = Numbers::new(seed).take(positions * width);
         same_bits_everywhere(&LowRankGroup::quantise(&factors((width, neurons), rank, seed)), &input);
         let group = Group::new((width, neurons), 1, 1, 0.1, seed);
-        let copy = GateCopyGroup::copy(&compute(), &group.deciding(), bits);
+        let copy = QuantizedGateLayer::copy(&compute(), &group.deciding(), bits);
         same_bits_everywhere(&copy, &input);
         let first = LowRankGroup::quantise(&factors((width, neurons), rank, seed));
         let (cascade, _) = cascade(first, copy, &group, &input);
@@ -157,7 +158,7 @@ proptest! {
         let input = Numbers::new(seed).take(positions * width);
         let group = Group::new((width, neurons), 2, 1, 0.1, seed);
         let first = LowRankGroup::quantise(&factors((width, neurons), 2, seed));
-        let copy = GateCopyGroup::copy(&compute(), &group.deciding(), 4);
+        let copy = QuantizedGateLayer::copy(&compute(), &group.deciding(), 4);
         let (cascade, candidates) = cascade(first.clone(), copy.clone(), &group, &input);
         let (firsts, seconds) = (one_by_one(&first, &input), one_by_one(&copy, &input));
         for (position, scores) in one_by_one(&cascade, &input).iter().enumerate() {
@@ -178,7 +179,7 @@ fn packed_rows_give_the_bits_of_unpacked_ones() {
         input.iter_mut().step_by(5).for_each(|x| *x = 1e3);
         let group = Group::new((width, neurons), 2, 1, 0.1, 5);
         let first = LowRankGroup::quantise(&factors((width, neurons), 2, 5));
-        let copy = GateCopyGroup::copy(&compute(), &group.deciding(), 4);
+        let copy = QuantizedGateLayer::copy(&compute(), &group.deciding(), 4);
         let all = CascadeGroup::new(first.clone(), copy.clone());
         same_bits_everywhere(&all, &input);
         assert_eq!(one_by_one(&all, &input), one_by_one(&copy, &input), "all are candidates");
@@ -190,7 +191,7 @@ fn packed_rows_give_the_bits_of_unpacked_ones() {
 /// A cascade calibrated on these inputs, and the score that makes a candidate.
 fn cascade(
     first: LowRankGroup,
-    copy: GateCopyGroup,
+    copy: QuantizedGateLayer,
     group: &Group,
     input: &[f32],
 ) -> (CascadeGroup, f32) {
@@ -211,7 +212,7 @@ fn work_that_is_worth_threads_gives_the_same_bits() {
     let input = Numbers::new(5).take(positions * width);
     same_bits_everywhere(&LowRankGroup::quantise(&factors((width, neurons), 256, 2)), &input);
     let group = Group::new((width, neurons), 1, 1, 0.1, 3);
-    same_bits_everywhere(&GateCopyGroup::copy(&compute(), &group.deciding(), 3), &input);
+    same_bits_everywhere(&QuantizedGateLayer::copy(&compute(), &group.deciding(), 3), &input);
 }
 
 #[test]
@@ -229,7 +230,8 @@ fn the_largest_integers_of_packed_rows_do_not_overflow() {
     let (width, neurons) = (1 << 16, 3);
     let rows = vec![1.0f32.to_le_bytes(); neurons * width].concat();
     let rows = MatrixView::new(DType::F32, neurons, width, &rows).unwrap();
-    let copy = GateCopyGroup::copy(&compute(), &Deciding::new(rows, None, Activation::Relu), 4);
+    let copy =
+        QuantizedGateLayer::copy(&compute(), &GateRows::new(rows, None, Activation::Relu), 4);
     let first = LowRankGroup::quantise(&factors((width, neurons), 1, 1));
     let all = CascadeGroup::new(first, copy);
     same_bits_everywhere(&all, &vec![1.0; width]);
@@ -253,7 +255,7 @@ fn sets_are_those_that_reach_the_threshold_and_a_dense_group_names_all() {
     let input = Numbers::new(2).take(3 * 12);
     let expected = one_by_one(&group, &input);
     group.set_threshold(expected[1][7]);
-    let mut predictor: LowRank = Scored::new(12, 40, vec![Some(group.clone()), None]);
+    let mut predictor: LowRank = ThresholdPredictor::new(12, 40, vec![Some(group.clone()), None]);
     let mut sets = vec![NeuronSet::full(3); 3];
     predictor.predict(&compute(), 0, &input, &mut sets).unwrap();
     for (set, scores) in sets.iter().zip(&expected) {
@@ -269,7 +271,7 @@ fn sets_are_those_that_reach_the_threshold_and_a_dense_group_names_all() {
 #[test]
 fn wrong_groups_and_sizes_are_errors() {
     let group = LowRankGroup::quantise(&factors((12, 40), 4, 8));
-    let mut predictor = Scored::new(12, 40, vec![Some(group)]);
+    let mut predictor = ThresholdPredictor::new(12, 40, vec![Some(group)]);
     let error = predictor.predict(&compute(), 1, &[0.0; 12], &mut [NeuronSet::new()]).unwrap_err();
     assert!(matches!(error, PredictorError::UnknownGroup { group: 1, known: 1 }));
     let error = predictor.predict(&compute(), 0, &[0.0; 13], &mut [NeuronSet::new()]).unwrap_err();
@@ -281,9 +283,9 @@ fn wrong_groups_and_sizes_are_errors() {
 fn a_copy_knows_where_its_activation_turns_on() {
     let rows: Vec<u8> = [1.0f32, 1.0].iter().flat_map(|x| x.to_le_bytes()).collect();
     let rows = MatrixView::new(DType::F32, 2, 1, &rows).unwrap();
-    let deciding = Deciding::new(rows, Some(&[0.0, 2.0]), Activation::FatRelu(0.5));
-    let copy = GateCopyGroup::copy(&compute(), &deciding, 4);
-    let mut predictor: GateCopy = Scored::new(1, 2, vec![Some(copy)]);
+    let deciding = GateRows::new(rows, Some(&[0.0, 2.0]), Activation::FatRelu(0.5));
+    let copy = QuantizedGateLayer::copy(&compute(), &deciding, 4);
+    let mut predictor: QuantizedGate = ThresholdPredictor::new(1, 2, vec![Some(copy)]);
     let mut sets = vec![NeuronSet::new(); 2];
     predictor.predict(&compute(), 0, &[0.4, 0.6], &mut sets).unwrap();
     assert_eq!((sets[0].as_slice(), sets[1].as_slice()), (&[1][..], &[0, 1][..]));

@@ -6,8 +6,10 @@ mod calibration;
 mod cats;
 mod eigen;
 mod inference;
+#[cfg(feature = "train")]
 mod loss;
 mod plan;
 mod regression;
 mod synthetic;
+#[cfg(feature = "train")]
 mod training;

@@ -1,7 +1,7 @@
 //! Groups and states with a known structure: a few hidden causes, plus noise.
 
 use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
-use flint_predictor::{Activity, Deciding, HalfStates, States};
+use flint_predictor::{Activity, GateRows, HalfStates, States};
 
 /// A sequence of numbers that look random.
 pub(crate) struct Numbers(u64);
@@ -59,13 +59,13 @@ impl Group {
         Group { width, neurons, rows, bias, states, bytes }
     }
 
-    pub(crate) fn deciding(&self) -> Deciding<'_> {
+    pub(crate) fn deciding(&self) -> GateRows<'_> {
         self.deciding_with(Activation::Relu)
     }
 
-    pub(crate) fn deciding_with(&self, activation: Activation) -> Deciding<'_> {
+    pub(crate) fn deciding_with(&self, activation: Activation) -> GateRows<'_> {
         let rows = MatrixView::new(DType::F32, self.neurons, self.width, &self.bytes).unwrap();
-        Deciding::new(rows, Some(&self.bias), activation)
+        GateRows::new(rows, Some(&self.bias), activation)
     }
 
     pub(crate) fn collected(&self) -> HalfStates {

@@ -40,14 +40,14 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "F", value_parser = sparsity)]
     sparsity: Option<f32>,
     /// Tokens whose neurons stay cached, or auto: as long as memory lasts; asks for --policy window
-    #[arg(long, value_name = "K|auto", value_parser = window)]
+    #[arg(long, value_name = "K|auto", value_parser = window, hide_short_help = true)]
     window: Option<Window>,
     /// Which cached neurons make room for others: those used longest ago (window), or those used least, where a use
     /// counts half after 4 tokens (frequency) [default: frequency, with --window window]
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     policy: Option<PolicyKind>,
     /// How keys and values are kept: f32 or f16
-    #[arg(long, default_value = "f32", value_parser = kv_element)]
+    #[arg(long, default_value = "f32", value_parser = kv_element, hide_short_help = true)]
     kv: KvElement,
     /// How quantised weights are multiplied: f32 (exactly as the file defines them), int16 or int8 (activations rounded)
     /// [default: int16 where weights are quantised]
@@ -57,34 +57,34 @@ pub(super) struct RunArgs {
     #[arg(long, default_value = "auto", value_parser = backend)]
     io: BackendChoice,
     /// Alignment of reads in bytes, for devices that want more than they say
-    #[arg(long, value_name = "BYTES", value_parser = alignment)]
+    #[arg(long, value_name = "BYTES", value_parser = alignment, hide_short_help = true)]
     io_alignment: Option<u32>,
     /// Seconds that the device may be silent while somebody waits for it: then the run ends with an error
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     io_timeout: u64,
     /// Trust what the device returns: do not check streamed records, matrices and rows of tables against
     /// their checksums
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     no_verify_reads: bool,
     /// Never guess the neurons of a layer before its attention, to read them meanwhile; without this option it is done
     /// where trials of the run find that faster
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     no_guesses: bool,
     /// Do not measure disk and memory first: no forecast, and no choices that rest on it
     #[arg(long)]
     no_forecast: bool,
     /// Most reads in flight [default: by measurement]
-    #[arg(long, value_name = "READS", value_parser = depth)]
+    #[arg(long, value_name = "READS", value_parser = depth, hide_short_help = true)]
     depth: Option<usize>,
-    /// Read through gaps of so many bytes to save a request [default: by measurement, one
+    /// Largest gap between records that is read through to save a request [default: by measurement, one
     /// record at most]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", hide_short_help = true)]
     max_gap: Option<u64>,
     /// Most prompt tokens that go through a layer together
-    #[arg(long, value_name = "TOKENS", default_value_t = 512, value_parser = at_least_one)]
+    #[arg(long, value_name = "TOKENS", default_value_t = 512, value_parser = at_least_one, hide_short_help = true)]
     chunk: usize,
     /// SIMD path: scalar, avx2 or avx512 [default: the best of this CPU]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", hide_short_help = true)]
     simd: Option<Isa>,
 }
 
@@ -142,7 +142,11 @@ impl RunArgs {
         needed: Option<usize>,
         quiet: bool,
     ) -> anyhow::Result<Prepared> {
+        let unused = files.unused_tensors().clone();
         let prepared = Prepared::new(files, self.options()?, needed)?;
+        if !quiet && !unused.names().is_empty() {
+            note(&format!("flint: {unused}"));
+        }
         if !quiet {
             prepared.warnings().iter().for_each(|warning| note(&format!("flint: {warning}")));
         }

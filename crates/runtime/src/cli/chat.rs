@@ -158,7 +158,7 @@ pub(super) fn template_text(asked: &str) -> anyhow::Result<String> {
     if asked == "chatml" { Ok(asked.to_owned()) } else { read_text(Path::new(asked)) }
 }
 
-/// A line that is no command.
+/// A line that is not a command.
 fn not_a_command(error: &CommandError) -> anyhow::Error {
     refuse(error.to_string())
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Public-domain stories: what predictors learn from when no other text is given.
-const DEFAULT_TEXT: &str = include_str!("../../../../fixtures/tiny-opt/calibration.txt");
+const DEFAULT_TEXT: &str = include_str!("../../assets/calibration.txt");
 
 /// Turns a HuggingFace checkpoint or a GGUF file into a bundle.
 #[derive(Debug, Args)]
@@ -65,7 +65,7 @@ pub struct ConvertArgs {
     sparsity: Vec<f32>,
     /// Kind of predictor: low-rank (trained), gate-copy (low-bit copy of the deciding rows), or cascade (the one names
     /// candidates, the other tells which are active)
-    #[arg(long, value_name = "KIND", default_value = "low-rank")]
+    #[arg(long, value_name = "KIND", default_value = PredictorKind::default().name())]
     predictor: PredictorKind,
 }
 
@@ -95,9 +95,9 @@ pub fn convert(args: ConvertArgs) -> anyhow::Result<()> {
     let text = args.calibrate.as_deref().map(read_text).transpose()?;
     let interrupt = Interrupt::watch();
     let ended = match convert_both(&args, text.as_deref(), sparsities, &interrupt) {
-        Err(error) if is_halted(&error) => {
-            interrupt.speak();
-            interrupt.say_last_words();
+        Err(error) if is_cancelled(&error) => {
+            interrupt.claim_output();
+            interrupt.print_final_report();
             Ok(())
         }
         other => other,
@@ -125,7 +125,7 @@ fn convert_both(
 }
 
 /// Whether the work ended because it was asked to.
-fn is_halted(error: &anyhow::Error) -> bool {
+fn is_cancelled(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(CalibrateError::Engine(EngineError::Cancelled)))
         || matches!(error.downcast_ref(), Some(ConvertError::Cancelled))
 }
@@ -140,24 +140,25 @@ fn write_bundle(
         out: args.out.clone(),
         element: args.dtype.0,
         force: args.force,
+        cancel: interrupt.cancel(),
     };
     let (writing, verifying) = (byte_bar("writing", false), byte_bar("verifying", false));
     let written = Arc::new(AtomicU64::new(0));
     let (so_far, out) = (Arc::clone(&written), args.out.clone());
-    interrupt.last_words(move || {
+    interrupt.set_final_report(move || {
         note(&format!(
             "stopped after {} were written: {} is as it was; run convert again",
             bytes(so_far.load(Ordering::Relaxed)),
             out.display()
         ));
     });
-    let cancel = interrupt.cancel();
-    let converted = flint_convert::convert_until(&options, &cancel, &mut |event| match event {
+    let converted = flint_convert::convert(&options, &mut |event| match event {
         ConvertEvent::Planned { family, element, disk_bytes, free_bytes } => {
             let free = free_bytes.map_or("unknown".to_owned(), bytes);
             let disk = bytes(disk_bytes);
             note(&format!("{family} model in {element}: needs {disk} of disk, {free} free"));
         }
+        ConvertEvent::LeftOut(unused) => note(&format!("flint: {unused}")),
         ConvertEvent::Written { done, total } => {
             written.store(done, Ordering::Relaxed);
             advance(&writing, done, total);
@@ -166,12 +167,14 @@ fn write_bundle(
             writing.finish_and_clear();
             advance(&verifying, done, total);
         }
+        // Nothing else is told of yet.
+        _ => {}
     });
     writing.finish_and_clear();
     verifying.finish_and_clear();
     let size = bytes(converted?.file_bytes());
     let out = args.out.clone();
-    interrupt.last_words(move || {
+    interrupt.set_final_report(move || {
         note(&format!("stopped: {} is complete, without predictors", out.display()));
     });
     note(&format!("{} is written and verified: {size}", args.out.display()));
@@ -235,11 +238,11 @@ fn make_predictors(
     Ok(())
 }
 
-/// Counts the steps of making predictors, for the last words of a run that is stopped.
+/// Counts the steps of making predictors, for the final report of a run that is stopped.
 fn steps(args: &ConvertArgs, interrupt: &Interrupt) -> Arc<AtomicU64> {
     let (done, out) = (Arc::new(AtomicU64::new(0)), args.out.clone());
     let so_far = Arc::clone(&done);
-    interrupt.last_words(move || {
+    interrupt.set_final_report(move || {
         note(&format!(
             "stopped after {} steps of making predictors: {} runs without them; go on with \
              `flint convert --predictors-only --out {1}`",
@@ -279,7 +282,7 @@ fn token_ids(text: &str) -> anyhow::Result<Vec<u32>> {
     words
         .map(|word| {
             word.parse().map_err(|_| {
-                EngineError::BadTokenizer { cause: format!("'{word}' is no token id") }.into()
+                EngineError::BadTokenizer { cause: format!("'{word}' is not a token id") }.into()
             })
         })
         .collect()

@@ -1,4 +1,4 @@
-//! The forecast in words: before a run with its reasons, after it beside what came.
+//! The forecast as sentences: before a run with its reasons, after it beside what came.
 
 use flint_engine::{Forecast, ForecastReport, Prepared};
 

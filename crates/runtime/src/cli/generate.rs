@@ -81,7 +81,7 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
     let controls = Controls { cancel: interrupt.cancel(), live: Live::default() };
     controls.live.planned(&prepared, &request.prompt);
     let (shown, form) = (controls.live.clone(), args.form());
-    interrupt.last_words(move || {
+    interrupt.set_final_report(move || {
         if let Some(generated) = shown.generated() {
             // Whether anybody reads does not matter any more.
             let _ = report(&generated, form);
@@ -89,7 +89,7 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
     });
     let mut engine = load(prepared, quiet)?;
     let generated = run(&mut engine, codec.as_ref(), &request, &controls, &args)?;
-    interrupt.speak();
+    interrupt.claim_output();
     report(&generated, args.form())?;
     interrupt.leave_if_asked();
     // The system takes the memory back at once; dropping would wait for reads in flight.

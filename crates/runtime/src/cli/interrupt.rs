@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_millis(400);
 
 /// How long printing may take after that: whoever should read may not.
-const SPEECH: Duration = Duration::from_millis(200);
+const PRINTING: Duration = Duration::from_millis(200);
 
 /// How often a second signal is looked for meanwhile.
 const GLANCE: Duration = Duration::from_millis(10);
@@ -23,7 +23,7 @@ const GLANCE: Duration = Duration::from_millis(10);
 const BY_SIGNAL: i32 = 128;
 
 /// What is printed when the work does not come back.
-type Words = Box<dyn FnOnce() + Send>;
+type FinalReport = Box<dyn FnOnce() + Send>;
 
 /// One command that can be interrupted.
 pub(super) struct Interrupt {
@@ -35,9 +35,9 @@ pub(super) struct Interrupt {
 struct Shared {
     /// The first signal that came; 0 for none.
     signal: AtomicI32,
-    /// Whether somebody prints the end already.
-    spoken: AtomicBool,
-    words: Mutex<Option<Words>>,
+    /// Whether a thread has claimed the output: it alone prints the end.
+    claimed: AtomicBool,
+    report: Mutex<Option<FinalReport>>,
 }
 
 impl Interrupt {
@@ -66,22 +66,22 @@ impl Interrupt {
     }
 
     /// Chooses what is printed if the work does not come to an end by itself.
-    pub(super) fn last_words(&self, words: impl FnOnce() + Send + 'static) {
-        let mut place = self.shared.words.lock().unwrap_or_else(PoisonError::into_inner);
-        *place = Some(Box::new(words));
+    pub(super) fn set_final_report(&self, report: impl FnOnce() + Send + 'static) {
+        let mut place = self.shared.report.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = Some(Box::new(report));
     }
 
-    /// Says the last words, in the thread that has [`Interrupt::speak`].
-    pub(super) fn say_last_words(&self) {
-        let words = self.shared.words.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(words) = words {
-            words();
+    /// Prints the final report, in the thread that has claimed the output.
+    pub(super) fn print_final_report(&self) {
+        let report = self.shared.report.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(report) = report {
+            report();
         }
     }
 
     /// Before the end is printed: only one thread may. Does not return where the other one does.
-    pub(super) fn speak(&self) {
-        if self.shared.spoken.swap(true, Ordering::AcqRel) {
+    pub(super) fn claim_output(&self) {
+        if self.shared.claimed.swap(true, Ordering::AcqRel) {
             loop {
                 thread::park();
             }
@@ -109,26 +109,26 @@ fn watch(mut signals: Signals, cancel: &CancelToken, shared: &Shared) {
             leave(signal);
         }
     }
-    if !shared.spoken.swap(true, Ordering::AcqRel) {
-        let words = shared.words.lock().unwrap_or_else(PoisonError::into_inner).take();
-        speak(words);
+    if !shared.claimed.swap(true, Ordering::AcqRel) {
+        let report = shared.report.lock().unwrap_or_else(PoisonError::into_inner).take();
+        print(report);
     } else {
-        thread::sleep(SPEECH);
+        thread::sleep(PRINTING);
     }
     leave(signal);
 }
 
 /// Prints in a thread of its own, which is left behind if nobody reads.
-fn speak(words: Option<Words>) {
-    let Some(words) = words else { return };
+fn print(report: Option<FinalReport>) {
+    let Some(report) = report else { return };
     let (said, heard) = mpsc::channel();
     let thread = thread::Builder::new().spawn(move || {
-        words();
+        report();
         // The listener may have left.
         let _ = said.send(());
     });
     if thread.is_ok() {
-        let _ = heard.recv_timeout(SPEECH);
+        let _ = heard.recv_timeout(PRINTING);
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn logits(args: LogitsArgs) -> anyhow::Result<()> {
     if args.json { say(&format!("]{more}}}\n")) } else { Ok(()) }
 }
 
-/// Shortest decimals that give the same f32 back; what is no number is null, as JSON has it.
+/// Shortest decimals that give the same f32 back; what is not a number is null, as JSON has it.
 fn numbers(row: &[f32], separator: &str) -> String {
     let mut text = String::with_capacity(row.len() * 12);
     for (index, logit) in row.iter().enumerate() {

@@ -29,7 +29,7 @@ pub(super) fn perplexity(args: PerplexityArgs) -> anyhow::Result<()> {
     let (files, codec) = RunArgs::open(&args.model)?;
     let text = read_text(&args.file)?;
     let tokens = codec.ok_or(EngineError::NoTokenizer)?.encode(&text, false)?;
-    let prepared = args.run.prepare(files, None, args.json)?;
+    let prepared = args.run.prepare(files, Some(tokens.len()), args.json)?;
     let mode = prepared.plan().mode.name();
     let found = Arc::new(Mutex::new(Perplexity {
         perplexity: f64::NAN,
@@ -40,7 +40,7 @@ pub(super) fn perplexity(args: PerplexityArgs) -> anyhow::Result<()> {
         quality_cost: None,
     }));
     let (so_far, json) = (Arc::clone(&found), args.json);
-    interrupt.last_words(move || {
+    interrupt.set_final_report(move || {
         // Whether anybody reads does not matter any more.
         let _ = report(&so_far.lock().unwrap_or_else(PoisonError::into_inner), json);
     });
@@ -53,7 +53,7 @@ pub(super) fn perplexity(args: PerplexityArgs) -> anyhow::Result<()> {
     });
     bar.finish_and_clear();
     let measured = measured?;
-    interrupt.speak();
+    interrupt.claim_output();
     if let Some(chosen) = engine.sparsity().filter(|_| !args.json) {
         note(&format!("measured when the bundle was made: {}", cost(chosen)));
     }

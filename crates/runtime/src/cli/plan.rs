@@ -8,6 +8,9 @@ use flint_engine::{NeuronPlan, Plan, Prepared, Sparsity};
 use flint_flash_io::PathReport;
 use std::path::PathBuf;
 
+/// Context that is planned for unless `-c` names another: enough for a conversation, and less than most models have.
+const CONTEXT: usize = 4096;
+
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
     /// The bundle
@@ -22,7 +25,7 @@ pub(super) struct PlanArgs {
 
 pub(super) fn plan(args: PlanArgs) -> anyhow::Result<()> {
     let (files, _codec) = RunArgs::open(&args.model)?;
-    let prepared = Prepared::new(files, args.run.options()?, None)?;
+    let prepared = Prepared::new(files, args.run.options()?, Some(CONTEXT))?;
     let (plan, path) = (prepared.plan(), prepared.path());
     let (sparsity, warnings) = (prepared.sparsity(), prepared.warnings());
     if args.json {
@@ -67,7 +70,7 @@ fn json(
     })
 }
 
-/// How neurons are held, in words.
+/// How neurons are held, as a sentence.
 fn neurons(plan: &Plan) -> String {
     match &plan.neurons {
         _ if plan.all_resident => "all stay in memory".to_owned(),

@@ -1,7 +1,11 @@
-//! Progress bars with time left, on a terminal only; drawn on stderr.
+//! Progress bars with time left, on a terminal only; drawn on stderr. What is for show never ends a run.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::thread;
 use std::time::Duration;
+
+/// Between two drawings of a bar on which nothing moves.
+const TICK: Duration = Duration::from_millis(250);
 
 const BYTES: &str = "{msg:<9} [{bar:30}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
 const COUNT: &str = "{msg:<9} [{bar:30}] {pos} of {len}, {per_sec}, {eta} left";
@@ -23,8 +27,24 @@ fn bar(what: &'static str, template: &str, quiet: bool) -> ProgressBar {
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ");
     let bar = ProgressBar::with_draw_target(Some(0), target).with_style(style).with_message(what);
-    bar.enable_steady_tick(Duration::from_millis(250));
+    if !bar.is_hidden() {
+        keep_drawing(&bar);
+    }
     bar
+}
+
+/// Lets the time left go on between steps. The library's own ticks panic where the system has no thread to give; without
+/// one this bar is drawn when it moves.
+fn keep_drawing(bar: &ProgressBar) {
+    let drawn = bar.downgrade();
+    let draw = move || {
+        while let Some(bar) = drawn.upgrade().filter(|bar| !bar.is_finished()) {
+            bar.tick();
+            drop(bar);
+            thread::sleep(TICK);
+        }
+    };
+    let _ = thread::Builder::new().name("flint-progress".to_owned()).spawn(draw);
 }
 
 /// Moves a bar.

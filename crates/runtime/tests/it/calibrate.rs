@@ -36,7 +36,7 @@ fn make(bundle: &Path, kind: PredictorKind) -> Vec<CalibrateEvent> {
 
 #[test]
 fn every_kind_of_predictors_is_made_stored_and_run() {
-    for kind in [PredictorKind::LowRank, PredictorKind::GateCopy, PredictorKind::Cascade] {
+    for kind in [PredictorKind::LowRank, PredictorKind::QuantizedGate, PredictorKind::Cascade] {
         let directory = tempfile::tempdir().unwrap();
         let bundle = directory.path().join("tiny.flint");
         copy(&tiny_opt_bundle(), &bundle);
@@ -153,7 +153,7 @@ fn a_budget_that_is_too_small_is_refused_before_predictors_are_read() {
     let directory = tempfile::tempdir().unwrap();
     let bundle = directory.path().join("tiny.flint");
     copy(&tiny_opt_bundle(), &bundle);
-    make(&bundle, PredictorKind::GateCopy);
+    make(&bundle, PredictorKind::QuantizedGate);
     let mut files = fs::read_dir(&bundle).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
     let predictors = files.find(|path| name(path).starts_with("predictors")).unwrap();

@@ -2,6 +2,7 @@
 
 mod layout;
 mod memory;
+mod names;
 mod pytorch;
 pub(crate) mod pytorch_file;
 mod tokenizers;
@@ -22,7 +23,13 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 fn refusal(dir: &Path) -> ConvertError {
     let out = dir.join("model.flint");
     let checkpoint = dir.to_owned();
-    let options = ConvertOptions { checkpoint, out: out.clone(), element: None, force: false };
+    let options = ConvertOptions {
+        checkpoint,
+        out: out.clone(),
+        element: None,
+        force: false,
+        cancel: flint_engine::CancelToken::default(),
+    };
     let error = convert(&options, &mut |_| {}).expect_err("the checkpoint is refused");
     assert!(!out.join("manifest.bin").exists(), "no bundle is left");
     error

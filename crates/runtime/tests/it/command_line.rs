@@ -432,3 +432,52 @@ fn convert_refuses_what_is_no_checkpoint() {
     let w = whole.to_str().unwrap();
     refused(&["convert", w, "--out", w], &["checkpoint itself"]);
 }
+
+#[test]
+fn values_may_begin_with_a_dash() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("-text.txt"), "Once upon a time").unwrap();
+    let model = home.path().join("-m.flint");
+    std::os::unix::fs::symlink(tiny_opt_bundle(), &model).unwrap();
+    let ended = |arguments: &[&str]| {
+        let program = env!("CARGO_BIN_EXE_flint");
+        Command::new(program).args(arguments).current_dir(home.path()).output().unwrap()
+    };
+    let run = ["generate", "-m", "-m.flint", "-n", "1", "-q", "--no-forecast"];
+    for more in [
+        &["-f", "-text.txt"][..],
+        &["-p", "- item"],
+        &["-p", "-5 degrees", "--stop", "---", "--stop", "-x"],
+        &["-p", "--"],
+        &["-p", "Once", "--trace", "-trace.jsonl"],
+    ] {
+        let output = ended(&[&run[..], more].concat());
+        assert!(output.status.success(), "{more:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(ended(&["inspect", "--", "-m.flint"]).status.success());
+    // What is no such value is refused as what it was meant for.
+    for (more, named) in [
+        (["--temp", "-1"], "--temp"),
+        (["-n", "-1"], "--number"),
+        (["--seed", "-1"], "--seed"),
+        (["--tokens", "-1"], "--tokens"),
+    ] {
+        let output = ended(&["generate", "-m", "-m.flint", more[0], more[1]]);
+        let line = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line}");
+        assert!(line.contains(named) && line.contains("-1"), "{line}");
+        assert!(!line.contains("unexpected"), "{line}");
+    }
+}
+
+#[test]
+fn short_help_leaves_out_what_only_experts_need() {
+    for command in ["generate", "logits", "perplexity", "plan"] {
+        let help = |flag| String::from_utf8(flint(&[command, flag]).stdout).unwrap();
+        let (short, long) = (help("-h"), help("--help"));
+        for option in ["--io-alignment", "--max-gap", "--depth", "--simd"] {
+            assert!(!short.contains(option) && long.contains(option), "{command} {option}");
+        }
+        assert!(short.contains("--memory") && long.contains("--memory"), "{command}");
+    }
+}

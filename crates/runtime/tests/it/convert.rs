@@ -14,6 +14,7 @@ fn convert_to(checkpoint: &Path, out: &Path, element: Option<DType>) -> ModelFil
         out: out.to_owned(),
         element,
         force: false,
+        cancel: flint_engine::CancelToken::default(),
     };
     convert(&options, &mut |_| {}).unwrap();
     ModelFiles::open(out).unwrap()
@@ -83,6 +84,7 @@ fn the_disk_it_needs_is_said_first_and_is_enough() {
         out: directory.path().join("model.flint"),
         element: None,
         force: false,
+        cancel: flint_engine::CancelToken::default(),
     };
     let bundle = convert(&options, &mut |event| events.push(event)).unwrap();
     let ConvertEvent::Planned { disk_bytes, .. } = events[0] else { panic!("{:?}", events[0]) };
@@ -97,7 +99,16 @@ fn a_bundle_that_exists_is_replaced_only_when_asked() {
     convert_to(&oracle("opt-post-ln-free"), &out, None);
     let again = |force| {
         let checkpoint = oracle("opt-350m-style");
-        convert(&ConvertOptions { checkpoint, out: out.clone(), element: None, force }, &mut |_| {})
+        convert(
+            &ConvertOptions {
+                checkpoint,
+                out: out.clone(),
+                element: None,
+                force,
+                cancel: flint_engine::CancelToken::default(),
+            },
+            &mut |_| {},
+        )
     };
     let first = ModelFiles::open(&out).unwrap().architecture().clone();
     assert!(again(false).is_err_and(|error| error.exit_status() == 2));

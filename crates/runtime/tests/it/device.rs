@@ -51,6 +51,7 @@ fn records_with_padding_run_by_every_path() {
         out: out.clone(),
         element: None,
         force: false,
+        cancel: flint_engine::CancelToken::default(),
     };
     let bundle = convert(&options_of, &mut |_| {}).unwrap();
     let record = bundle.shape().record;
@@ -73,7 +74,7 @@ fn records_with_padding_run_by_every_path() {
 fn a_file_system_in_memory_works_and_the_report_says_how() {
     let shm = Path::new("/dev/shm");
     let Ok(directory) = tempfile::tempdir_in(shm) else {
-        eprintln!("skipped: no tmpfs at /dev/shm");
+        flint_fixtures::skip("no tmpfs at /dev/shm");
         return;
     };
     let bundle = directory.path().join("tiny.flint");

@@ -22,6 +22,7 @@ pub(crate) fn converted(checkpoint: &Path, dir: &Path) -> PathBuf {
         out: out.clone(),
         element: None,
         force: false,
+        cancel: flint_engine::CancelToken::default(),
     };
     convert(&options, &mut |_| {}).unwrap();
     out

@@ -3,6 +3,7 @@
 
 mod bundles;
 mod child;
+mod downloads;
 mod index;
 mod pytorch;
 mod safetensors;

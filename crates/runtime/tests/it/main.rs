@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod ablation;
+mod agreement;
 mod calibrate;
 mod chat;
 mod chat_prompts;

@@ -282,7 +282,7 @@ fn no_backtrace_reaches_a_user_who_has_them_switched_on() {
 #[test]
 fn output_that_cannot_be_written_is_an_error() {
     let Ok(full) = File::options().write(true).open("/dev/full") else {
-        eprintln!("skipped: no /dev/full");
+        flint_fixtures::skip("no /dev/full");
         return;
     };
     let model = tiny_opt_bundle();

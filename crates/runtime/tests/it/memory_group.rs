@@ -1,7 +1,7 @@
 //! A memory control group that allows the budget, the overhead of the process and 32 MiB, page cache included
 //! and without swap: everything goes through, and nothing is killed. Skipped aloud where no group can be made.
 
-use crate::program::{flint, skipped};
+use crate::program::flint;
 use flint_engine::ModelFiles;
 use flint_fixtures::{ControlGroup, Outcome, tiny_opt, tiny_opt_bundle};
 use serde_json::Value;
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// `None`, said aloud, where that cannot be had.
 fn run_in(limit: u64, arguments: &[&str]) -> Option<Outcome> {
     let group = ControlGroup::new(Some(limit));
-    let group = group.inspect_err(|error| skipped(error)).ok()?;
+    let group = group.inspect_err(|error| flint_fixtures::skip(error)).ok()?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_flint"));
     command.args(arguments).env_remove("RUST_LOG");
     Some(group.run(command, Some(PATIENCE), &mut |_| {}).unwrap())
@@ -124,12 +124,12 @@ const LARGE_BUNDLE: &str = "FLINT_LARGE_BUNDLE";
 #[test]
 fn a_bundle_of_a_gigabyte_goes_through_at_every_share_from_its_floor_on() {
     let Ok(model) = std::env::var(LARGE_BUNDLE) else {
-        eprintln!("skipped: name a bundle of at least 1 GB in {LARGE_BUNDLE}");
+        flint_fixtures::skip(format_args!("name a bundle of at least 1 GB in {LARGE_BUNDLE}"));
         return;
     };
     let files = ModelFiles::open(Path::new(&model)).unwrap();
     let weights = files.bundle().unwrap().weights_bytes();
-    assert!(weights >= 1_000_000_000, "{weights} bytes are no gigabyte");
+    assert!(weights >= 1_000_000_000, "{weights} bytes are less than a gigabyte");
     let mut modes = vec!["exact"];
     modes.extend(files.bundle().unwrap().predictors().map(|_| "sparse"));
     for mode in modes {

@@ -1,7 +1,6 @@
 //! The real binary, as a user starts it: with limits of a shell, with signals, in a mount namespace of its own.
 
 use rustix::process::{Pid, Signal, kill_process};
-use std::fmt::Display;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -39,22 +38,16 @@ pub(crate) fn mounted(script: &str, arguments: &[&Path]) -> Option<Output> {
     let output = match output {
         Ok(output) if output.status.code() != Some(77) => output,
         other => {
-            skipped(format_args!("no mounts of our own here ({other:?})"));
+            flint_fixtures::skip(format_args!("no mounts of our own here ({other:?})"));
             return None;
         }
     };
     // unshare itself says so where namespaces are forbidden.
     if String::from_utf8_lossy(&output.stderr).starts_with("unshare:") {
-        skipped(String::from_utf8_lossy(&output.stderr));
+        flint_fixtures::skip(String::from_utf8_lossy(&output.stderr));
         return None;
     }
     Some(output)
-}
-
-/// Says aloud that a test could not test anything here.
-#[expect(clippy::print_stderr, reason = "the harness shows it")]
-pub(crate) fn skipped(why: impl Display) {
-    eprintln!("skipped: {why}");
 }
 
 /// Sends a signal.

@@ -7,7 +7,7 @@ use flint_engine::{MemoryBudget, Mode, NeuronPlan, RunOptions};
 use flint_fixtures::tiny_opt_bundle;
 use flint_geometry::NeuronSet;
 use flint_kernels::{Compute, KvElement};
-use flint_predictor::{Everything, Predictor, PredictorError};
+use flint_predictor::{AllNeurons, Predictor, PredictorError};
 use std::fs;
 use std::num::NonZeroU32;
 
@@ -48,7 +48,7 @@ fn computing_everything_by_the_sparse_path_is_exact_even_with_the_fewest_slots()
     let context = prompt.len() + 4;
     let mut exact = load(&tiny_opt_bundle(), &options(BUDGET), context, None);
     let expected = greedy(&mut exact, &prompt, 4).tokens;
-    let everything: Box<dyn Predictor> = Box::new(Everything::new(vec![1024; 6]));
+    let everything: Box<dyn Predictor> = Box::new(AllNeurons::new(vec![1024; 6]));
     let options = RunOptions { mode: Some(Mode::Sparse), ..options(57.0) };
     let mut engine = load(&tiny_opt_bundle(), &options, context, Some(everything));
     let NeuronPlan::Sparse { config, bytes } = &engine.plan().neurons else { panic!("sparse") };

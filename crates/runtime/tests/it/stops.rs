@@ -14,6 +14,7 @@ fn a_special_token_stops_by_its_text() {
         out: out.clone(),
         element: None,
         force: false,
+        cancel: flint_engine::CancelToken::default(),
     };
     flint_convert::convert(&options, &mut |_| {}).unwrap();
     let model = out.to_str().unwrap();

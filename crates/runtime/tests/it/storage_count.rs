@@ -21,7 +21,7 @@ fn bytes_per_token_are_those_that_the_kernel_counts() {
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         let stats = &report["stats"];
         if stats["direct_io"] != true {
-            eprintln!("skipped: no direct I/O here, the page cache hides reads");
+            flint_fixtures::skip("no direct I/O here, the page cache hides reads");
             return;
         }
         let tokens = stats["decode_tokens"].as_f64().unwrap();

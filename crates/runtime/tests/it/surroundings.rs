@@ -3,6 +3,10 @@
 
 use crate::program::{ended, flint, limited, mounted};
 use flint_fixtures::tiny_opt_bundle;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
+};
 use serde_json::Value;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -78,7 +82,9 @@ fn without_locked_memory_it_runs() {
         Ok(output) if output.status.code() != Some(126) => {
             assert_eq!(object(&output)["tokens"], expected());
         }
-        other => eprintln!("skipped: nobody may not run the program here ({other:?})"),
+        other => {
+            flint_fixtures::skip(format_args!("nobody may not run the program here ({other:?})"))
+        }
     }
 }
 
@@ -144,7 +150,7 @@ fn two_processes_share_one_bundle() {
 }
 
 #[test]
-fn a_bundle_replaced_while_it_is_read_runs_on_or_is_an_error_that_names_it() {
+fn a_bundle_replaced_while_it_is_opened_is_the_old_or_the_new_one() {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("m.flint");
     crate::device::copy(&tiny_opt_bundle(), &out);
@@ -159,12 +165,53 @@ fn a_bundle_replaced_while_it_is_read_runs_on_or_is_an_error_that_names_it() {
         assert!(ended(writer, Duration::from_secs(60)).0.success());
         for reader in readers {
             let (status, _, stdout, stderr) = ended(reader, Duration::from_secs(60));
-            if status.success() {
-                let object: Value = serde_json::from_str(&stdout).unwrap();
-                assert_eq!(object["tokens"], expected);
-            } else {
-                assert!(stderr.contains("m.flint") && stderr.lines().count() == 1, "{stderr}");
-            }
+            assert!(status.success(), "{stderr}");
+            let object: Value = serde_json::from_str(&stdout).unwrap();
+            assert_eq!(object["tokens"], expected);
         }
     }
+}
+
+#[test]
+fn without_a_thread_to_spare_only_what_needs_one_ends_and_says_so() {
+    let model = tiny_opt_bundle();
+    let model = model.to_str().unwrap();
+    let verified = without_threads(&["verify", model]);
+    assert!(verified.status.success(), "{verified:?}");
+    let run = run(&tiny_opt_bundle());
+    let run: Vec<&str> = run.iter().map(String::as_str).collect();
+    for arguments in [&run[..], &["logits", "-m", model, "--tokens", "0,5", "--json"]] {
+        let refused = without_threads(arguments);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        let line = String::from_utf8(refused.stderr).unwrap();
+        assert!(line.lines().count() == 1 && line.contains("cannot start"), "{line}");
+        assert!(!line.contains("bug"), "{line}");
+    }
+}
+
+/// Runs flint under a filter that refuses new threads, as a full table of processes does.
+fn without_threads(arguments: &[&str]) -> Output {
+    let arguments: Vec<String> = arguments.iter().map(|&it| it.to_owned()).collect();
+    let run = move || {
+        let is_thread = SeccompCondition::new(
+            0,
+            SeccompCmpArgLen::Dword,
+            SeccompCmpOp::MaskedEq(libc::CLONE_THREAD as u64),
+            libc::CLONE_THREAD as u64,
+        );
+        let clone = SeccompRule::new(vec![is_thread.unwrap()]).unwrap();
+        let arch = std::env::consts::ARCH.try_into().unwrap();
+        let deny = |rules, errno| {
+            let action = SeccompAction::Errno(errno as u32);
+            let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch).unwrap();
+            let program: BpfProgram = filter.try_into().unwrap();
+            seccompiler::apply_filter(&program).unwrap();
+        };
+        // The library then falls back to the older call, whose flags can be looked at.
+        deny([(libc::SYS_clone3, vec![])].into_iter().collect(), libc::ENOSYS);
+        deny([(libc::SYS_clone, vec![clone])].into_iter().collect(), libc::EAGAIN);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        flint(&arguments).output().unwrap()
+    };
+    std::thread::spawn(run).join().unwrap()
 }

@@ -26,7 +26,7 @@ struct Spec {
     residual: Residual,
     /// Numbers of each head that are rotated, from the front.
     rotated: usize,
-    /// Radians per position of a pair, of so many pairs.
+    /// Radians per position of a pair, of `pairs` pairs.
     frequency: fn(usize, usize) -> f64,
     /// Positions that a token sees, itself included.
     window: usize,

@@ -12,7 +12,7 @@ pub(super) struct PassWatch {
 }
 
 impl PassWatch {
-    /// A watch for the rows of so many.
+    /// A watch for the rows of this number of answers.
     pub(super) fn new(requests: usize) -> Arc<PassWatch> {
         Arc::new(PassWatch { left: AtomicUsize::new(requests), cancel: CancelToken::default() })
     }

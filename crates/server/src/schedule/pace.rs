@@ -32,7 +32,7 @@ impl Pace {
         rows.clamp(FEWEST, most.max(FEWEST))
     }
 
-    /// A pass with so many tokens of answers and of prompts took so long.
+    /// A pass took this long, with these numbers of tokens of answers and of prompts.
     pub(super) fn took(&mut self, answers: usize, prompts: usize, time: Duration) {
         let seconds = time.as_secs_f64();
         let blend =

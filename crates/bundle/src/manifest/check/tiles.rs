@@ -2,19 +2,19 @@
 //! leaves a hole or points outside fails that one comparison.
 
 use crate::layout::next_section;
-use crate::{ManifestFault, Role};
+use crate::{DataFileKind, ManifestFault};
 use flint_geometry::Extent;
 
 /// Walks over the sections of one file.
 pub(super) struct Tiles {
-    file: Role,
+    file: DataFileKind,
     /// Where the next section must start.
     next: u64,
 }
 
 impl Tiles {
     /// Before the first section.
-    pub(super) fn new(file: Role) -> Tiles {
+    pub(super) fn new(file: DataFileKind) -> Tiles {
         Tiles { file, next: 0 }
     }
 

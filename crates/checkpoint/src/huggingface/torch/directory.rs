@@ -131,7 +131,7 @@ fn long_end<R: ReadAt + ?Sized>(
     file.read_exact_at(&mut record, place)?;
     match record[..4] == LONG_END {
         true => Ok(Some((place, record))),
-        false => Err(ArchiveError::Damaged("its long directory record is none")),
+        false => Err(ArchiveError::Damaged("its long directory record is malformed")),
     }
 }
 

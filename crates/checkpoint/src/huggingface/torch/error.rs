@@ -8,7 +8,7 @@ pub(super) const MOST_ENTRIES: u64 = (1 << 16) + 64;
 /// Largest pickle that is read: a checkpoint of a thousand tensors takes a tenth of a megabyte.
 pub(super) const LARGEST_PROGRAM: u64 = 16 << 20;
 
-/// Why a file is no archive of tensors.
+/// Why a file is not an archive of tensors.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ArchiveError {
     #[error(

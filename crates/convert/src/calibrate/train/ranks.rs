@@ -25,8 +25,7 @@ impl Training<'_> {
         Ok(RankPlan::new(&ladders, architecture.most_neurons(), budget, 0.0).ranks)
     }
 
-    /// The same for first stages: every layer has one, for one that names too many candidates to be worth its bytes alone
-    /// still leaves the rest to the second stage.
+    /// As `plan_ranks`, but never `None`: even an imprecise first stage leaves less for the second.
     pub(super) fn first_stage_ranks(
         &self,
         budget: u64,
@@ -77,7 +76,7 @@ fn text(ladder: &[Rung]) -> String {
     ladder.iter().map(|rung| format!("{} {} {}\n", rung.rank, rung.bytes, rung.predicted)).collect()
 }
 
-/// Reads what `text` wrote; lines that are no rungs do not count.
+/// Reads what `text` wrote; lines that are not rungs do not count.
 fn parse(bytes: &[u8]) -> Vec<Rung> {
     let text = String::from_utf8_lossy(bytes);
     let rung = |line: &str| {

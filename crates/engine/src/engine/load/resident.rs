@@ -10,7 +10,7 @@ use flint_iobuf::{Lease, PAGE};
 use flint_kernels::Compute;
 use std::ops::Range;
 
-/// Weights that do not start on so many bytes are moved: a vector register would straddle cache lines with every load.
+/// Weights that do not start on a multiple of this are moved: a vector register would straddle cache lines with every load.
 const ALIGNED: usize = 64;
 
 /// Tensors on their way, and those that read them.

@@ -38,11 +38,11 @@ struct Layer {
 }
 
 impl Guesses {
-    /// Guesses for so many layers, in at most `limit` slots; none at all unless `enabled`.
+    /// Guesses for `layers` layers, in at most `limit` slots; none at all unless `enabled`.
     pub(super) fn new(enabled: bool, layers: u32, limit: usize) -> Guesses {
         Guesses {
             enabled,
-            // A layer has to lose its good name.
+            // Start optimistic: prefetch until measured precision falls below the limit.
             layers: vec![Layer { precision: 1.0, paused: 0 }; layers as usize],
             most: MIN_PREFETCH,
             limit,

@@ -103,7 +103,7 @@ impl Slots {
         let (cache, loaded) = (&mut self.cache, &mut self.loaded);
         self.reads.cancel(Priority::Speculative, |tag, lease| {
             *loaded -= 1;
-            cache.abandon(key_of(tag), Some(lease));
+            cache.abandon(key_of(tag), lease);
             each(key_of(tag));
         });
     }
@@ -158,7 +158,7 @@ impl Slots {
             }
             match arrival.result {
                 Ok(()) => self.cache.fill(arrival.key, done.into),
-                Err(_) => self.cache.abandon(arrival.key, Some(done.into)),
+                Err(_) => self.cache.abandon(arrival.key, done.into),
             }
         }
     }
@@ -170,11 +170,11 @@ impl Slots {
     pub(super) fn settle(&mut self) -> Result<(), EngineError> {
         let cache = &mut self.cache;
         for priority in [Priority::Demand, Priority::Speculative] {
-            let give_up = |tag, lease| cache.abandon(key_of(tag), Some(lease));
+            let give_up = |tag, lease| cache.abandon(key_of(tag), lease);
             self.reads.cancel(priority, give_up);
         }
         while let Some(done) = self.reads.next()? {
-            cache.abandon(key_of(done.tag), Some(done.into));
+            cache.abandon(key_of(done.tag), done.into);
         }
         Ok(())
     }

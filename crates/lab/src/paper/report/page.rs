@@ -45,7 +45,7 @@ impl ShapeReport {
         let direct = self.runs.iter().flatten().all(|run| run.stats.direct_io);
         let cache = if direct { "past the page cache" } else { "partly through the page cache" };
         let size = match self.is_whole() {
-            true => "At its true size".to_owned(),
+            true => "At full size".to_owned(),
             false => format!("Scaled to {}", self.scale),
         };
         let void = match self.is_void() {

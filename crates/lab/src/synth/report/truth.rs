@@ -5,7 +5,7 @@ use anyhow::Context;
 use flint_engine::ModelFiles;
 use flint_geometry::NeuronSet;
 use flint_kernels::{Compute, MatrixView};
-use flint_predictor::{Activity, Deciding};
+use flint_predictor::{Activity, GateRows};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -29,7 +29,7 @@ pub(super) fn active(
     let view = MatrixView::new(layout.element(), neurons, layout.width(), &rows)?;
     let bias = bias(files, layer)?;
     let activation = architecture.feed_forward.activation;
-    let deciding = Deciding::new(view, bias.as_deref(), activation);
+    let deciding = GateRows::new(view, bias.as_deref(), activation);
     let mut states = InMemory { width: layout.width(), numbers: states };
     let tokens = states.numbers.len() / layout.width();
     let activity = Activity::observe(compute, &deciding, &mut states)?;

@@ -1,4 +1,4 @@
-//! A calibration in words: how long each stage will take, how far it is, how long it took, what it found.
+//! A calibration as sentences: how long each stage will take, how far it is, how long it took, what it found.
 
 use crate::cli::output::{bytes, cost, margin, note};
 use crate::cli::progress::{advance, count_bar};
@@ -73,6 +73,8 @@ impl Shown {
                 self.say(&format!("{line} over {tokens} tokens"));
             }
             CalibrateEvent::Cost(found) => self.say(&cost(&found)),
+            // Nothing else is told of yet.
+            _ => {}
         }
     }
 

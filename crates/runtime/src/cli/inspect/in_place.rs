@@ -27,6 +27,7 @@ pub(super) fn description(files: &ModelFiles) -> anyhow::Result<Value> {
         "types": types.collect::<Vec<_>>(),
         "reads_checked": files.is_checked(),
         "notes": files.notes(),
+        "unused_tensors": files.unused_tensors().names(),
         "needs": { "context": needs.context, "least_bytes": needs.least, "most_bytes": needs.most },
     }))
 }
@@ -55,6 +56,9 @@ pub(super) fn lines(files: &ModelFiles) -> anyhow::Result<Vec<String>> {
         ),
     ];
     lines.extend(files.notes().iter().map(|note| format!("note         {note}")));
+    if !files.unused_tensors().names().is_empty() {
+        lines.push(format!("note         {}", files.unused_tensors()));
+    }
     Ok(lines)
 }
 

@@ -17,7 +17,7 @@ const LADDER: [(usize, usize); 7] = [
     (1, DEFAULT_CONTEXT / 16),
 ];
 
-/// Keys and values take at most one part in so many of the memory, where weights would have to stay on flash for them.
+/// Keys and values take at most this part of the memory (a third), where weights would have to stay on flash for them.
 const SHARE: u64 = 3;
 
 /// Plans the run with the most that [`SHARE`] allows, else with what fits at all. Gives the number of whole contexts, too.

@@ -160,7 +160,7 @@ fn what_cannot_be_built_is_refused_with_the_file_and_the_reason() {
     let said = opt("merges.txt", &|file| fs::write(file, "#version: 0.2\na b\na b c\n").unwrap());
     assert!(said.contains("merges.txt") && said.contains("line 3"), "{said}");
     let said = opt("vocab.json", &|file| fs::write(file, "{\"a\": -1}").unwrap());
-    assert!(said.contains("vocab.json") && said.contains("no vocabulary"), "{said}");
+    assert!(said.contains("vocab.json") && said.contains("not a vocabulary"), "{said}");
     let said = opt("tokenizer_config.json", &|file| {
         fs::write(file, "{\"tokenizer_class\": \"Qwen2TokenizerFast\"}").unwrap();
     });
@@ -173,7 +173,7 @@ fn what_cannot_be_built_is_refused_with_the_file_and_the_reason() {
         let whole = fs::read(file).unwrap();
         fs::write(file, &whole[..whole.len() - 1]).unwrap();
     });
-    assert!(said.contains("tokenizer.model") && said.contains("no SentencePiece"), "{said}");
+    assert!(said.contains("tokenizer.model") && said.contains("not a SentencePiece"), "{said}");
     // Settings at the end of a message count over those before it.
     for (more, what) in [
         (&[0x12, 2, 0x18, 1][..], "unigram"),

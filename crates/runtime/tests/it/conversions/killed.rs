@@ -35,7 +35,7 @@ fn moment(random: &mut ChaCha8Rng, usual: Duration) -> Duration {
     usual.mul_f64(f64::from(random.next_u32()) / f64::from(u32::MAX) * 1.1)
 }
 
-/// Files that are no part of a finished bundle.
+/// Files that are not part of a finished bundle.
 fn leftovers(dir: &Path) -> usize {
     let partial = |path: &&std::path::PathBuf| path.extension().is_some_and(|e| e == "partial");
     names(dir).iter().filter(partial).count()

@@ -47,6 +47,7 @@ fn bundles_made_from_files_meet_their_references() {
             out: out.clone(),
             element: Some(DType::F32),
             force: false,
+            cancel: flint_engine::CancelToken::default(),
         };
         convert(&made, &mut |_| {}).unwrap();
         model_meets(&out, &OracleReference::read(&gguf(name)).unwrap());
@@ -67,6 +68,7 @@ fn a_bundle_of_quantised_weights_is_refused_with_the_option_to_give() {
         out: dir.path().join("model.flint"),
         element: None,
         force: false,
+        cancel: flint_engine::CancelToken::default(),
     };
     let error = convert(&made, &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("--dtype f16"), "{error}");

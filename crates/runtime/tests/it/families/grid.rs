@@ -151,7 +151,7 @@ fn holds(name: &str) {
     let files = ModelFiles::open(&bundle).unwrap();
     let vocabulary = files.architecture().vocabulary;
     let mut making = CalibrateOptions {
-        kind: PredictorKind::GateCopy,
+        kind: PredictorKind::QuantizedGate,
         tokens: Some(600),
         threads: Some(1),
         ..CalibrateOptions::new(bundle.clone())

@@ -23,7 +23,7 @@ pub(super) struct Schedule {
     pub(super) device: Arc<Simulation>,
     /// Whether the device misbehaves while weights are loaded, too.
     pub(super) while_loading: bool,
-    /// When the first request is cancelled: after so many questions to the device.
+    /// When the first request is cancelled: after this number of questions to the device.
     pub(super) cancel_after: Option<u64>,
     /// Whether the device is well again for the second request.
     pub(super) healed: bool,

@@ -24,7 +24,7 @@ pub(super) struct Simulation {
     pub(super) trigger: Arc<Trigger>,
 }
 
-/// Cancels a request when the device has been asked so many times.
+/// Cancels a request when the device has been asked this number of times.
 #[derive(Debug, Default)]
 pub(super) struct Trigger {
     left: AtomicU64,

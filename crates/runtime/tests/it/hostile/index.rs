@@ -24,7 +24,7 @@ fn names_that_leave_the_directory_are_refused() {
         "..",
         ".",
         "",
-        "a/b",
+        "a/../../b",
         "/dev/zero",
         "line\nend",
         "nul\0",
@@ -49,7 +49,7 @@ fn an_index_that_is_none_is_refused() {
         ("twice", b"{\"weight_map\": {\"w\": \"a\", \"w\": \"b\"}}".to_vec()),
         ("two maps", b"{\"weight_map\": {}, \"weight_map\": {}}".to_vec()),
     ] {
-        victim.write(INDEX, index).refused(attack, &[INDEX, "is no index"]);
+        victim.write(INDEX, index).refused(attack, &[INDEX, "is not an index"]);
     }
     victim
         .write(INDEX, vec![b' '; 17 << 20])
@@ -82,7 +82,7 @@ fn shards_that_are_no_files_are_refused() {
         ("pipe", "not a regular file"),
         ("/dev/zero", "not a regular file"),
         ("loop", "cannot read"),
-        ("/nowhere", "cannot read"),
+        ("/nowhere", "is a link to a file that is not there"),
     ] {
         let victim = victim();
         replace_by(&victim.file(SHARD), thing);

@@ -106,7 +106,7 @@ fn directories_that_lie_are_refused() {
         ("a long name", patched(entry + 28, &[0xff, 0xff]), "shorter than its entries"),
         ("a name not in UTF-8", patched(entry + 46, b"\xff"), "not UTF-8"),
         ("no zip", patched(0, b"\x80\x02}."), "not a zip archive"),
-        ("empty", Vec::new(), "not a zip archive"),
+        ("empty", Vec::new(), "is empty"),
     ] {
         victim.write(FILE, file).refused(attack, &[FILE, said]);
     }
@@ -188,10 +188,15 @@ fn tensors_that_lie_are_refused() {
 fn files_that_are_none_are_refused() {
     let victim = victim();
     hole(&victim.file(FILE), 1 << 40);
-    victim.refused("a terabyte of zeros", &[FILE, "not a zip archive"]);
-    for thing in ["directory", "pipe", "loop", "/dev/zero"] {
+    victim.refused("a terabyte of zeros", &[FILE, "begins with zeros"]);
+    for (thing, said) in [
+        ("directory", "not a regular file"),
+        ("pipe", "not a regular file"),
+        ("loop", "cannot read"),
+        ("/dev/zero", "not a regular file"),
+    ] {
         replace_by(&victim.file(FILE), thing);
-        victim.refused(thing, &["has no model.safetensors"]);
+        victim.refused(thing, &[FILE, said]);
         if thing == "directory" {
             fs::remove_dir(victim.file(FILE)).unwrap();
         }

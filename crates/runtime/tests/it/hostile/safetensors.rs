@@ -161,9 +161,15 @@ fn what_takes_more_memory_than_bytes_is_bounded() {
 
 #[test]
 fn a_file_that_is_no_file_is_refused() {
-    for thing in ["directory", "pipe", "loop", "/dev/zero", "/nowhere"] {
+    for (thing, said) in [
+        ("directory", "not a regular file"),
+        ("pipe", "not a regular file"),
+        ("loop", "cannot read"),
+        ("/dev/zero", "not a regular file"),
+        ("/nowhere", "is a link to a file that is not there"),
+    ] {
         let victim = Victim::small();
         replace_by(&victim.file(FILE), thing);
-        victim.refused(thing, &["has no model.safetensors"]);
+        victim.refused(thing, &[FILE, said]);
     }
 }

@@ -24,10 +24,8 @@ fn with_tokenizer() -> Victim {
 fn texts_that_are_no_objects_are_refused() {
     let victim = with_tokenizer();
     for (attack, text) in [
-        ("empty", b"".to_vec()),
         ("an array", b"[]".to_vec()),
         ("not UTF-8", b"{\"model_type\": \"\xff\"}".to_vec()),
-        ("nul", vec![0; 100]),
         ("nested arrays", format!("{{\"a\": {}", "[".repeat(500_000)).into_bytes()),
         ("nested objects", "{\"a\":".repeat(100_000).into_bytes()),
         ("two values", b"{}{}".to_vec()),

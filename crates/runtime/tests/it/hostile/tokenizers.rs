@@ -39,13 +39,13 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
 fn vocabularies_that_are_none_are_refused() {
     let victim = opt();
     for (attack, text, said) in [
-        ("no JSON", b"a b c".to_vec(), "is no vocabulary"),
-        ("a list", b"[\"a\"]".to_vec(), "is no vocabulary"),
-        ("not UTF-8", b"{\"\xff\": 1}".to_vec(), "is no vocabulary"),
-        ("nested", format!("{{\"a\": {}", "[".repeat(1 << 20)).into_bytes(), "is no vocabulary"),
-        ("an id that is a text", b"{\"a\": \"1\"}".to_vec(), "is no vocabulary"),
-        ("an id past 2^32", b"{\"a\": 4294967296}".to_vec(), "is no vocabulary"),
-        ("a negative id", b"{\"a\": -1}".to_vec(), "is no vocabulary"),
+        ("no JSON", b"a b c".to_vec(), "is not a vocabulary"),
+        ("a list", b"[\"a\"]".to_vec(), "is not a vocabulary"),
+        ("not UTF-8", b"{\"\xff\": 1}".to_vec(), "is not a vocabulary"),
+        ("nested", format!("{{\"a\": {}", "[".repeat(1 << 20)).into_bytes(), "is not a vocabulary"),
+        ("an id that is a text", b"{\"a\": \"1\"}".to_vec(), "is not a vocabulary"),
+        ("an id past 2^32", b"{\"a\": 4294967296}".to_vec(), "is not a vocabulary"),
+        ("a negative id", b"{\"a\": -1}".to_vec(), "is not a vocabulary"),
         ("twice", b"{\"a\": 1, \"\\u0061\": 2}".to_vec(), "'a' is there twice"),
     ] {
         victim.write("vocab.json", text).refused(attack, &["vocab.json", said]);
@@ -62,8 +62,8 @@ fn merges_that_are_none_are_refused() {
     let victim = opt();
     for (attack, text, said) in [
         ("not UTF-8", b"\xff \xfe\n".to_vec(), "not in UTF-8"),
-        ("three", b"a b c\n".to_vec(), "line 1 is no pair"),
-        ("one", b"#version\n\nabc\n".to_vec(), "line 3 is no pair"),
+        ("three", b"a b c\n".to_vec(), "line 1 is not a pair"),
+        ("one", b"#version\n\nabc\n".to_vec(), "line 3 is not a pair"),
         ("many", b"a b\n".repeat(4 << 20), "has more merges than the vocabulary has pieces"),
     ] {
         victim.write("merges.txt", text).refused(attack, &["merges.txt", said]);
@@ -95,9 +95,11 @@ fn sentencepiece_models_that_take_memory_are_refused() {
     }
     victim.write(FILE, with(parts)).refused("merges", &[FILE, "more than 4 merges for each piece"]);
     let wide = [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
-    victim.write(FILE, with(wide.to_vec())).refused("2^64", &[FILE, "no SentencePiece model"]);
+    victim.write(FILE, with(wide.to_vec())).refused("2^64", &[FILE, "not a SentencePiece model"]);
     victim.write(FILE, with(field(1, &field(1, b"\xff")))).refused("not UTF-8", &[FILE]);
-    victim.write(FILE, vec![0xff; 1 << 20]).refused("endless", &[FILE, "no SentencePiece model"]);
+    victim
+        .write(FILE, vec![0xff; 1 << 20])
+        .refused("endless", &[FILE, "not a SentencePiece model"]);
     hole(&victim.file(FILE), 1 << 40);
     victim.refused("a terabyte", &[FILE, "1099511627776 bytes"]);
 }

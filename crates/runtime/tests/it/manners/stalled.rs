@@ -1,7 +1,7 @@
 //! A device that stops answering: a block device whose control group allows one byte a second from then on.
 
 use super::SOON;
-use crate::program::{ended, signal, skipped, wait_until};
+use crate::program::{ended, signal, wait_until};
 use flint_fixtures::tiny_opt_bundle;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -25,7 +25,7 @@ impl Throttle {
         let throttle = Throttle { directory, device: device.to_owned() };
         let made = fs::create_dir(&throttle.directory).and_then(|()| throttle.limit(0));
         if let Err(error) = made {
-            skipped(format_args!("no block device can be throttled here ({error})"));
+            flint_fixtures::skip(format_args!("no block device can be throttled here ({error})"));
             return None;
         }
         Some(throttle)
@@ -63,7 +63,7 @@ fn disk_of(file: &Path) -> Option<String> {
 fn a_device_that_never_answers_does_not_hold_up_the_end() {
     let model = tiny_opt_bundle();
     let Some(disk) = disk_of(&model.join("manifest.bin")) else {
-        eprintln!("skipped: the fixtures lie on no block device");
+        flint_fixtures::skip("the fixtures lie on no block device");
         return;
     };
     let Some(throttle) = Throttle::on(&disk) else { return };
@@ -95,7 +95,7 @@ fn a_device_that_never_answers_does_not_hold_up_the_end() {
     signal(&child, Signal::TERM);
     let (status, took, stdout, stderr) = ended(child, SOON);
     if status.code() == Some(0) {
-        eprintln!("skipped: the throttle does not hold reads back here");
+        flint_fixtures::skip("the throttle does not hold reads back here");
         return;
     }
     assert_eq!(status.code(), Some(143), "{stderr}");

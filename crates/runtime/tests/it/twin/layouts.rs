@@ -135,7 +135,7 @@ fn fused(spec: &Spec, weights: &Weights) -> Weights {
             let parts =
                 ["query", "key", "value"].map(|part| all.remove(&format!("{layer}.{part}{end}")));
             let [Some(query), Some(key), Some(value)] = parts else { continue };
-            // Of a vector, a head's share is so many numbers.
+            // Of a vector, a head's share is `head_dim` numbers.
             let width = if query.is_vector { 1 } else { query.columns };
             let share = |matrix: &Matrix, head: usize| {
                 let size = spec.head_dim * width;

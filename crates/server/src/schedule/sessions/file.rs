@@ -21,7 +21,7 @@ const FIXED: usize = 28;
 /// Bytes of a checksum.
 const SUM: usize = 4;
 
-/// Bytes of a file with so many tokens.
+/// Bytes of a file with `tokens` tokens.
 pub(super) fn size(identity: &str, tokens: usize, page_tokens: usize, page_bytes: usize) -> u64 {
     let head = FIXED + identity.len() + 4 * tokens + SUM;
     head as u64 + (tokens / page_tokens) as u64 * (page_bytes + SUM) as u64

@@ -1,12 +1,15 @@
-//! What a file is that is no GGUF file: mostly, a download that went wrong in a way that is well known.
+//! What lies in the place of a file that was downloaded: mostly, a download that went wrong in a way that is well known.
 
 use std::fmt;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 /// Bytes from the beginning of a file that are looked at.
-pub(super) const SEEN: usize = 512;
+pub(crate) const SEEN: usize = 512;
 
-/// What lies in the place of a GGUF file.
+/// What lies in the place of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Lookalike {
     /// Nothing.
     Empty,
@@ -33,8 +36,23 @@ const OLDER: [(&[u8; 4], &str); 4] =
     [(b"lmgg", "GGML"), (b"fmgg", "GGMF"), (b"tjgg", "GGJT"), (b"algg", "GGLA")];
 
 impl Lookalike {
+    /// What a download left that did not bring the file, whatever the file was to be; `None` for any other content.
+    pub(crate) fn failed_download(start: &[u8]) -> Option<Lookalike> {
+        let found = Lookalike::of(&start[..start.len().min(SEEN)]);
+        let failed =
+            [Lookalike::Empty, Lookalike::LfsPointer, Lookalike::WebPage, Lookalike::Zeros];
+        failed.contains(&found).then_some(found)
+    }
+
+    /// The same of an open file; what cannot be read is left to whoever reads it next.
+    pub(crate) fn failed_download_of(file: &File) -> Option<Lookalike> {
+        let mut start = [0; SEEN];
+        let read = file.read_at(&mut start, 0).ok()?;
+        Lookalike::failed_download(&start[..read])
+    }
+
     /// Looks at the beginning of a file.
-    pub(super) fn of(start: &[u8]) -> Lookalike {
+    pub(crate) fn of(start: &[u8]) -> Lookalike {
         let text = String::from_utf8_lossy(start).trim_start_matches(['\u{feff}', ' ']).to_owned();
         let lower = text.trim_start().to_ascii_lowercase();
         let Some(&first) = start.first_chunk::<4>() else {

@@ -2,7 +2,7 @@
 
 /// The checkpoint behind a bundle and what converted it. Each string is at most 255 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct Provenance {
     /// Model family, such as `opt`.
     pub family: String,
     /// What wrote the bundle, such as `flint 0.1.0`.

@@ -4,13 +4,13 @@ use flint_kernels::{Activation, Compute, MatrixView, embed, matmul};
 
 /// The true rows of one group, as stored: what training learns from and a low-bit copy is made of.
 #[derive(Debug, Clone, Copy)]
-pub struct Deciding<'a> {
+pub struct GateRows<'a> {
     rows: MatrixView<'a>,
     bias: Option<&'a [f32]>,
     activation: Activation,
 }
 
-impl<'a> Deciding<'a> {
+impl<'a> GateRows<'a> {
     /// `rows` is neurons x width, `bias` one number per neuron.
     ///
     /// # Panics
@@ -19,9 +19,9 @@ impl<'a> Deciding<'a> {
         rows: MatrixView<'a>,
         bias: Option<&'a [f32]>,
         activation: Activation,
-    ) -> Deciding<'a> {
+    ) -> GateRows<'a> {
         assert!(bias.is_none_or(|bias| bias.len() == rows.row_count()), "one bias per neuron");
-        Deciding { rows, bias, activation }
+        GateRows { rows, bias, activation }
     }
 
     /// Numbers per row.

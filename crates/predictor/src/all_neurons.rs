@@ -6,18 +6,18 @@ use flint_kernels::Compute;
 
 /// Names every neuron.
 #[derive(Debug)]
-pub struct Everything {
+pub struct AllNeurons {
     groups: Vec<u32>,
 }
 
-impl Everything {
+impl AllNeurons {
     /// For groups of these many neurons.
-    pub fn new(groups: Vec<u32>) -> Everything {
-        Everything { groups }
+    pub fn new(groups: Vec<u32>) -> AllNeurons {
+        AllNeurons { groups }
     }
 }
 
-impl Predictor for Everything {
+impl Predictor for AllNeurons {
     fn predict(
         &mut self,
         _: &Compute,

@@ -5,22 +5,22 @@ mod pack;
 use crate::blob::{Blob, Expected, Header, write_floats};
 #[cfg(target_arch = "x86_64")]
 use crate::integer::nibbles::Nibbles;
-use crate::integer::{Rows, Vectors, finish, multiply};
-use crate::{BlobFault, Deciding, Scored, ScoredGroup};
+use crate::integer::{PackedInputs, Rows, finish, multiply};
+use crate::{BlobFault, GateRows, ThresholdLayer, ThresholdPredictor};
 use flint_kernels::Compute;
 use pack::{packed_bytes, unpack};
 
 /// A low-bit copy for every group.
-pub type GateCopy = Scored<GateCopyGroup>;
+pub type QuantizedGate = ThresholdPredictor<QuantizedGateLayer>;
 
 const MAGIC: [u8; 4] = *b"FLgc";
 
 /// Bits per weight that a copy may have.
-const BITS: std::ops::RangeInclusive<usize> = 2..=GateCopyGroup::MOST_BITS;
+const BITS: std::ops::RangeInclusive<usize> = 2..=QuantizedGateLayer::MOST_BITS;
 
 /// The copied rows of one group.
 #[derive(Debug, Clone, PartialEq)]
-pub struct GateCopyGroup {
+pub struct QuantizedGateLayer {
     width: usize,
     bits: usize,
     packed: Vec<u8>,
@@ -31,7 +31,7 @@ pub struct GateCopyGroup {
     threshold: f32,
 }
 
-impl GateCopyGroup {
+impl QuantizedGateLayer {
     /// The most bits per weight that a copy may have.
     pub const MOST_BITS: usize = 4;
 
@@ -45,7 +45,7 @@ impl GateCopyGroup {
     ///
     /// # Panics
     /// When `bits` is not 2, 3 or 4.
-    pub fn copy(compute: &Compute, deciding: &Deciding<'_>, bits: usize) -> GateCopyGroup {
+    pub fn copy(compute: &Compute, deciding: &GateRows<'_>, bits: usize) -> QuantizedGateLayer {
         assert!(BITS.contains(&bits), "a copy has 2 to 4 bits per weight, not {bits}");
         let (width, neurons) = (deciding.width(), deciding.neurons());
         let mut packed = Vec::with_capacity(neurons * packed_bytes(width, bits));
@@ -56,7 +56,7 @@ impl GateCopyGroup {
             scales.push(pack::pack(&row, bits, &mut packed));
         }
         let bias = (0..neurons).map(|neuron| deciding.offset(neuron)).collect();
-        GateCopyGroup { width, bits, packed, scales, bias, threshold: 0.0 }
+        QuantizedGateLayer { width, bits, packed, scales, bias, threshold: 0.0 }
     }
 
     /// Bits per weight.
@@ -93,7 +93,7 @@ impl GateCopyGroup {
         scores: &mut [f32],
     ) {
         assert_eq!(neurons.len(), scores.len(), "one score per neuron");
-        let x = Vectors::new(input, self.width);
+        let x = PackedInputs::new(input, self.width);
         #[cfg(target_arch = "x86_64")]
         if self.bits == 4 && Nibbles::fit(compute.isa(), self.width) {
             let rows = Nibbles { packed: &self.packed, rows: neurons };
@@ -108,7 +108,7 @@ impl GateCopyGroup {
 
 /// Some rows of a copy.
 struct Chosen<'a> {
-    of: &'a GateCopyGroup,
+    of: &'a QuantizedGateLayer,
     neurons: &'a [u32],
 }
 
@@ -133,7 +133,7 @@ impl Rows for Chosen<'_> {
     }
 }
 
-impl ScoredGroup for GateCopyGroup {
+impl ThresholdLayer for QuantizedGateLayer {
     const KIND: &'static str = "gate-copy";
 
     fn width(&self) -> usize {
@@ -145,7 +145,7 @@ impl ScoredGroup for GateCopyGroup {
     }
 
     fn scores(&self, compute: &Compute, input: &[f32], scores: &mut [f32]) {
-        multiply(compute, self, &Vectors::new(input, self.width), scores);
+        multiply(compute, self, &PackedInputs::new(input, self.width), scores);
     }
 
     fn scores_among(
@@ -171,7 +171,7 @@ impl ScoredGroup for GateCopyGroup {
     }
 
     fn bytes(&self) -> u64 {
-        GateCopyGroup::bytes_of(self.width, self.neurons(), self.bits)
+        QuantizedGateLayer::bytes_of(self.width, self.neurons(), self.bits)
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -189,7 +189,11 @@ impl ScoredGroup for GateCopyGroup {
         bytes
     }
 
-    fn from_bytes(width: usize, neurons: usize, bytes: &[u8]) -> Result<GateCopyGroup, BlobFault> {
+    fn from_bytes(
+        width: usize,
+        neurons: usize,
+        bytes: &[u8],
+    ) -> Result<QuantizedGateLayer, BlobFault> {
         let parameter = ("the number of bits per weight", BITS);
         let expected = Expected { magic: MAGIC, width, neurons, parameter };
         let body = |bits: u64| {
@@ -201,11 +205,11 @@ impl ScoredGroup for GateCopyGroup {
         let scales = blob.floats("the scales", neurons)?;
         let bias = blob.floats("the biases", neurons)?;
         let packed = blob.bytes(neurons * packed_bytes(width, bits)).to_vec();
-        Ok(GateCopyGroup { width, bits, packed, scales, bias, threshold })
+        Ok(QuantizedGateLayer { width, bits, packed, scales, bias, threshold })
     }
 }
 
-impl Rows for GateCopyGroup {
+impl Rows for QuantizedGateLayer {
     fn width(&self) -> usize {
         self.width
     }

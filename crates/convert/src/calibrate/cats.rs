@@ -10,7 +10,7 @@ use super::{CalibrateEvent, LayerReport, collect};
 use crate::CalibrateError;
 use flint_bundle::{Bundle, Calibration, GroupCalibration, replace_predictors};
 use flint_engine::{Mode, Sparsity};
-use flint_predictor::{Calibrated, Cats, CatsGroup, ScoredGroup, Strengths};
+use flint_predictor::{Calibrated, Cats, CatsCalibration, CatsGroup, ThresholdLayer};
 
 /// Bits per weight of the copies. What a coarser copy mistakes is paid in quality, not in time.
 const BITS: usize = 4;
@@ -58,8 +58,8 @@ fn strengths(training: &Training<'_>, layer: usize) -> Result<Made, CalibrateErr
     let deciding = rows.deciding()?;
     let parts = (split.train.clone(), split.held_out.clone());
     let sparsities = &options.sparsities;
-    let Strengths { group, found, hot } =
-        Strengths::measure(compute, &deciding, BITS, &mut states, parts, sparsities)?;
+    let CatsCalibration { group, found, hot } =
+        CatsCalibration::measure(compute, &deciding, BITS, &mut states, parts, sparsities)?;
     let Some(&found) = found.first() else { unreachable!("at least one sparsity") };
     Ok(Made { group, found, hot })
 }

@@ -14,7 +14,7 @@ const SUFFIX_DIGITS: usize = 16;
 
 /// What a data file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
+pub enum DataFileKind {
     /// Dense tensors and neuron biases.
     Dense,
     /// Neuron records, group after group.
@@ -25,16 +25,17 @@ pub enum Role {
     Texts,
 }
 
-impl Role {
-    const ALL: [Role; 4] = [Role::Dense, Role::Neurons, Role::Predictors, Role::Texts];
+impl DataFileKind {
+    const ALL: [DataFileKind; 4] =
+        [DataFileKind::Dense, DataFileKind::Neurons, DataFileKind::Predictors, DataFileKind::Texts];
 
     /// First word of the file name: `dense`, `neurons`, `predictors` or `texts`.
     pub fn name(self) -> &'static str {
         match self {
-            Role::Dense => "dense",
-            Role::Neurons => "neurons",
-            Role::Predictors => "predictors",
-            Role::Texts => "texts",
+            DataFileKind::Dense => "dense",
+            DataFileKind::Neurons => "neurons",
+            DataFileKind::Predictors => "predictors",
+            DataFileKind::Texts => "texts",
         }
     }
 
@@ -49,7 +50,7 @@ impl Role {
     }
 }
 
-impl fmt::Display for Role {
+impl fmt::Display for DataFileKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -58,10 +59,12 @@ impl fmt::Display for Role {
 /// Whether a writer of this crate may have made `name`; only such files are ever removed.
 pub(crate) fn is_ours(name: &str) -> bool {
     name == MANIFEST_PARTIAL
-        || Role::ALL.iter().any(|role| name == role.partial_name() || is_data_file(*role, name))
+        || DataFileKind::ALL
+            .iter()
+            .any(|role| name == role.partial_name() || is_data_file(*role, name))
 }
 
-fn is_data_file(role: Role, name: &str) -> bool {
+fn is_data_file(role: DataFileKind, name: &str) -> bool {
     name.strip_prefix(role.name())
         .and_then(|rest| rest.strip_prefix('-'))
         .and_then(|rest| rest.strip_suffix(".bin"))
@@ -78,7 +81,7 @@ mod tests {
 
     #[test]
     fn only_names_that_a_writer_makes_are_ours() {
-        for role in Role::ALL {
+        for role in DataFileKind::ALL {
             assert!(is_ours(&role.file_name(0)) && is_ours(&role.file_name(u64::MAX)));
             assert!(is_ours(&role.partial_name()));
         }
