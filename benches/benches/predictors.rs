@@ -5,7 +5,7 @@
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use flint_geometry::NeuronSet;
 use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
-use flint_predictor::train::Factors;
+use flint_predictor::Factors;
 use flint_predictor::{
     Activity, Cascade, CascadeGroup, GateRows, HalfStates, LowRankGroup, Predictor,
     QuantizedGateLayer, ThresholdLayer,

@@ -3,6 +3,7 @@
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::io::Write;
 use std::process::ExitCode;
 use xtask::handed_on::{self, CHORES};
 
@@ -79,6 +80,9 @@ fn tidy() -> anyhow::Result<ExitCode> {
     let findings = xtask::tidy::tidy(xtask::workspace_root())?;
     for finding in &findings {
         eprintln!("{finding}");
+    }
+    for line in xtask::tidy::picture(xtask::workspace_root())? {
+        writeln!(std::io::stdout(), "{line}")?;
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

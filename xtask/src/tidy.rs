@@ -69,6 +69,14 @@ pub fn tidy(root: &Path) -> io::Result<Vec<Finding>> {
     Ok(findings)
 }
 
+/// The packages as they are, from the leaves up: a line for each with those that it is built on.
+///
+/// # Errors
+/// When a manifest cannot be read or parsed.
+pub fn picture(root: &Path) -> io::Result<Vec<String>> {
+    Ok(layering::picture(&Manifest::of_workspace(root)?))
+}
+
 /// The text of a file; an error names it.
 fn read(root: &Path, path: &str) -> io::Result<String> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{path}: {error}"));

@@ -15,6 +15,7 @@ use crate::plan::{BlockLayout, Costs, DenseCosts, KvPages, Plan, Widths, context
 use crate::predictors::{self, bundled_predictor, stored_predictor_bytes};
 use crate::reads::Reads;
 use crate::stats::{Effort, Setting, Stats};
+use crate::threads::available_threads;
 use crate::{
     Choices, DiskRates, EngineError, ForecastReport, Mode, ModelFiles, Rates, RunOptions, Sparsity,
     Work,
@@ -282,11 +283,6 @@ fn probe_input(width: usize) -> Vec<f32> {
     // Evenly in -sqrt(3) .. sqrt(3): the variance is one.
     let mut next = || (random.next_u32() as f32 / u32::MAX as f32 - 0.5) * 12.0f32.sqrt();
     (0..width).map(|_| next()).collect()
-}
-
-/// Threads that this process may run at once.
-pub fn available_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The least and the most memory that a run makes use of, process included, in bytes.

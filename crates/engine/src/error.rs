@@ -21,6 +21,30 @@ pub enum EngineError {
         /// The model.
         path: PathBuf,
     },
+    /// A model that has checksums was to be given some.
+    #[error("{} is a bundle and has checksums: run `flint verify {}`", path.display(), path.display())]
+    SealedAlready {
+        /// The model.
+        path: PathBuf,
+    },
+    /// A model without checksums was to be compared with them.
+    #[error(
+        "{} has no checksums to compare with: run `flint verify --seal {}` while it is known to be whole",
+        path.display(), path.display()
+    )]
+    NotSealed {
+        /// The model.
+        path: PathBuf,
+    },
+    /// The checksums beside a model are malformed, or those of other files.
+    #[error("{}: not the checksums of this model: {cause}: remove the file, or make it again with `flint verify --seal`",
+        path.display())]
+    BadSeal {
+        /// The sidecar.
+        path: PathBuf,
+        /// What is wrong.
+        cause: String,
+    },
     /// A checkpoint whose tensors lie in PyTorch files.
     #[error(
         "{}: tensors in PyTorch files cannot be used in place: run `flint convert {} --out MODEL.flint`",
@@ -48,6 +72,14 @@ pub enum EngineError {
     /// The model cannot be described or run.
     #[error(transparent)]
     Model(ModelError),
+    /// The model of some files cannot be described.
+    #[error("{}: {cause}", path.display())]
+    InModel {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong.
+        cause: Box<ModelError>,
+    },
     /// A read of the bundle failed while running.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -95,7 +127,7 @@ pub enum EngineError {
     /// A table that is read row by row is not what was written.
     #[error(
         "{}: tensor '{tensor}' at offset {offset} has checksum {got:08x}, expected {expected:08x}: \
-         convert the checkpoint again",
+         download or convert the model again",
         file.display()
     )]
     WrongTable {
@@ -105,7 +137,7 @@ pub enum EngineError {
         tensor: String,
         /// First byte of the tensor.
         offset: u64,
-        /// Checksum in the manifest.
+        /// Checksum in the manifest or beside the model.
         expected: u32,
         /// Checksum of what was read.
         got: u32,

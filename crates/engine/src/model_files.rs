@@ -1,6 +1,7 @@
 //! A bundle together with what its architecture text says: open and checked, nothing loaded.
 
 use crate::chat_texts::ChatTexts;
+use crate::seal;
 use crate::tensors::{GgufMetadata, SourceKind, Tensors};
 use crate::unused::UnusedTensors;
 use crate::{EngineError, TextCodec};
@@ -48,21 +49,64 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
-    /// Opens the model at `path`.
+    /// Opens the model at `path`, with the checksums beside it where there are any.
     ///
     /// # Errors
     /// When there is none, or one that does not check.
     pub fn open(path: &Path) -> Result<ModelFiles, EngineError> {
+        let mut files = ModelFiles::open_unsealed(path)?;
+        if files.records().is_none() {
+            seal::apply(path, &mut files.tensors)?;
+        }
+        Ok(files)
+    }
+
+    /// Opens the model at `path` without looking for checksums beside it: to make them.
+    ///
+    /// # Errors
+    /// As [`ModelFiles::open`].
+    pub fn open_unsealed(path: &Path) -> Result<ModelFiles, EngineError> {
         // A link to nothing counts as a file here: whoever reads it names it.
         let is_there = |path: &Path| path.symlink_metadata().is_ok();
         if !is_there(path) {
             return Err(EngineError::NoSuchModel { path: path.to_path_buf() });
         }
+        // Which of many models in a folder: the model crate does not know its files.
+        let in_model = |error| match error {
+            EngineError::Model(cause) => {
+                EngineError::InModel { path: path.to_owned(), cause: Box::new(cause) }
+            }
+            other => other,
+        };
         if !path.is_dir() {
-            return open_gguf(path);
+            return open_gguf(path).map_err(in_model);
         }
         let is_checkpoint = is_there(&path.join("config.json")) && !is_there(&path.join(MANIFEST));
-        if is_checkpoint { open_checkpoint(path) } else { open_bundle(path) }
+        if is_checkpoint { open_checkpoint(path).map_err(in_model) } else { open_bundle(path) }
+    }
+
+    /// Reads every tensor of a model that is used as it lies there, and writes their checksums beside it. `progress`
+    /// hears bytes read and bytes to read. Returns where they are.
+    ///
+    /// # Errors
+    /// When the model is a bundle, which has checksums; when a read or the write fails.
+    pub fn seal(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<PathBuf, EngineError> {
+        if self.records().is_some() {
+            return Err(EngineError::SealedAlready { path: self.path.clone() });
+        }
+        seal::make(&self.path, &self.tensors, progress)
+    }
+
+    /// Reads every tensor of a sealed model and compares it with its checksum. Returns how many bytes were checked.
+    ///
+    /// # Errors
+    /// Names the first tensor that differs; says so where there are no checksums.
+    pub fn verify_sealed(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<u64, EngineError> {
+        if !self.tensors.checked() {
+            return Err(EngineError::NotSealed { path: self.path.clone() });
+        }
+        seal::verify(&self.tensors, progress)?;
+        Ok(self.tensors.bytes())
     }
 
     /// The bundle.

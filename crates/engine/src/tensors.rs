@@ -103,6 +103,14 @@ impl Tensors {
         self.tensors.get(&role)
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &StoredTensor> {
+        self.tensors.values()
+    }
+
+    pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut StoredTensor> {
+        self.tensors.values_mut()
+    }
+
     pub(crate) fn find(&self, role: Role) -> Result<&StoredTensor, EngineError> {
         let missing = || ModelError::MissingTensor { tensor: role.to_string() }.into();
         self.get(role).ok_or_else(missing)

@@ -15,18 +15,12 @@ use crate::dot::dot_each;
 use crate::element::Element;
 use crate::lanes::{Lanes, Line};
 use crate::tile::{PackedInputs, dot_panels};
+use crate::widen::WidenRow;
 use blocks::{Blocks, Widen};
 use std::marker::PhantomData;
 
-/// Chunks of sixteen numbers after which every row may be entered: no block reaches across.
-pub(crate) const STRETCH: usize = 32;
-
-/// An encoding: how the bytes of a row become numbers.
-pub(crate) trait Encoding: Copy {
-    /// Writes the numbers from chunk `from` on, a multiple of [`STRETCH`], exactly as the format
-    /// defines them. Behind the end of the row come zeros up to a whole chunk.
-    fn widen<L: Lanes>(lanes: L, row: &[u8], from: usize, to: &mut [Line]);
-
+/// An encoding: how the bytes of a row become numbers and products.
+pub(crate) trait Encoding: WidenRow {
     /// The dot products of rows `0..count` with every vector, handed to `put(row, vector, dot)`.
     ///
     /// `row` gives the bytes of a row; all are as long as the vectors.
@@ -40,7 +34,7 @@ pub(crate) trait Encoding: Copy {
 }
 
 /// Numbers that are stored one by one.
-impl<E: Element> Encoding for E {
+impl<E: Element> WidenRow for E {
     #[inline(always)]
     fn widen<L: Lanes>(lanes: L, row: &[u8], from: usize, to: &mut [Line]) {
         let whole = &E::whole(row)[from..];
@@ -51,7 +45,9 @@ impl<E: Element> Encoding for E {
             lanes.store(E::load(lanes, &E::tail(row)), &mut last.0);
         }
     }
+}
 
+impl<E: Element> Encoding for E {
     #[inline(always)]
     fn dot_all<'a, L: Lanes>(
         lanes: L,
@@ -71,12 +67,14 @@ impl<E: Element> Encoding for E {
 #[derive(Clone, Copy)]
 pub(crate) struct Quantised<Q>(pub(crate) Q);
 
-impl<Q: Blocks> Encoding for Quantised<Q> {
+impl<Q: Blocks> WidenRow for Quantised<Q> {
     #[inline(always)]
     fn widen<L: Lanes>(lanes: L, row: &[u8], from: usize, to: &mut [Line]) {
         lanes.enter(Widen::<Q> { row, from, to, blocks: PhantomData });
     }
+}
 
+impl<Q: Blocks> Encoding for Quantised<Q> {
     #[inline(always)]
     fn dot_all<'a, L: Lanes>(
         lanes: L,

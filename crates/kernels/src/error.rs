@@ -26,12 +26,6 @@ pub enum KernelError {
         /// What this CPU can run.
         available: Vec<Isa>,
     },
-    /// The name is not an instruction set.
-    #[error("unknown instruction set '{name}': expected scalar, avx2 or avx512")]
-    UnknownIsa {
-        /// The name given.
-        name: String,
-    },
     /// The name is not an arithmetic.
     #[error("unknown arithmetic '{name}': expected f32, int16 or int8")]
     UnknownArithmetic {

@@ -1,6 +1,5 @@
 //! Which instructions the kernels may use. The choice changes speed and never a bit of the result.
 
-use crate::KernelError;
 #[cfg(target_arch = "x86_64")]
 use crate::lanes::{Avx2, Avx512, Vnni};
 use crate::lanes::{IntegerKernel, Kernel, Lanes, Products, Scalar};
@@ -47,11 +46,19 @@ impl fmt::Display for Isa {
     }
 }
 
-impl FromStr for Isa {
-    type Err = KernelError;
+/// The name is not one of an instruction set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown instruction set '{name}': expected scalar, avx2 or avx512")]
+pub struct UnknownIsa {
+    /// The name given.
+    pub name: String,
+}
 
-    fn from_str(name: &str) -> Result<Isa, KernelError> {
-        let unknown = || KernelError::UnknownIsa { name: name.to_owned() };
+impl FromStr for Isa {
+    type Err = UnknownIsa;
+
+    fn from_str(name: &str) -> Result<Isa, UnknownIsa> {
+        let unknown = || UnknownIsa { name: name.to_owned() };
         Isa::ALL.into_iter().find(|isa| isa.name() == name).ok_or_else(unknown)
     }
 }

@@ -3,17 +3,10 @@
 use crate::encoding::{Encoding, Quantised, dispatch};
 use crate::lanes::{Kernel, Lanes};
 use crate::quantised;
+use crate::shares::rows_per_share;
 use crate::split::{Block, blocks};
 use crate::tile::PackedInputs;
 use crate::{Arithmetic, Compute, MatrixView};
-use std::ops::RangeInclusive;
-
-/// The most bytes of weights that a thread takes at a time, and the least: few enough that threads
-/// end together, many enough that taking is free (one core reads the least in about 3 us).
-const SHARE_BYTES: RangeInclusive<usize> = (32 << 10)..=(256 << 10);
-
-/// Rows that a thread takes at a time are a multiple of this, so that no tile of rows is cut.
-const SHARE_ROWS: usize = 12;
 
 /// `out = x weights^T + bias`: for each token, each row's dot product, plus its bias when finished.
 ///
@@ -49,13 +42,6 @@ pub fn matmul(
             },
         );
     });
-}
-
-/// How many rows a thread takes at a time, of `rows` with `bytes` together.
-pub(crate) fn rows_per_share(c: &Compute, rows: usize, bytes: usize) -> usize {
-    let row_bytes = bytes.checked_div(rows).unwrap_or(0).max(1);
-    let share = (bytes / (8 * c.threads())).clamp(*SHARE_BYTES.start(), *SHARE_BYTES.end());
-    (share / row_bytes).max(1).next_multiple_of(SHARE_ROWS)
 }
 
 /// A block of rows against all tokens.

@@ -1,7 +1,8 @@
 //! A matrix of stored weights, seen in place: wherever its bytes lie, nothing is copied.
 
-use crate::encoding::{Encoding, Quantised, STRETCH, dispatch};
+use crate::encoding::{Quantised, dispatch};
 use crate::lanes::{Kernel, LANES, Lanes, Line};
+use crate::widen::{STRETCH, WidenRow};
 use crate::{Arithmetic, Compute, DType, KernelError};
 use std::ops::Range;
 
@@ -113,7 +114,7 @@ struct Widen<'a, E> {
     out: &'a mut [f32],
 }
 
-impl<E: Encoding> Kernel for Widen<'_, E> {
+impl<E: WidenRow> Kernel for Widen<'_, E> {
     type Output = ();
 
     #[inline(always)]

@@ -24,7 +24,7 @@ mod width;
 use crate::encoding::blocks::Blocks;
 use crate::encoding::dispatch;
 use crate::lanes::{IntegerKernel, Products};
-use crate::matmul::rows_per_share;
+use crate::shares::rows_per_share;
 use crate::split::{Block, blocks};
 use crate::{Arithmetic, Compute, MatrixView};
 use inputs::Inputs;

@@ -4,8 +4,8 @@
 //! for one vector alone: the bits are those of `dot`.
 
 use crate::element::padded;
-use crate::encoding::{Encoding, STRETCH};
 use crate::lanes::{Kernel, LANES, Lanes, Line};
+use crate::widen::{STRETCH, WidenRow};
 use std::ops::Range;
 
 /// Chunks of a row that are widened at a time, so that a tile's weights stay in the first cache.
@@ -61,9 +61,9 @@ impl<'a> PackedInputs<'a> {
     }
 }
 
-/// The dot products of rows `0..count` with every vector, in tiles: see [`Encoding::dot_all`].
+/// The dot products of rows `0..count` with every vector, in tiles: as for one vector.
 #[inline(always)]
-pub(crate) fn dot_panels<'a, L: Lanes, E: Encoding>(
+pub(crate) fn dot_panels<'a, L: Lanes, E: WidenRow>(
     lanes: L,
     count: usize,
     row: impl Fn(usize) -> &'a [u8],
@@ -82,7 +82,7 @@ pub(crate) fn dot_panels<'a, L: Lanes, E: Encoding>(
 
 /// Walks panels of `R` rows against some of the vectors, in tiles of `R` x `T`.
 #[inline(always)]
-fn panels<'a, L: Lanes, E: Encoding, const R: usize, const T: usize>(
+fn panels<'a, L: Lanes, E: WidenRow, const R: usize, const T: usize>(
     lanes: L,
     count: usize,
     row: impl Fn(usize) -> &'a [u8],

@@ -22,9 +22,9 @@ use std::path::{Path, PathBuf};
 /// What to compare, and how.
 #[derive(Debug, clap::Args)]
 pub struct CompareArgs {
-    /// The bundle that Flint runs
-    #[arg(long, value_name = "DIR.flint")]
-    bundle: PathBuf,
+    /// The model that Flint runs: a bundle, a GGUF file or a checkpoint directory
+    #[arg(short, long, value_name = "MODEL", alias = "bundle")]
+    model: PathBuf,
     /// Flint, built with optimisation [default: target/release/flint; for a bundle of `cargo xtask synth` the task
     /// `synth-run` of this program, which gives every token of its text]
     #[arg(long, value_name = "PROGRAM")]
@@ -42,7 +42,7 @@ pub struct CompareArgs {
     /// What the results call the peer
     #[arg(long, value_name = "NAME", default_value = "peer")]
     peer_name: String,
-    /// The file that {gguf} stands for
+    /// The file that {gguf} stands for [default: the model, where it is one]
     #[arg(long, value_name = "FILE.gguf")]
     gguf: Option<PathBuf>,
     /// What the peer prints
@@ -78,7 +78,7 @@ pub struct CompareArgs {
     /// Also write compare-NAME.md, .json and .svg into this directory
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// NAME of the results [default: that of the bundle]
+    /// NAME of the results [default: that of the model]
     #[arg(long, value_parser = crate::trace::file_name)]
     name: Option<String>,
 }
@@ -89,7 +89,7 @@ pub struct CompareArgs {
 /// # Errors
 /// [`Refused`] for wrong requests; when no control group can be made, or a command fails in the first round.
 pub fn compare(args: &CompareArgs, tell: &mut dyn FnMut(&str)) -> anyhow::Result<String> {
-    let circumstances = crate::machine::Circumstances::now(&args.bundle);
+    let circumstances = crate::machine::Circumstances::now(&args.model);
     let contestants = contestants(args)?;
     let rounds = round::Rounds {
         contestants: &contestants,
@@ -99,7 +99,7 @@ pub fn compare(args: &CompareArgs, tell: &mut dyn FnMut(&str)) -> anyhow::Result
     let (runs, caches) = rounds.run(tell)?;
     let name = match &args.name {
         Some(name) => name.clone(),
-        None => args.bundle.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        None => args.model.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
     };
     let report = Report::new(name, circumstances, args.tokens, caches, &contestants, runs);
     if let Some(directory) = &args.out {
@@ -112,23 +112,20 @@ pub fn compare(args: &CompareArgs, tell: &mut dyn FnMut(&str)) -> anyhow::Result
 
 /// Flint first, then the peer at each of its limits.
 fn contestants(args: &CompareArgs) -> anyhow::Result<Vec<Contestant>> {
-    let weights = ModelFiles::open(&args.bundle)?.bundle()?.weights_bytes();
+    let weights = ModelFiles::open(&args.model)?.weights_bytes();
     let threads = args.threads.map_or_else(
         || std::thread::available_parallelism().map_or(1, usize::from),
         |threads| threads as usize,
     );
-    if args.peer.contains("{gguf}") && args.gguf.is_none() {
+    let own = args.model.is_file().then_some(args.model.as_path());
+    let gguf = args.gguf.as_deref().or(own);
+    if args.peer.contains("{gguf}") && gguf.is_none() {
         return Err(Refused("--peer has {gguf}: say with --gguf which file that is".into()).into());
     }
     if let Some(path) = args.gguf.iter().find(|path| !path.is_file()) {
         return Err(Refused(format!("no such file: {}", path.display())).into());
     }
-    let fill = contestant::Fill {
-        bundle: &args.bundle,
-        gguf: args.gguf.as_deref(),
-        tokens: args.tokens,
-        threads,
-    };
+    let fill = contestant::Fill { model: &args.model, gguf, tokens: args.tokens, threads };
     let limit = |limit: Limit| limit.bytes(weights);
     let flint = flint(args, &fill, limit(args.limit))?;
     let reading = match args.peer_preset {
@@ -155,7 +152,7 @@ fn flint(
     Ok(match (&args.flint_command, &args.flint) {
         (Some(command), _) => Contestant::shell_flint(command, fill, limit),
         (None, Some(program)) => Contestant::flint(program, more, fill, limit),
-        (None, None) if crate::synth::is_synthetic(&args.bundle) => {
+        (None, None) if crate::synth::is_synthetic(&args.model) => {
             Contestant::taught(&std::env::current_exe()?, more, fill, limit)
         }
         (None, None) => Contestant::flint(Path::new("target/release/flint"), more, fill, limit),

@@ -2,8 +2,9 @@
 
 use anyhow::Context;
 use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
-use flint_predictor::train::Factors;
-use flint_predictor::{CascadeGroup, GateRows, LowRankGroup, QuantizedGateLayer, ThresholdLayer};
+use flint_predictor::{
+    CascadeGroup, Factors, GateRows, LowRankGroup, QuantizedGateLayer, ThresholdLayer,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 

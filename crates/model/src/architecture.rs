@@ -1,7 +1,6 @@
 //! Everything that tells one dense decoder-only model from another, as plain data.
 
-use crate::check::check;
-use crate::{ModelError, PerLayer, Role, TensorSpec};
+use crate::{ModelError, PerLayer, Role};
 use flint_geometry::{DType, ModelShape, RecordLayout};
 use flint_kernels::{Activation, RotaryPairs, RotaryScaling};
 use serde::{Deserialize, Serialize};
@@ -310,16 +309,6 @@ impl Architecture {
         self.attention.heads * self.attention.head_dim
     }
 
-    /// Every dense tensor that the decoder will ask for, with its sizes, in the order of a forward pass.
-    pub fn dense_tensors(&self) -> Vec<TensorSpec> {
-        crate::role::dense_tensors(self, false)
-    }
-
-    /// The same with the matrices of the feed-forward, for a model whose neurons are held as matrices.
-    pub fn all_tensors(&self) -> Vec<TensorSpec> {
-        crate::role::dense_tensors(self, true)
-    }
-
     /// Which matrix turns the last hidden state into logits.
     pub fn head_matrix(&self) -> Role {
         if self.head.tied { Role::TokenEmbedding } else { Role::Head }
@@ -329,17 +318,5 @@ impl Architecture {
     pub fn to_json(&self) -> String {
         // Plain numbers, strings and enums always serialise.
         serde_json::to_string(self).unwrap_or_default()
-    }
-
-    /// Reads what [`Architecture::to_json`] wrote.
-    ///
-    /// # Errors
-    /// When the text is something else, or describes what cannot be computed.
-    pub fn from_json(text: &str) -> Result<Architecture, ModelError> {
-        const FILE: &str = "the stored architecture";
-        let read: Architecture = serde_json::from_str(text)
-            .map_err(|e| ModelError::NotJson { file: FILE, cause: e.to_string() })?;
-        check(FILE, &read)?;
-        Ok(read)
     }
 }

@@ -6,8 +6,22 @@
 //! lengths than there are layers, norms and rotary angles that are infinite or none, other
 //! types, nesting without end.
 
-use crate::config::{LARGEST, MOST_LAYERS};
+use crate::limits::{LARGEST, MOST_LAYERS};
 use crate::{Architecture, ModelError, NormKind, PerLayer, RotaryScaling};
+
+impl Architecture {
+    /// Reads what [`Architecture::to_json`] wrote.
+    ///
+    /// # Errors
+    /// When the text is something else, or describes what cannot be computed.
+    pub fn from_json(text: &str) -> Result<Architecture, ModelError> {
+        const FILE: &str = "the stored architecture";
+        let read: Architecture = serde_json::from_str(text)
+            .map_err(|e| ModelError::NotJson { file: FILE, cause: e.to_string() })?;
+        check(FILE, &read)?;
+        Ok(read)
+    }
+}
 
 /// Most numbers of keys, for all layers and the whole context.
 const MOST_KEYS: usize = 1 << 56;

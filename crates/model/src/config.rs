@@ -13,13 +13,8 @@ pub(crate) use heads::Heads;
 pub(crate) use rope::RopeDefaults;
 
 use crate::ModelError;
+use crate::limits::{LARGEST, MOST_LAYERS};
 use serde_json::{Map, Value};
-
-/// No size in a real configuration comes near this; above it arithmetic could wrap.
-pub(crate) const LARGEST: u64 = 1 << 28;
-
-/// No model comes near this; each layer is a list of tensors to look for.
-pub(crate) const MOST_LAYERS: usize = 1 << 14;
 
 /// Where a configuration lists what kind each layer is of.
 const LAYER_TYPES: &str = "layer_types";

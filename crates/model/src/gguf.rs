@@ -8,6 +8,7 @@ mod families;
 mod names;
 mod notes;
 mod rotary;
+mod values;
 
 pub use families::supported as supported_gguf;
 pub use names::gguf_source;
@@ -64,6 +65,6 @@ pub trait Metadata {
 /// not do.
 pub fn describe_gguf(metadata: &dyn Metadata) -> Result<Architecture, ModelError> {
     let architecture = families::read(metadata)?;
-    crate::check::check(families::FILE, &architecture)?;
+    crate::check::check(values::FILE, &architecture)?;
     Ok(architecture)
 }

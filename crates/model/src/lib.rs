@@ -12,10 +12,12 @@ mod family;
 #[cfg(feature = "candle")]
 mod feed_forward;
 mod gguf;
+mod limits;
 mod per_layer;
 mod role;
 mod source;
 mod special_tokens;
+mod tensor_list;
 #[cfg(feature = "candle")]
 mod weights;
 

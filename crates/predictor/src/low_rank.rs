@@ -6,8 +6,8 @@
 //! rank 100 in f32, with four times the weight bytes, is no better than in 8 bits.
 
 use crate::blob::{Blob, Expected, Header, write_floats, write_integers};
+use crate::factors::Factors;
 use crate::integer::{PackedInputs, Rows, multiply};
-use crate::train::Factors;
 use crate::{BlobFault, ThresholdLayer, ThresholdPredictor};
 use flint_kernels::Compute;
 

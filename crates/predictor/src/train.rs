@@ -1,7 +1,6 @@
 //! Making a low-rank predictor: a regression of the rows that decide, then training on what is active.
 
 mod eigen;
-mod factors;
 #[cfg(feature = "train")]
 mod fine_tune;
 mod linear;
@@ -11,7 +10,6 @@ mod random;
 mod regression;
 
 pub use eigen::{Eigen, symmetric_eigen};
-pub use factors::Factors;
 #[cfg(feature = "train")]
 pub use fine_tune::{Epoch, FineTuning, Trained, fine_tune};
 #[cfg(feature = "train")]

@@ -57,6 +57,19 @@ pub(super) fn check(manifests: &[Manifest]) -> Vec<Finding> {
     manifests.iter().flat_map(check_one).collect()
 }
 
+/// A line for each package, from the leaves up, with the packages of the workspace that it is built with.
+pub(super) fn picture(manifests: &[Manifest]) -> Vec<String> {
+    let plain = |name: &str| name.strip_prefix("flint-").unwrap_or(name).to_owned();
+    let line = |&(package, _): &(&str, _)| {
+        let manifest = manifests.iter().find(|manifest| manifest.package == package)?;
+        let known = |name: &&String| LAYERS.iter().any(|(other, _)| other == name);
+        let below: Vec<String> =
+            manifest.dependencies.iter().filter(known).map(|name| plain(name)).collect();
+        Some(format!("{:<11} {}", plain(package), below.join(" ")).trim_end().to_owned())
+    };
+    LAYERS.iter().filter_map(line).collect()
+}
+
 fn check_one(manifest: &Manifest) -> Vec<Finding> {
     let package = &manifest.package;
     let Some((_, below)) = LAYERS.iter().find(|(name, _)| name == package) else {
@@ -90,6 +103,21 @@ mod tests {
             dev_dependencies: owned(dev),
         };
         check(&[manifest]).into_iter().map(|finding| finding.text).collect()
+    }
+
+    #[test]
+    fn the_picture_has_a_line_for_each_package_from_the_leaves_up() {
+        let manifest = |package: &str, dependencies: &[&str]| Manifest {
+            path: "Cargo.toml".into(),
+            package: package.into(),
+            dependencies: dependencies.iter().map(|&name| name.to_owned()).collect(),
+            dev_dependencies: Vec::new(),
+        };
+        let all = [
+            manifest("flint-dram-cache", &["serde", "flint-geometry", "flint-iobuf"]),
+            manifest("flint-geometry", &[]),
+        ];
+        assert_eq!(picture(&all), ["geometry", "dram-cache  geometry iobuf"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{SourceKind, StoredTensor, Tensors};
 use crate::EngineError;
 use flint_checkpoint::Rows;
-use flint_checkpoint::gguf::{FromValue, GgufFile, Shard, Tensor};
+use flint_checkpoint::gguf::{FromValue, GgufError, GgufFile, Shard, Tensor};
 use flint_flash_io::FileId;
 use flint_geometry::DType;
 use flint_model::{Architecture, Metadata, ModelError, gguf_source};
@@ -46,6 +46,11 @@ impl Tensors {
     }
 }
 
+/// What the file says wrongly, on its way through the model crate.
+fn supplied(error: GgufError) -> ModelError {
+    ModelError::supplier(EngineError::from(error))
+}
+
 /// Sizes of a tensor, rows first.
 fn sizes(tensor: &Tensor) -> Vec<usize> {
     tensor.dims().iter().rev().map(|&dim| dim as usize).collect()
@@ -57,14 +62,14 @@ pub(crate) struct GgufMetadata<'a>(pub(crate) &'a GgufFile);
 impl GgufMetadata<'_> {
     fn get<'b, T: FromValue<'b>>(&'b self, key: &str) -> Result<Option<T>, ModelError> {
         let metadata = self.0.metadata();
-        let key = metadata.architecture_key(key).map_err(ModelError::supplier)?;
-        metadata.get(&key).map_err(ModelError::supplier)
+        let key = metadata.architecture_key(key).map_err(supplied)?;
+        metadata.get(&key).map_err(supplied)
     }
 }
 
 impl Metadata for GgufMetadata<'_> {
     fn architecture(&self) -> Result<String, ModelError> {
-        self.0.metadata().architecture().map(str::to_owned).map_err(ModelError::supplier)
+        self.0.metadata().architecture().map(str::to_owned).map_err(supplied)
     }
 
     fn number(&self, key: &str) -> Result<Option<u64>, ModelError> {
@@ -82,9 +87,9 @@ impl Metadata for GgufMetadata<'_> {
 
     fn per_layer(&self, key: &str, layers: usize) -> Result<Option<Vec<u64>>, ModelError> {
         let metadata = self.0.metadata();
-        let key = metadata.architecture_key(key).map_err(ModelError::supplier)?;
+        let key = metadata.architecture_key(key).map_err(supplied)?;
         let layers = u32::try_from(layers).unwrap_or(u32::MAX);
-        metadata.per_layer(&key, layers).map_err(ModelError::supplier)
+        metadata.per_layer(&key, layers).map_err(supplied)
     }
 
     fn dims(&self, tensor: &str) -> Option<Vec<usize>> {
@@ -94,7 +99,7 @@ impl Metadata for GgufMetadata<'_> {
     fn vector(&self, tensor: &str) -> Result<Option<Vec<f32>>, ModelError> {
         let Some(tensor) = self.0.find(tensor) else { return Ok(None) };
         let len = tensor.extent().len();
-        let dtype = self.0.dtype(tensor).map_err(ModelError::supplier)?;
+        let dtype = self.0.dtype(tensor).map_err(supplied)?;
         if dtype != DType::F32 || len > 4 * MOST_NUMBERS {
             let (tensor, got) = (tensor.name().to_owned(), sizes(tensor));
             return Err(ModelError::Misshapen { tensor, expected: Vec::new(), got });

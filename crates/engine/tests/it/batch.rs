@@ -143,3 +143,33 @@ fn the_plan_counts_the_pages_of_all_sequences() {
     assert_eq!(bytes(3, 32), 3 * 64 * token);
     assert_eq!(bytes(3, 1000), 3 * CONTEXT as u64 * token);
 }
+
+/// Weights that are streamed are read once for all rows of a pass.
+#[test]
+fn eight_sequences_share_what_is_read() {
+    const STEPS: usize = 24;
+    let mut engine = load(Way::Streamed, options(Way::Streamed));
+    let mut bytes_per_token = |count: usize| {
+        let mut sequences: Vec<Sequence> = (0..count).map(|_| engine.begin()).collect();
+        let before = engine.counts().bytes_read;
+        for step in 0..STEPS {
+            let text = tokens(count, step);
+            let rows = sequences.iter().zip(&text);
+            let rows = rows.flat_map(|(sequence, &token)| sequence.rows(&[token], |_| true));
+            let batch = Batch::new(rows.collect()).unwrap();
+            let output = engine.step(&batch, &CancelToken::default()).unwrap();
+            engine.logits(&output, &CancelToken::default(), &mut |_, _| {}).unwrap();
+            for (sequence, &token) in sequences.iter_mut().zip(&text) {
+                sequence.extend(&[token]);
+            }
+        }
+        let bytes = engine.counts().bytes_read - before;
+        sequences.into_iter().for_each(|sequence| engine.end(sequence));
+        bytes as f64 / (STEPS * count) as f64
+    };
+    // What is read ahead at the end of one belongs to the next.
+    bytes_per_token(1);
+    let (alone, together) = (bytes_per_token(1), bytes_per_token(8));
+    assert!(alone > 1e5, "{alone} bytes per token: nothing is streamed");
+    assert!(together <= 0.15 * alone, "{together} bytes per token, {alone} alone");
+}

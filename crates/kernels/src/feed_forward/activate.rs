@@ -2,7 +2,7 @@
 
 use crate::encoding::{Encoding, Quantised, dispatch};
 use crate::lanes::{Kernel, Lanes};
-use crate::matmul::rows_per_share;
+use crate::shares::rows_per_share;
 use crate::split::{Block, blocks};
 use crate::tile::PackedInputs;
 use crate::{Activation, Compute, RecordLayout};

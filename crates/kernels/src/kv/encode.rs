@@ -1,6 +1,6 @@
 //! Numbers as a store keeps them, in little-endian bytes.
 
-use super::KvElement;
+use crate::KvElement;
 use half::f16;
 
 /// Writes `numbers` to `place`; gives the first that is not finite as stored.

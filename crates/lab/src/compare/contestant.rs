@@ -19,7 +19,7 @@ pub(super) struct Contestant {
 /// What braces in a command stand for.
 #[derive(Debug)]
 pub(super) struct Fill<'a> {
-    pub(super) bundle: &'a Path,
+    pub(super) model: &'a Path,
     pub(super) gguf: Option<&'a Path>,
     pub(super) tokens: u32,
     pub(super) threads: usize,
@@ -60,7 +60,7 @@ impl Contestant {
         }
         arguments.extend(more);
         let shown = format!("flint {} --json -m BUNDLE", arguments.join(" "));
-        arguments.extend(["--json".to_owned(), "-m".to_owned(), fill.bundle.display().to_string()]);
+        arguments.extend(["--json".to_owned(), "-m".to_owned(), fill.model.display().to_string()]);
         arguments.insert(0, program.display().to_string());
         Contestant { name: String::new(), shown, arguments, limit, reading: Reading::Flint }
     }
@@ -78,7 +78,7 @@ impl Contestant {
             .to_vec();
         arguments.extend(more.split_whitespace().map(str::to_owned));
         let shown = format!("cargo xtask {} BUNDLE", arguments.join(" "));
-        arguments.push(fill.bundle.display().to_string());
+        arguments.push(fill.model.display().to_string());
         arguments.insert(0, lab.display().to_string());
         Contestant { name: String::new(), shown, arguments, limit, reading: Reading::Flint }
     }
@@ -112,7 +112,8 @@ impl Fill<'_> {
     fn fill(&self, command: &str) -> String {
         let path = |path: &Path| quoted(&path.display().to_string());
         command
-            .replace("{bundle}", &path(self.bundle))
+            .replace("{model}", &path(self.model))
+            .replace("{bundle}", &path(self.model))
             .replace("{gguf}", &self.gguf.map_or_else(String::new, path))
             .replace("{tokens}", &self.tokens.to_string())
             .replace("{threads}", &self.threads.to_string())
@@ -130,7 +131,7 @@ mod tests {
 
     fn fill<'a>() -> Fill<'a> {
         Fill {
-            bundle: Path::new("a b.flint"),
+            model: Path::new("a b.flint"),
             gguf: Some(Path::new("it's.gguf")),
             tokens: 8,
             threads: 2,

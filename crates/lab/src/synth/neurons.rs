@@ -15,7 +15,7 @@ use flint_kernels::{
     Activation, Compute, DType, MatrixView, RecordLayout, accumulate_down, activate, matmul,
 };
 use flint_model::Architecture;
-use flint_predictor::train::Factors;
+use flint_predictor::Factors;
 use flint_predictor::{LowRankGroup, Score};
 use half::f16;
 use half::slice::HalfFloatSliceExt;

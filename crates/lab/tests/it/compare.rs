@@ -6,6 +6,7 @@ use flint_lab::Refused;
 use flint_lab::compare::{CompareArgs, Limit, Ratios, Run, Spread, compare, order};
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 
 #[derive(Debug, Parser)]
 struct Line {
@@ -16,8 +17,11 @@ struct Line {
 const FLINT: &str = r#"echo '{"stats": {"tokens_per_second": 6, "decode_tokens": 2, "decode_storage_bytes": 4000000000}}'"#;
 
 fn run(more: &[&str]) -> anyhow::Result<(String, Vec<String>)> {
-    let bundle = flint_fixtures::tiny_opt_bundle();
-    let line = ["compare", "--bundle", bundle.to_str().unwrap()];
+    run_model(&flint_fixtures::tiny_opt_bundle(), more)
+}
+
+fn run_model(model: &Path, more: &[&str]) -> anyhow::Result<(String, Vec<String>)> {
+    let line = ["compare", "--model", model.to_str().unwrap()];
     let args = Line::try_parse_from(line.iter().chain(more))?.args;
     let mut told = Vec::new();
     let text = compare(&args, &mut |line| told.push(line.to_owned()))?;
@@ -179,6 +183,19 @@ fn what_fails_in_the_first_round_ends_it() {
         "peer, all memory: exit status: 3: no such model"
     );
     assert!(error("echo silent").ends_with("it printed no tokens per second that were understood"));
+}
+
+#[test]
+fn a_gguf_file_is_compared_with_itself_as_the_peer_reads_it() {
+    if !can_run() {
+        return;
+    }
+    let model = flint_fixtures::gguf("llama-q4_0").join("model.gguf");
+    let peer = "test -s {gguf} && echo 3 tokens/s";
+    let preset = ["--peer-toks", r"([0-9.]+) tokens/s", "--limit", "none", "--rounds", "1"];
+    let more = ["--flint-command", FLINT, "--peer", peer, "-n", "2"];
+    let (text, _) = run_model(&model, &[&preset[..], &more].concat()).unwrap();
+    assert!(text.contains("2.00"), "{text}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The heads of an attention block, which several settings have to agree on.
 
-use super::{Config, LARGEST};
+use super::Config;
 use crate::ModelError;
+use crate::limits::LARGEST;
 
 /// How attention is split.
 #[derive(Debug, Clone, Copy)]

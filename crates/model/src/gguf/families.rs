@@ -1,14 +1,12 @@
 //! The architectures of GGUF files that this version runs.
 
+use super::values::{FILE, absent, required, wrong};
 use super::{Metadata, rotary};
 use crate::architecture::{
     Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, HeadNorm, NormKind,
     NormPlace, Residual, RotaryPositions,
 };
 use crate::{Activation, ModelError, PerLayer, RotaryPairs, RotaryScaling};
-
-/// What errors say that a value is from.
-pub(super) const FILE: &str = "the GGUF metadata";
 
 /// How one architecture differs from `llama`.
 struct Family {
@@ -95,6 +93,15 @@ impl Family {
         let &[vocabulary, hidden] = embedding.as_slice() else {
             return Err(ModelError::MissingTensor { tensor: "token_embd.weight".to_owned() });
         };
+        let said = metadata.number("embedding_length")?;
+        if let Some(said) = said.filter(|&said| said != hidden as u64) {
+            return Err(ModelError::BadValue {
+                file: FILE,
+                key: "embedding_length".to_owned(),
+                expected: format!("{hidden}, the width of token_embd.weight"),
+                got: said.to_string(),
+            });
+        }
         let layers = size("block_count")?;
         let two_norms = has("blk.0.attn_norm_2.weight");
         let neurons = metadata.per_layer("feed_forward_length", layers)?;
@@ -261,28 +268,5 @@ impl Family {
         };
         let width = if large { hidden / heads.max(1) } else { head_dim };
         self.gemma.then(|| (1.0 / (width as f64).sqrt()) as f32)
-    }
-}
-
-pub(super) fn required(metadata: &dyn Metadata, key: &str) -> Result<usize, ModelError> {
-    let value = metadata.number(key)?.ok_or_else(|| absent(key))?;
-    usize::try_from(value).map_err(|_| wrong(key, "a size"))
-}
-
-pub(super) fn absent(key: &str) -> ModelError {
-    ModelError::BadValue {
-        file: FILE,
-        key: key.to_owned(),
-        expected: "a value".to_owned(),
-        got: "nothing".to_owned(),
-    }
-}
-
-pub(super) fn wrong(key: &str, expected: &str) -> ModelError {
-    ModelError::BadValue {
-        file: FILE,
-        key: key.to_owned(),
-        expected: expected.to_owned(),
-        got: "something else".to_owned(),
     }
 }

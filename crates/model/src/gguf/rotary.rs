@@ -1,7 +1,7 @@
 //! How a GGUF file stretches the angles of rotary positions: by metadata, or by tensors of factors.
 
 use super::Metadata;
-use super::families::{required, wrong};
+use super::values::{required, wrong};
 use crate::config::rope::yarn_magnitude;
 use crate::{LongFactors, ModelError, RotaryPositions, RotaryScaling};
 

@@ -1,7 +1,8 @@
 //! Trains the factors of a regression on which neurons are active, as long as that helps on tokens held out.
 
+use super::BalancedLoss;
 use super::random::Random;
-use super::{BalancedLoss, Factors};
+use crate::factors::Factors;
 use crate::low_rank::LowRankGroup;
 use crate::states::read;
 use crate::{Activity, Curve, PredictorError, States};

@@ -9,8 +9,8 @@
 use super::eigen::symmetric_eigen;
 use super::linear::{Matrix, multiplied, orthonormalise, transposed};
 use super::random::Random;
+use crate::factors::Factors;
 use crate::states::for_each_batch;
-use crate::train::Factors;
 use crate::{
     Activity, GateRows, LowRankGroup, PredictorError, Rung, States, ThresholdLayer, calibrate,
 };

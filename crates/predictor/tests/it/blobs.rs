@@ -1,7 +1,7 @@
 //! Stored groups: what is written is read back, and nothing else is.
 
 use crate::synthetic::{Group, Numbers, compute};
-use flint_predictor::train::Factors;
+use flint_predictor::Factors;
 use flint_predictor::{
     BLOB_HEADER, BlobFault, CascadeGroup, LowRank, LowRankGroup, Predictor, QuantizedGate,
     QuantizedGateLayer, ThresholdLayer,

@@ -3,7 +3,7 @@
 use crate::synthetic::{Group, Numbers, compute};
 use flint_geometry::NeuronSet;
 use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
-use flint_predictor::train::Factors;
+use flint_predictor::Factors;
 use flint_predictor::{
     Activity, AllNeurons, CascadeGroup, Curve, GateRows, HalfStates, LowRank, LowRankGroup,
     Predictor, PredictorError, QuantizedGate, QuantizedGateLayer, States, ThresholdLayer,

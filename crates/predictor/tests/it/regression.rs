@@ -1,7 +1,8 @@
 //! The regression against the best that any matrix of its rank could do.
 
 use crate::synthetic::{Group, compute};
-use flint_predictor::train::{Factors, Regression, symmetric_eigen};
+use flint_predictor::Factors;
+use flint_predictor::train::{Regression, symmetric_eigen};
 use proptest::prelude::*;
 
 /// Sum of squared differences between the true pre-activations and those of `factors`.

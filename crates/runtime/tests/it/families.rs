@@ -11,6 +11,11 @@ use flint_engine::{Engine, ModelFiles};
 use flint_fixtures::{OracleReference, oracle};
 use std::path::{Path, PathBuf};
 
+/// The GGUF file of a fixture.
+pub(crate) fn gguf_file(name: &str) -> PathBuf {
+    gguf::file(name)
+}
+
 /// What an engine that computes in f32 has to meet.
 pub(crate) const TOLERANCE: f32 = 5e-4;
 

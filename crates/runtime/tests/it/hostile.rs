@@ -4,6 +4,8 @@
 mod bundles;
 mod child;
 mod downloads;
+mod gguf;
+mod gguf_file;
 mod index;
 mod pytorch;
 mod safetensors;

@@ -21,6 +21,7 @@ mod memory_group;
 mod model;
 mod program;
 mod reference;
+mod seal;
 mod serve;
 mod sparse;
 mod sparsity;

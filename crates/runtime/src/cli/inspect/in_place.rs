@@ -38,8 +38,11 @@ pub(super) fn lines(files: &ModelFiles) -> anyhow::Result<Vec<String>> {
     let types = files.bytes_by_dtype();
     let types: Vec<String> =
         types.iter().map(|(dtype, size)| format!("{} in {dtype}", bytes(*size))).collect();
-    let checked =
-        if files.is_checked() { "checked" } else { "not checked: there are no checksums" };
+    let checked = if files.is_checked() {
+        "checked"
+    } else {
+        "not checked: there are no checksums (`flint verify --seal` makes some)"
+    };
     let needs = needs(files, &RunOptions::default(), CONTEXT)?;
     let mut lines = vec![
         format!("used from    a {}, as it lies there", files.kind().name()),
