@@ -5,7 +5,7 @@ mod server;
 mod tools;
 
 pub(super) use server::Server;
-pub(super) use tools::Clients;
+pub(super) use tools::{Clients, target};
 
 use super::{DeepArgs, Outcome};
 use anyhow::Context;

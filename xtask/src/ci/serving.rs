@@ -1,6 +1,6 @@
 //! What a server does for eight clients at once over a real model of which half stays on flash, in a memory group.
 
-use super::clients::Clients;
+use super::clients::{Clients, target};
 use super::{DeepArgs, Outcome};
 use anyhow::{Context, bail};
 use flint_fixtures::ControlGroup;
@@ -33,12 +33,12 @@ pub(super) fn run(root: &Path, args: &DeepArgs) -> anyhow::Result<Outcome> {
         Err(why) => return Ok(Outcome::Skipped(why)),
     };
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let told = root.join("target/ci-clients/pid");
+    let told = target(root).join("ci-clients/pid");
     // Left from another run it would name another process.
     let _ = fs::remove_file(&told);
     let mut command = Command::new("sh");
     let script = "echo $$ > \"$1\"; shift; exec \"$@\"";
-    command.args(["-c", script, "sh"]).arg(&told).arg(root.join("target/release/flint"));
+    command.args(["-c", script, "sh"]).arg(&told).arg(target(root).join("release/flint"));
     command.args(["serve", "-m"]).arg(model);
     command.args(EXACT).arg(BUDGET.to_string()).args(["--port", &port.to_string()]);
     let (outcome, measured) = std::thread::scope(|scope| {
