@@ -6,7 +6,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flint_dram_cache::{Admission, CacheConfig, PolicyKind, SlotCache};
-use flint_geometry::{NeuronKey, NeuronSet};
+use flint_geometry::{UnitKey, UnitSet};
 
 const GROUPS: usize = 32;
 const NEURONS: usize = 16_384;
@@ -28,7 +28,7 @@ impl Random {
 }
 
 /// The needs of one group, token after token.
-fn needs_of_a_group(random: &mut Random) -> Vec<NeuronSet> {
+fn needs_of_a_group(random: &mut Random) -> Vec<UnitSet> {
     let mut active = vec![false; NEURONS];
     let mut count = 0;
     let mut needs = Vec::new();
@@ -45,20 +45,20 @@ fn needs_of_a_group(random: &mut Random) -> Vec<NeuronSet> {
             active[neuron] = true;
         }
         let indices = (0..NEURONS).filter(|&neuron| active[neuron]).map(|neuron| neuron as u32);
-        needs.push(NeuronSet::from_unsorted(indices.collect()));
+        needs.push(UnitSet::from_unsorted(indices.collect()));
     }
     needs
 }
 
 /// One token: every group is admitted, and its missing records come back at once.
-fn token(cache: &mut SlotCache, groups: &[Vec<NeuronSet>], token: usize, out: &mut Admission) {
+fn token(cache: &mut SlotCache, groups: &[Vec<UnitSet>], token: usize, out: &mut Admission) {
     for (group, needs) in groups.iter().enumerate() {
         let group = group as u32;
         if let Err(error) = cache.admit(group, &needs[token % TOKENS], out) {
             unreachable!("one group fits: {error}");
         }
         for miss in out.missing.drain(..) {
-            cache.fill(NeuronKey { group, neuron: miss.neuron }, miss.lease);
+            cache.fill(UnitKey { group, neuron: miss.neuron }, miss.lease);
         }
     }
     cache.end_token();

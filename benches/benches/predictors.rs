@@ -3,7 +3,7 @@
 //! is not there.
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
 use flint_predictor::Factors;
 use flint_predictor::{
@@ -69,7 +69,7 @@ fn predictions(criterion: &mut Criterion) {
         seed += 1;
         numbers(WIDTH, seed)
     };
-    let mut sets = [NeuronSet::new()];
+    let mut sets = [UnitSet::new()];
     let predictors: [(&str, &mut dyn Predictor); 2] =
         [("first stage", &mut first), ("both stages", &mut both)];
     for (name, predictor) in predictors {

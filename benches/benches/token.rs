@@ -1,7 +1,7 @@
 //! Latency of one decoded token of tiny-opt: streamed, partly pinned, and all in memory.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use flint_engine::{CancelToken, Engine, MemoryBudget, ModelFiles, Prepared, RunOptions};
+use flint_engine::{CancelToken, Engine, MemoryBudget, OpenModel, PlannedEngine, RunOptions};
 use flint_fixtures::tiny_opt_bundle;
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,8 @@ const CONTEXT: usize = 64;
 
 fn load(percent: f64) -> Engine {
     let options = RunOptions { memory: MemoryBudget::Percent(percent), ..RunOptions::default() };
-    let files = ModelFiles::open(&tiny_opt_bundle()).expect("the fixture is whole");
-    let prepared = Prepared::new(files, options, Some(CONTEXT)).expect("the budget is enough");
+    let files = OpenModel::open(&tiny_opt_bundle()).expect("the fixture is whole");
+    let prepared = PlannedEngine::new(files, options, Some(CONTEXT)).expect("the budget is enough");
     prepared.load(&mut |_, _| {}).expect("the fixture loads")
 }
 

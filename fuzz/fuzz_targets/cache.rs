@@ -2,7 +2,7 @@
 #![no_main]
 
 use flint_dram_cache::{CacheConfig, PolicyKind, SlotCache};
-use flint_geometry::{NeuronKey, NeuronSet};
+use flint_geometry::{UnitKey, UnitSet};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -19,12 +19,12 @@ fn cache(groups: &[u32], slots: u32, policy: PolicyKind) -> SlotCache {
     SlotCache::new(&config, config.bytes_for(slots)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn key(group: u32, neuron: u32) -> NeuronKey {
-    NeuronKey { group, neuron }
+fn key(group: u32, neuron: u32) -> UnitKey {
+    UnitKey { group, neuron }
 }
 
-fn set(neurons: &[u32]) -> NeuronSet {
-    NeuronSet::from_unsorted(neurons.to_vec())
+fn set(neurons: &[u32]) -> UnitSet {
+    UnitSet::from_unsorted(neurons.to_vec())
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -2,11 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use flint_engine::TextCodec;
+use flint_engine::Tokenizer;
 
 fuzz_target!(init: flint_fuzz::panics_unwind(), |bytes: &[u8]| {
     flint_fuzz::no_panic(|| {
-        let Ok(codec) = TextCodec::parse(bytes) else { return };
+        let Ok(codec) = Tokenizer::parse(bytes) else { return };
         for text in ["", "Once upon a time", "\u{feff}e\u{301} 漢字 🦊\r\n  </s>"] {
             if let Ok(ids) = codec.encode(text, true) {
                 let _ = codec.decode(&ids);

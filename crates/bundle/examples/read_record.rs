@@ -2,7 +2,7 @@
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use flint_bundle::{Bundle, BundleWriter, Overwrite, Provenance};
-use flint_geometry::{DType, ModelShape, NeuronKey, RecordLayout};
+use flint_geometry::{DType, ModelShape, RecordLayout, UnitKey};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let record = RecordLayout::new(DType::F32, 4, false).ok_or("a width of zero")?;
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let bundle = Bundle::open(&dir)?;
     let mut bytes = vec![0; bundle.shape().record.payload_bytes()];
-    bundle.read_record(NeuronKey { group: 0, neuron: 1 }, &mut bytes)?;
+    bundle.read_record(UnitKey { group: 0, neuron: 1 }, &mut bytes)?;
     let up = &bytes[bundle.shape().record.up()];
     println!("the up row of neuron 1 begins with {:02x?}", &up[..4]);
     Ok(std::fs::remove_dir_all(&dir)?)

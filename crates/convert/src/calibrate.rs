@@ -22,7 +22,7 @@ pub use measure::load_curve;
 
 use amounts::Amounts;
 use flint_bundle::{Bundle, replace_predictors};
-use flint_engine::{CancelToken, EngineError, ModelFiles, Sparsity};
+use flint_engine::{CancelToken, EngineError, OpenModel, Sparsity};
 use flint_kernels::{Compute, Isa};
 use flint_predictor::{CascadeGroup, LowRankGroup, QuantizedGateLayer, ThresholdLayer};
 use std::ops::Range;
@@ -87,7 +87,7 @@ struct Sizes {
 }
 
 impl CalibrateOptions {
-    fn sizes(&self, files: &ModelFiles) -> Result<Sizes, CalibrateError> {
+    fn sizes(&self, files: &OpenModel) -> Result<Sizes, CalibrateError> {
         let shape = files.bundle()?.shape();
         let (width, neurons) = (shape.record.width(), shape.neurons as usize);
         let (trained, copy) = match self.kind {
@@ -264,7 +264,7 @@ pub fn calibrate(
     text: &[u32],
     listen: &mut dyn FnMut(CalibrateEvent),
 ) -> Result<Bundle, CalibrateError> {
-    let files = ModelFiles::open(&options.bundle)?;
+    let files = OpenModel::open(&options.bundle)?;
     let activation = files.architecture().feed_forward.activation;
     let for_thresholds = !options.sparsities.is_empty();
     match (activation.is_sparse(), for_thresholds) {
@@ -331,8 +331,8 @@ fn predictors(
 
 /// Refuses to give predictors to a bundle whose weights somebody replaced meanwhile: the name of a data file
 /// belongs to its contents.
-fn still_the_same(files: &ModelFiles) -> Result<(), CalibrateError> {
-    let now = ModelFiles::open(files.bundle()?.dir())?;
+fn still_the_same(files: &OpenModel) -> Result<(), CalibrateError> {
+    let now = OpenModel::open(files.bundle()?.dir())?;
     let (now, then) = (now.bundle()?, files.bundle()?);
     let data = |bundle: &Bundle| [bundle.neurons_path(), bundle.dense_path()];
     if data(now) == data(then) {

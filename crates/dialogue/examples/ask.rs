@@ -2,7 +2,7 @@
 
 use flint_chat::{Event, Message, Moment};
 use flint_dialogue::{Prompter, Talk, TalkEvent, TurnOptions};
-use flint_engine::{Controls, ModelFiles, Prepared, RunOptions};
+use flint_engine::{Controls, OpenModel, PlannedEngine, RunOptions};
 use std::error::Error;
 use std::io::{Write, stdout};
 use std::ops::ControlFlow;
@@ -12,10 +12,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (Some(model), Some(question)) = (arguments.next(), arguments.next()) else {
         return Err("give a model and a question".into());
     };
-    let files = ModelFiles::open(model.as_ref())?;
+    let files = OpenModel::open(model.as_ref())?;
     let codec = files.codec()?.ok_or("the model has no tokenizer")?;
     let prompter = Prompter::new(&files, &codec, None)?;
-    let prepared = Prepared::new(files, RunOptions::default(), Some(2048))?;
+    let prepared = PlannedEngine::new(files, RunOptions::default(), Some(2048))?;
     let mut engine = prepared.load(&mut |_, _| {})?;
     let (options, controls) = (TurnOptions::at(Moment::from_unix(0, 0)), Controls::default());
     let message = Message::user(question);

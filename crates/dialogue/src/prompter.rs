@@ -8,7 +8,7 @@ use flint_chat::{
     AnswerFormat, Candidates, ControlTokens, Message, RenderOptions, Rendered, Segment, Source,
     Template, ToolFormat,
 };
-use flint_engine::{ChatTexts, ModelFiles, PromptPart, TextCodec};
+use flint_engine::{ChatTexts, OpenModel, PromptPart, Tokenizer};
 
 /// Special tokens that tell the parts of an answer from each other, so the parser must see their texts.
 const MARKS: [&str; 12] = [
@@ -76,8 +76,8 @@ impl Prompter {
     /// # Errors
     /// When the model has none and none was asked for, or it is no template.
     pub fn new(
-        files: &ModelFiles,
-        codec: &TextCodec,
+        files: &OpenModel,
+        codec: &Tokenizer,
         asked: Option<&str>,
     ) -> Result<Prompter, DialogueError> {
         let ends = &files.architecture().end_of_text;
@@ -91,7 +91,7 @@ impl Prompter {
     pub fn of_texts(
         texts: &ChatTexts,
         end_of_text: &[u32],
-        codec: &TextCodec,
+        codec: &Tokenizer,
         asked: Option<&str>,
     ) -> Result<Prompter, DialogueError> {
         let mut source = Source::choose(Candidates {
@@ -157,7 +157,7 @@ impl Prompter {
     /// When the template refuses it, or the tokenizer cannot express it.
     pub fn prompt(
         &self,
-        codec: &TextCodec,
+        codec: &Tokenizer,
         messages: &[Message],
         options: &RenderOptions<'_>,
     ) -> Result<Prompt, DialogueError> {
@@ -168,7 +168,7 @@ impl Prompter {
     ///
     /// # Errors
     /// When the tokenizer cannot express it.
-    pub fn tokens(&self, codec: &TextCodec, rendered: &Rendered) -> Result<Prompt, DialogueError> {
+    pub fn tokens(&self, codec: &Tokenizer, rendered: &Rendered) -> Result<Prompt, DialogueError> {
         let segments = rendered.segments(&self.control);
         let parts = segments.iter().map(|segment| match segment {
             Segment::Control(text) => PromptPart::Control(text),

@@ -5,7 +5,7 @@ use flint_chat::{
     Answer, AnswerParser, Conversation, Event, Message, Moment, RenderOptions, call_id,
 };
 use flint_engine::{
-    Controls, Engine, Generated, Request, Sampling, Sequence, TextCodec, generate_on,
+    Controls, Engine, Generated, Request, Sampling, Sequence, Tokenizer, generate_on,
 };
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
@@ -122,7 +122,7 @@ impl Talk {
     pub fn ask(
         &mut self,
         engine: &mut Engine,
-        codec: &TextCodec,
+        codec: &Tokenizer,
         prompter: &Prompter,
         question: Message,
         options: &TurnOptions,
@@ -146,7 +146,7 @@ impl Talk {
     fn answer(
         &mut self,
         engine: &mut Engine,
-        codec: &TextCodec,
+        codec: &Tokenizer,
         prompter: &Prompter,
         options: &TurnOptions,
         controls: &Controls,
@@ -199,7 +199,7 @@ impl Talk {
     /// The prompt for the next answer, with room for some of it, and how many turns were forgotten for that.
     fn fitting(
         &mut self,
-        codec: &TextCodec,
+        codec: &Tokenizer,
         prompter: &Prompter,
         options: &TurnOptions,
         context: usize,

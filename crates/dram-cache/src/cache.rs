@@ -7,7 +7,7 @@ use crate::error::CacheError;
 use crate::policy::{Policy, TICKS};
 use crate::ranking::Ranking;
 use crate::residency::{Place, Residency};
-use flint_geometry::{NeuronKey, NeuronSet};
+use flint_geometry::{UnitKey, UnitSet};
 use flint_iobuf::Lease;
 
 /// Token number at which time starts over: scores keep to 31 bits, with room for uses ahead of now.
@@ -103,10 +103,10 @@ impl SlotCache {
     pub fn admit(
         &mut self,
         group: u32,
-        needed: &NeuronSet,
+        needed: &UnitSet,
         out: &mut Admission,
     ) -> Result<(), CacheError> {
-        self.admit_beside(group, needed, &NeuronSet::new(), out)
+        self.admit_beside(group, needed, &UnitSet::new(), out)
     }
 
     /// The same while records of `beside`, of the same group and none of them in `needed`, are still in
@@ -120,8 +120,8 @@ impl SlotCache {
     pub fn admit_beside(
         &mut self,
         group: u32,
-        needed: &NeuronSet,
-        beside: &NeuronSet,
+        needed: &UnitSet,
+        beside: &UnitSet,
         out: &mut Admission,
     ) -> Result<(), CacheError> {
         self.split(group, needed, out);
@@ -152,7 +152,7 @@ impl SlotCache {
     ///
     /// # Panics
     /// When the group or a neuron does not exist, or when `out` still holds leases of the last call.
-    pub fn reserve(&mut self, group: u32, wanted: &NeuronSet, most: usize, out: &mut Admission) {
+    pub fn reserve(&mut self, group: u32, wanted: &UnitSet, most: usize, out: &mut Admission) {
         self.split(group, wanted, out);
         let available = self.arena.free() + self.resident - out.resident.len();
         out.absent.truncate(available.min(most));
@@ -170,10 +170,10 @@ impl SlotCache {
 
     /// Counts a use of the records of `used` that are resident as one by the next token: they outlast what
     /// was used by this one. For what the end of a prompt used, which is more than one token old as a whole.
-    pub fn expect(&mut self, group: u32, used: &NeuronSet) {
+    pub fn expect(&mut self, group: u32, used: &UnitSet) {
         let (policy, next) = (&self.policy, self.now + 1);
         for neuron in used.iter().filter(|&neuron| is_resident(&self.residency, group, neuron)) {
-            let key = NeuronKey { group, neuron };
+            let key = UnitKey { group, neuron };
             self.ranking.set(key, |earlier| policy.score(next, earlier));
         }
     }
@@ -182,7 +182,7 @@ impl SlotCache {
     ///
     /// # Panics
     /// When no read of `key` is under way, or when `lease` is that of another slot.
-    pub fn fill(&mut self, key: NeuronKey, lease: Lease) {
+    pub fn fill(&mut self, key: UnitKey, lease: Lease) {
         let slot = self.slot_being_read(key);
         self.arena.hold(slot, lease);
         self.residency.set(key, Place::Resident(slot));
@@ -194,7 +194,7 @@ impl SlotCache {
     ///
     /// # Panics
     /// When no read of `key` is under way, or when `lease` is that of another slot.
-    pub fn abandon(&mut self, key: NeuronKey, lease: Lease) {
+    pub fn abandon(&mut self, key: UnitKey, lease: Lease) {
         let slot = self.slot_being_read(key);
         self.arena.take_back(slot, lease);
         self.residency.set(key, Place::Absent);
@@ -204,7 +204,7 @@ impl SlotCache {
     ///
     /// # Panics
     /// When there is no such record.
-    pub fn lookup(&self, key: NeuronKey) -> Option<Slot> {
+    pub fn lookup(&self, key: UnitKey) -> Option<Slot> {
         match self.residency.get(key) {
             Place::Resident(slot) => Some(slot),
             Place::Absent | Place::Reading(_) => None,
@@ -215,7 +215,7 @@ impl SlotCache {
     ///
     /// # Panics
     /// When there is no such record.
-    pub fn holds(&self, key: NeuronKey) -> bool {
+    pub fn holds(&self, key: UnitKey) -> bool {
         self.residency.get(key) != Place::Absent
     }
 
@@ -252,11 +252,11 @@ impl SlotCache {
     }
 
     /// Sorts `needed` into resident, pending and absent.
-    fn split(&mut self, group: u32, needed: &NeuronSet, out: &mut Admission) {
+    fn split(&mut self, group: u32, needed: &UnitSet, out: &mut Admission) {
         assert!(out.missing.is_empty(), "leases of the last admission were not taken");
         out.clear();
         for neuron in needed.iter() {
-            match self.residency.get(NeuronKey { group, neuron }) {
+            match self.residency.get(UnitKey { group, neuron }) {
                 Place::Resident(slot) => out.resident.push((neuron, slot)),
                 Place::Reading(slot) => out.pending.push((neuron, slot)),
                 Place::Absent => out.absent.push(neuron),
@@ -279,25 +279,25 @@ impl SlotCache {
     /// Keeps resident records from being evicted.
     fn hold(&mut self, group: u32, neurons: impl Iterator<Item = u32>) {
         for neuron in neurons.filter(|&neuron| is_resident(&self.residency, group, neuron)) {
-            self.ranking.hold(NeuronKey { group, neuron });
+            self.ranking.hold(UnitKey { group, neuron });
         }
     }
 
     /// Lets those go that were held and not used since.
     fn release(&mut self, group: u32, neurons: impl Iterator<Item = u32>) {
         for neuron in neurons.filter(|&neuron| is_resident(&self.residency, group, neuron)) {
-            self.ranking.release(NeuronKey { group, neuron });
+            self.ranking.release(UnitKey { group, neuron });
         }
     }
 
     fn use_residents(&mut self, group: u32, used: &[(u32, Slot)]) {
         for &(neuron, _) in used {
-            self.score(NeuronKey { group, neuron });
+            self.score(UnitKey { group, neuron });
         }
     }
 
     /// Counts a use of a resident record.
-    fn score(&mut self, key: NeuronKey) {
+    fn score(&mut self, key: UnitKey) {
         let (policy, now) = (&self.policy, self.now);
         self.ranking.set(key, |earlier| policy.score(now, earlier));
     }
@@ -312,12 +312,12 @@ impl SlotCache {
             let Some((slot, lease)) = self.arena.lend() else {
                 unreachable!("room was made for every absent record")
             };
-            self.residency.set(NeuronKey { group, neuron }, Place::Reading(slot));
+            self.residency.set(UnitKey { group, neuron }, Place::Reading(slot));
             out.missing.push(Missing { neuron, slot, lease });
         }
     }
 
-    fn slot_being_read(&self, key: NeuronKey) -> Slot {
+    fn slot_being_read(&self, key: UnitKey) -> Slot {
         match self.residency.get(key) {
             Place::Reading(slot) => slot,
             place => panic!("no read of {key:?} is under way: it is {place:?}"),
@@ -326,11 +326,11 @@ impl SlotCache {
 }
 
 fn is_resident(residency: &Residency, group: u32, neuron: u32) -> bool {
-    matches!(residency.get(NeuronKey { group, neuron }), Place::Resident(_))
+    matches!(residency.get(UnitKey { group, neuron }), Place::Resident(_))
 }
 
 /// Takes a resident record out of its slot.
-fn free(residency: &mut Residency, arena: &mut Arena, resident: &mut usize, key: NeuronKey) {
+fn free(residency: &mut Residency, arena: &mut Arena, resident: &mut usize, key: UnitKey) {
     if let Place::Resident(slot) = residency.get(key) {
         arena.release(slot);
         residency.set(key, Place::Absent);
@@ -351,10 +351,10 @@ mod tests {
             cache.now = HORIZON - 2;
             let mut out = Admission::new();
             let mut need = |cache: &mut SlotCache, neuron| {
-                let needed = NeuronSet::from_unsorted(vec![neuron]);
+                let needed = UnitSet::from_unsorted(vec![neuron]);
                 cache.admit(0, &needed, &mut out).unwrap();
                 for miss in out.missing.drain(..) {
-                    cache.fill(NeuronKey { group: 0, neuron: miss.neuron }, miss.lease);
+                    cache.fill(UnitKey { group: 0, neuron: miss.neuron }, miss.lease);
                 }
                 cache.end_token();
             };
@@ -363,7 +363,7 @@ mod tests {
                 need(&mut cache, neuron);
             }
             assert!(cache.now < HORIZON);
-            let resident = |neuron| cache.lookup(NeuronKey { group: 0, neuron }).is_some();
+            let resident = |neuron| cache.lookup(UnitKey { group: 0, neuron }).is_some();
             assert_eq!([0, 1, 2, 3].map(resident), [false, true, true, true]);
         }
     }

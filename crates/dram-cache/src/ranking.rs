@@ -6,7 +6,7 @@
 //! over each group's array however many records leave.
 
 use crate::policy::TICKS;
-use flint_geometry::NeuronKey;
+use flint_geometry::UnitKey;
 use std::ops::ControlFlow;
 
 /// The score of a record that is not resident.
@@ -47,20 +47,20 @@ impl Ranking {
     }
 
     /// Sets the score of `key` to `score` of its present one, and lets it go if it was held.
-    pub(crate) fn set(&mut self, key: NeuronKey, score: impl FnOnce(Option<u32>) -> u32) {
+    pub(crate) fn set(&mut self, key: UnitKey, score: impl FnOnce(Option<u32>) -> u32) {
         let group = &mut self.groups[key.group as usize];
         let earlier = group.scores[key.neuron as usize];
         group.set(key.neuron as usize, score((earlier != ABSENT).then_some(earlier & !HELD)));
     }
 
     /// Keeps a resident record from leaving until its score is set.
-    pub(crate) fn hold(&mut self, key: NeuronKey) {
+    pub(crate) fn hold(&mut self, key: UnitKey) {
         // A higher score breaks no invariant of the group.
         self.groups[key.group as usize].scores[key.neuron as usize] |= HELD;
     }
 
     /// Lets a held record go with the score it had.
-    pub(crate) fn release(&mut self, key: NeuronKey) {
+    pub(crate) fn release(&mut self, key: UnitKey) {
         let group = &mut self.groups[key.group as usize];
         let score = group.scores[key.neuron as usize];
         if score != ABSENT {
@@ -79,7 +79,7 @@ impl Ranking {
         &mut self,
         visiting: u32,
         count: usize,
-        mut gone: impl FnMut(NeuronKey),
+        mut gone: impl FnMut(UnitKey),
     ) -> usize {
         let mut left = count;
         while left > 0
@@ -90,7 +90,7 @@ impl Ranking {
                     return ControlFlow::Break(());
                 }
                 left -= 1;
-                gone(NeuronKey { group: group as u32, neuron: neuron as u32 });
+                gone(UnitKey { group: group as u32, neuron: neuron as u32 });
                 ControlFlow::Continue(())
             });
         }
@@ -98,11 +98,11 @@ impl Ranking {
     }
 
     /// Takes out every record that scores below `token`.
-    pub(crate) fn evict_before(&mut self, token: u32, mut gone: impl FnMut(NeuronKey)) {
+    pub(crate) fn evict_before(&mut self, token: u32, mut gone: impl FnMut(UnitKey)) {
         for (index, group) in self.groups.iter_mut().enumerate() {
             while group.lowest < token {
                 group.sweep(|neuron| {
-                    gone(NeuronKey { group: index as u32, neuron: neuron as u32 });
+                    gone(UnitKey { group: index as u32, neuron: neuron as u32 });
                     ControlFlow::Continue(())
                 });
             }

@@ -1,7 +1,7 @@
 //! Which record lies in which slot: one dense array per group, no hashing.
 
 use crate::admission::Slot;
-use flint_geometry::NeuronKey;
+use flint_geometry::UnitKey;
 
 /// No slot.
 const ABSENT: u32 = u32::MAX;
@@ -41,7 +41,7 @@ impl Residency {
     }
 
     /// Where `key` is.
-    pub(crate) fn get(&self, key: NeuronKey) -> Place {
+    pub(crate) fn get(&self, key: UnitKey) -> Place {
         match self.places[key.group as usize][key.neuron as usize] {
             ABSENT => Place::Absent,
             place if place & READING != 0 => Place::Reading(Slot(place & !READING)),
@@ -50,7 +50,7 @@ impl Residency {
     }
 
     /// Puts `key` where it now is.
-    pub(crate) fn set(&mut self, key: NeuronKey, place: Place) {
+    pub(crate) fn set(&mut self, key: UnitKey, place: Place) {
         self.places[key.group as usize][key.neuron as usize] = match place {
             Place::Absent => ABSENT,
             Place::Reading(slot) => slot.0 | READING,
@@ -66,13 +66,13 @@ mod tests {
     #[test]
     fn every_place_reads_back() {
         let mut map = Residency::new(&[2, 3]);
-        let key = NeuronKey { group: 1, neuron: 2 };
+        let key = UnitKey { group: 1, neuron: 2 };
         assert_eq!(map.get(key), Place::Absent);
         let last = Slot(crate::arena::Arena::MOST_SLOTS - 1);
         for place in [Place::Reading(Slot(0)), Place::Resident(last), Place::Reading(last)] {
             map.set(key, place);
             assert_eq!(map.get(key), place);
         }
-        assert_eq!(map.get(NeuronKey { group: 0, neuron: 1 }), Place::Absent);
+        assert_eq!(map.get(UnitKey { group: 0, neuron: 1 }), Place::Absent);
     }
 }

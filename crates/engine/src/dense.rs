@@ -10,10 +10,10 @@ pub(crate) use table::Table;
 
 use crate::CancelToken;
 use crate::read_ahead::Loaded;
-use crate::stats::Effort;
+use crate::stats::PassCounters;
 use candle_core::Tensor;
 use flint_flash_io::Counters;
-use flint_model::{InMemoryWeights, ModelError, Role, Weights};
+use flint_model::{InMemoryWeights, ModelError, TensorRole, Weights};
 use std::time::Instant;
 
 /// The dense weights of an engine.
@@ -23,7 +23,7 @@ pub(crate) struct DenseWeights {
     streams: Vec<MatrixStream>,
     rows: Option<RowReader>,
     /// Bytes and time of single-token GEMVs over resident matrices: the achieved memory bandwidth.
-    sampled: Effort,
+    sampled: PassCounters,
 }
 
 impl DenseWeights {
@@ -32,7 +32,7 @@ impl DenseWeights {
         streams: Vec<MatrixStream>,
         rows: Option<RowReader>,
     ) -> DenseWeights {
-        DenseWeights { held, streams, rows, sampled: Effort::default() }
+        DenseWeights { held, streams, rows, sampled: PassCounters::default() }
     }
 
     /// Begins work that `cancel` may end early.
@@ -49,20 +49,20 @@ impl DenseWeights {
     }
 
     /// What was read and sampled so far, but for the time in which the device was busy.
-    pub(crate) fn effort(&self) -> Effort {
+    pub(crate) fn effort(&self) -> PassCounters {
         let streams = self.streams.iter().map(MatrixStream::counters);
         let counters = streams.chain(self.rows.as_ref().map(RowReader::counters));
         counters.map(effort).fold(self.sampled, |sum, one| sum + one)
     }
 }
 
-fn effort(counters: Counters) -> Effort {
+fn effort(counters: Counters) -> PassCounters {
     let Counters { device_reads, bytes_read, wait, .. } = counters;
-    Effort { reads: device_reads, bytes_read, io_wait: wait, ..Effort::default() }
+    PassCounters { reads: device_reads, bytes_read, io_wait: wait, ..PassCounters::default() }
 }
 
 impl Weights for DenseWeights {
-    fn embed(&mut self, table: Role, rows: &[u32]) -> Result<Tensor, ModelError> {
+    fn embed(&mut self, table: TensorRole, rows: &[u32]) -> Result<Tensor, ModelError> {
         match &mut self.rows {
             Some(reader) if reader.has(table) => {
                 reader.embed(table, rows).map_err(ModelError::supplier)
@@ -73,8 +73,8 @@ impl Weights for DenseWeights {
 
     fn linear(
         &mut self,
-        matrix: Role,
-        bias: Option<Role>,
+        matrix: TensorRole,
+        bias: Option<TensorRole>,
         input: &Tensor,
     ) -> Result<Tensor, ModelError> {
         match self.streams.iter_mut().find(|stream| stream.has(matrix)) {
@@ -94,7 +94,7 @@ impl Weights for DenseWeights {
         }
     }
 
-    fn vector(&self, role: Role) -> Result<&[f32], ModelError> {
+    fn vector(&self, role: TensorRole) -> Result<&[f32], ModelError> {
         self.held.vector(role)
     }
 }

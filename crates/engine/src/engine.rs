@@ -14,15 +14,15 @@ use crate::options::DEFAULT_ARITHMETIC;
 use crate::plan::{BlockLayout, Costs, DenseCosts, KvPages, Plan, Widths, context};
 use crate::predictors::{self, bundled_predictor, stored_predictor_bytes};
 use crate::reads::Reads;
-use crate::stats::{Effort, Setting, Stats};
+use crate::stats::{PassCounters, RunInfo, Stats};
 use crate::threads::available_threads;
 use crate::{
-    Choices, DiskRates, EngineError, ForecastReport, Mode, ModelFiles, Rates, RunOptions, Sparsity,
+    Choices, DiskRates, EngineError, ForecastReport, Mode, OpenModel, Rates, RunOptions, Sparsity,
     Work,
 };
 use flint_dram_cache::CacheConfig;
 use flint_flash_io::{Options, PathReport, Reader};
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_kernels::{Arithmetic, Compute, Isa, PagedKv};
 use flint_model::{Architecture, Decoder};
 use flint_predictor::Predictor;
@@ -36,7 +36,7 @@ pub struct Engine {
     pub(crate) weights: DenseWeights,
     pub(crate) neurons: Neurons,
     pub(crate) kv: PagedKv,
-    pub(crate) files: Arc<ModelFiles>,
+    pub(crate) files: Arc<OpenModel>,
     /// The reader whose clients neurons and weights are.
     pub(crate) reads: Reads,
     /// Which way reads take, as planned.
@@ -53,8 +53,8 @@ pub struct Engine {
 }
 
 /// Everything that was decided before loading.
-pub struct Prepared {
-    files: ModelFiles,
+pub struct PlannedEngine {
+    files: OpenModel,
     options: RunOptions,
     compute: Compute,
     reads: Reads,
@@ -69,38 +69,38 @@ pub struct Prepared {
 /// Called with bytes loaded and bytes to load.
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 
-impl Prepared {
+impl PlannedEngine {
     /// Plans a run that needs `needed` tokens of context (all that the model has when `None`), with the
     /// bundle's own predictors, which are read to be timed. No weights are loaded yet.
     ///
     /// # Errors
     /// When the budget is below the floor, the context too long, or the mode not to be had.
     pub fn new(
-        files: ModelFiles,
+        files: OpenModel,
         options: RunOptions,
         needed: Option<usize>,
-    ) -> Result<Prepared, EngineError> {
+    ) -> Result<PlannedEngine, EngineError> {
         refuse_what_cannot_fit(&files, &options, needed)?;
         let Some(sparsity) = options.sparsity else {
             let predictor = bundled_predictor(&files, options.mode)?;
-            return Prepared::with_predictor(files, options, needed, predictor);
+            return PlannedEngine::with_predictor(files, options, needed, predictor);
         };
         let (predictor, sparsity) = predictors::chosen(&files, &options, sparsity)?;
         let predictor: Box<dyn Predictor> = Box::new(predictor);
-        let prepared = Prepared::with_predictor(files, options, needed, Some(predictor))?;
-        Ok(Prepared { sparsity: Some(sparsity), ..prepared })
+        let prepared = PlannedEngine::with_predictor(files, options, needed, Some(predictor))?;
+        Ok(PlannedEngine { sparsity: Some(sparsity), ..prepared })
     }
 
     /// The same with a predictor of the caller's; `options.sparsity` is not looked at.
     ///
     /// # Errors
-    /// As for [`Prepared::new`].
+    /// As for [`PlannedEngine::new`].
     pub fn with_predictor(
-        files: ModelFiles,
+        files: OpenModel,
         options: RunOptions,
         needed: Option<usize>,
         predictor: Option<Box<dyn Predictor>>,
-    ) -> Result<Prepared, EngineError> {
+    ) -> Result<PlannedEngine, EngineError> {
         let mode = match (options.mode, &predictor) {
             (Some(Mode::Sparse), None) => return Err(EngineError::NoPredictors),
             (Some(mode), _) => mode,
@@ -133,7 +133,7 @@ impl Prepared {
         let plan = Plan::make(&costs, options.memory)?;
         tracing::info!(?plan, path = ?reads.reader().report(), "planned");
         let work = Work::of(&files, &plan, &options, threads);
-        let mut prepared = Prepared {
+        let mut prepared = PlannedEngine {
             files,
             options,
             compute,
@@ -154,7 +154,7 @@ impl Prepared {
     fn measure(&mut self, disk: DiskRates) -> Result<Option<Rates>, EngineError> {
         let (compute, predictor) = (&self.compute, &mut self.predictor);
         let input = probe_input(self.files.architecture.hidden);
-        let (layers, mut sets) = (self.files.architecture.layers, [NeuronSet::new()]);
+        let (layers, mut sets) = (self.files.architecture.layers, [UnitSet::new()]);
         let neurons = self.files.architecture.most_neurons() as f64;
         let missing = self.work.missing_share();
         Rates::measure(compute, self.plan.available_bytes, disk, missing, &mut |share| {
@@ -203,7 +203,7 @@ impl Prepared {
     }
 
     /// The open bundle.
-    pub fn files(&self) -> &ModelFiles {
+    pub fn files(&self) -> &OpenModel {
         &self.files
     }
 
@@ -213,9 +213,9 @@ impl Prepared {
     }
 
     /// What is known of the statistics already.
-    pub(crate) fn setting(&self) -> Setting {
-        let Prepared { files, options, compute, plan, .. } = self;
-        Setting::new(plan, self.path(), files, options, compute, self.sparsity.as_ref())
+    pub(crate) fn setting(&self) -> RunInfo {
+        let PlannedEngine { files, options, compute, plan, .. } = self;
+        RunInfo::new(plan, self.path(), files, options, compute, self.sparsity.as_ref())
     }
 
     /// Loads what the plan keeps in memory.
@@ -249,7 +249,7 @@ impl Engine {
     }
 
     /// The open model.
-    pub fn files(&self) -> &ModelFiles {
+    pub fn files(&self) -> &OpenModel {
         &self.files
     }
 
@@ -265,15 +265,15 @@ impl Engine {
     }
 
     /// What is known of the statistics before the first token.
-    pub(crate) fn setting(&self) -> Setting {
+    pub(crate) fn setting(&self) -> RunInfo {
         let (plan, chosen) = (&self.plan, self.sparsity.as_ref());
-        Setting::new(plan, self.path(), &self.files, &self.options, &self.compute, chosen)
+        RunInfo::new(plan, self.path(), &self.files, &self.options, &self.compute, chosen)
     }
 
     /// What was done so far.
-    pub(crate) fn effort(&self) -> Effort {
+    pub(crate) fn effort(&self) -> PassCounters {
         let io_busy = self.reads.counters().busy;
-        Effort { io_busy, ..self.neurons.effort() + self.weights.effort() }
+        PassCounters { io_busy, ..self.neurons.effort() + self.weights.effort() }
     }
 }
 
@@ -302,7 +302,7 @@ pub struct Needs {
 /// # Errors
 /// When a file cannot be opened.
 pub fn needs(
-    files: &ModelFiles,
+    files: &OpenModel,
     options: &RunOptions,
     context: usize,
 ) -> Result<Needs, EngineError> {
@@ -317,7 +317,7 @@ pub fn needs(
 }
 
 /// The reader of all files of the model.
-fn open_reads(files: &ModelFiles, options: &RunOptions) -> Result<Reads, EngineError> {
+fn open_reads(files: &OpenModel, options: &RunOptions) -> Result<Reads, EngineError> {
     let (max_requests, merge) = Choices::merge(options);
     let reading = Options {
         backend: options.io,
@@ -333,7 +333,7 @@ fn open_reads(files: &ModelFiles, options: &RunOptions) -> Result<Reads, EngineE
 /// Plans with the predictors' lengths in the manifest: they are a good part of some budgets, so a budget that is too
 /// small must be refused before they are read.
 fn refuse_what_cannot_fit(
-    files: &ModelFiles,
+    files: &OpenModel,
     options: &RunOptions,
     needed: Option<usize>,
 ) -> Result<(), EngineError> {
@@ -350,7 +350,7 @@ fn refuse_what_cannot_fit(
 
 /// What a run takes, but for its predictors.
 fn costs(
-    files: &ModelFiles,
+    files: &OpenModel,
     options: &RunOptions,
     mode: Mode,
     context: usize,

@@ -7,7 +7,7 @@ mod sparse;
 pub(crate) use exact::ExactNeurons;
 pub(crate) use sparse::SparseNeurons;
 
-use crate::stats::Effort;
+use crate::stats::PassCounters;
 use crate::{CancelToken, EngineError};
 use candle_core::Tensor;
 use flint_flash_io::Counters;
@@ -76,14 +76,14 @@ impl Neurons {
     }
 
     /// What was done so far, but for the time in which the device was busy.
-    pub(crate) fn effort(&self) -> Effort {
+    pub(crate) fn effort(&self) -> PassCounters {
         let (own, reads) = match self {
             Neurons::Exact(exact) => (exact.effort, exact.reads()),
             Neurons::Sparse(sparse) => (sparse.effort(), sparse.reads()),
-            Neurons::Matrices(_) => return Effort::default(),
+            Neurons::Matrices(_) => return PassCounters::default(),
         };
         let Counters { device_reads, bytes_read, wait, .. } = reads.counters();
-        Effort { reads: device_reads, bytes_read, io_wait: wait, ..own }
+        PassCounters { reads: device_reads, bytes_read, io_wait: wait, ..own }
     }
 }
 

@@ -23,7 +23,7 @@ impl ForecastReport {
     pub(crate) fn of(work: &Work, before: &Rates, stats: &Stats) -> ForecastReport {
         let said = work.forecast(before);
         let met = before.met_by(work, stats);
-        // Trials may have found another way faster than the formula does: whether most tokens were guessed.
+        // PrefetchTuner may have found another way faster than the formula does: whether most tokens were guessed.
         let guessed = stats.per_token.guess_ms / 1e3 > met.guess_seconds / 2.0;
         let recomputed = work.forecast_where(guessed, &met);
         let actual = stats.tokens_per_second;

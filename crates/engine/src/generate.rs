@@ -5,7 +5,7 @@ use crate::generated::{Finish, Generated};
 use crate::sample::{Sampler, Sampling};
 use crate::stats::Phases;
 use crate::stop::StopTexts;
-use crate::{CancelToken, EngineError, Live, Sequence, TextCodec, TextStream};
+use crate::{CancelToken, EngineError, ProgressHandle, Sequence, TextStream, Tokenizer};
 use std::ops::ControlFlow;
 
 /// What to generate.
@@ -40,7 +40,7 @@ pub struct Controls {
     /// Ends it early when it is asked to, even inside a token. What was generated until then is the result.
     pub cancel: CancelToken,
     /// Shows how far it is.
-    pub live: Live,
+    pub live: ProgressHandle,
 }
 
 /// Generates on a sequence of its own. `listen` may end it early; so may [`Controls::cancel`].
@@ -49,7 +49,7 @@ pub struct Controls {
 /// When the prompt is empty or too long for the planned context, or a read fails.
 pub fn generate(
     engine: &mut Engine,
-    codec: Option<&TextCodec>,
+    codec: Option<&Tokenizer>,
     request: &Request,
     controls: &Controls,
     listen: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
@@ -66,7 +66,7 @@ pub fn generate(
 pub fn generate_on(
     engine: &mut Engine,
     sequence: &mut Sequence,
-    codec: Option<&TextCodec>,
+    codec: Option<&Tokenizer>,
     request: &Request,
     controls: &Controls,
     listen: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
@@ -132,7 +132,7 @@ pub fn generate_on(
 }
 
 /// Tokens that end the text.
-fn ends(engine: &Engine, codec: Option<&TextCodec>, request: &Request) -> Vec<u32> {
+fn ends(engine: &Engine, codec: Option<&Tokenizer>, request: &Request) -> Vec<u32> {
     let of_model = engine.architecture().end_of_text.iter().copied();
     let special = |stop: &String| codec.and_then(|codec| codec.special_token(stop));
     of_model
@@ -157,7 +157,7 @@ struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    fn new(codec: Option<&'a TextCodec>, request: &Request) -> Text<'a> {
+    fn new(codec: Option<&'a Tokenizer>, request: &Request) -> Text<'a> {
         let stream = codec.map(|codec| codec.stream(&request.prompt));
         let stop = StopTexts::new(request.stop.iter().cloned());
         Text { stream, stop, shown: String::new() }

@@ -43,22 +43,22 @@ mod unused;
 pub use cancel::CancelToken;
 pub use chat_texts::ChatTexts;
 pub use devices::{Devices, SystemFiles};
-pub use engine::{Engine, Needs, Prepared, Progress, needs, read_bias};
+pub use engine::{Engine, Needs, PlannedEngine, Progress, needs, read_bias};
 pub use error::EngineError;
 pub use forecast::{Choices, DiskRates, LayerWork, PromptWork, Rates, Work};
 pub use forecast_report::{Forecast, ForecastReport};
 pub use generate::{Controls, Event, Request, generate, generate_on};
 pub use generated::{Finish, Generated};
-pub use live::Live;
+pub use live::ProgressHandle;
 pub use memory::{
     Allowance, BadBudget, MemoryBudget, ProcessMemory, allowance, process_memory,
     storage_bytes_read,
 };
 pub use model_files::{
-    GGUF_TOKENIZER, ModelFiles, checkpoint_tokenizer, describe_checkpoint, describe_gguf_file,
+    GGUF_TOKENIZER, OpenModel, checkpoint_tokenizer, describe_checkpoint, describe_gguf_file,
 };
 pub use observed::{Counts, LayerHeld, LayerPass};
-pub use options::{Ablation, DEFAULT_ARITHMETIC, Guessing, Mode, RunOptions};
+pub use options::{Ablation, DEFAULT_ARITHMETIC, Mode, Prefetching, RunOptions};
 pub use perplexity::{Perplexity, RunningMean, each_foreseen, negative_log_likelihood, perplexity};
 pub use plan::{
     Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, NeuronPlan, Plan,
@@ -72,8 +72,8 @@ pub use sequence::Sequence;
 pub use stats::{PerToken, Stats};
 pub use step::StepOutput;
 pub use stop::StopTexts;
-pub use teacher::{Lesson, teacher_force};
+pub use teacher::{ForcedDecode, teacher_force};
 pub use tensors::SourceKind;
-pub use text::{PromptPart, TextCodec, TextStream};
+pub use text::{PromptPart, TextStream, Tokenizer};
 pub use threads::available_threads;
 pub use unused::UnusedTensors;

@@ -1,28 +1,28 @@
 //! What a run has done so far, kept where another thread can see it: one that must answer while the run itself
 //! waits for a device that may never answer.
 
-use crate::engine::Prepared;
+use crate::engine::PlannedEngine;
 use crate::generated::{Finish, Generated};
-use crate::stats::{Phases, Setting};
+use crate::stats::{Phases, RunInfo};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A view of a run. Clones see the same run.
 #[derive(Debug, Clone, Default)]
-pub struct Live(Arc<Mutex<Option<SoFar>>>);
+pub struct ProgressHandle(Arc<Mutex<Option<SoFar>>>);
 
 /// What there is to see.
 #[derive(Debug, Clone)]
 struct SoFar {
-    setting: Setting,
+    setting: RunInfo,
     prompt: Vec<u32>,
     text: String,
     tokens: Vec<u32>,
     phases: Phases,
 }
 
-impl Live {
+impl ProgressHandle {
     /// Shows a run that is planned and has not begun.
-    pub fn planned(&self, prepared: &Prepared, prompt: &[u32]) {
+    pub fn planned(&self, prepared: &PlannedEngine, prompt: &[u32]) {
         self.begin(prepared.setting(), prompt);
     }
 
@@ -38,7 +38,7 @@ impl Live {
         })
     }
 
-    pub(crate) fn begin(&self, setting: Setting, prompt: &[u32]) {
+    pub(crate) fn begin(&self, setting: RunInfo, prompt: &[u32]) {
         let (prompt, phases) = (prompt.to_vec(), Phases::default());
         let (text, tokens) = (String::new(), Vec::new());
         *self.lock() = Some(SoFar { setting, prompt, text, tokens, phases });

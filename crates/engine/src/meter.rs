@@ -2,12 +2,12 @@
 
 use crate::engine::Engine;
 use crate::memory;
-use crate::stats::{Effort, Phase};
+use crate::stats::{PassCounters, Phase};
 use std::time::Instant;
 
 /// What the counters say at one moment.
 pub(crate) struct Mark {
-    effort: Effort,
+    effort: PassCounters,
     storage: Option<u64>,
     at: Instant,
 }

@@ -4,7 +4,7 @@ use crate::chat_texts::ChatTexts;
 use crate::seal;
 use crate::tensors::{GgufMetadata, SourceKind, Tensors};
 use crate::unused::UnusedTensors;
-use crate::{EngineError, TextCodec};
+use crate::{EngineError, Tokenizer};
 use flint_bundle::{Bundle, PredictorEntry};
 use flint_checkpoint::gguf::{GgufFile, GgufTokenizer, Metadata};
 use flint_checkpoint::{Checkpoint, LARGEST_TOKENIZER, tokenizer_json};
@@ -34,7 +34,7 @@ enum OwnTokenizer {
 
 /// An open model: a bundle, a GGUF file, or a checkpoint directory used as it lies there.
 #[derive(Debug)]
-pub struct ModelFiles {
+pub struct OpenModel {
     path: PathBuf,
     pub(crate) architecture: Architecture,
     pub(crate) tensors: Tensors,
@@ -48,13 +48,13 @@ pub struct ModelFiles {
     chat: ChatTexts,
 }
 
-impl ModelFiles {
+impl OpenModel {
     /// Opens the model at `path`, with the checksums beside it where there are any.
     ///
     /// # Errors
     /// When there is none, or one that does not check.
-    pub fn open(path: &Path) -> Result<ModelFiles, EngineError> {
-        let mut files = ModelFiles::open_unsealed(path)?;
+    pub fn open(path: &Path) -> Result<OpenModel, EngineError> {
+        let mut files = OpenModel::open_unsealed(path)?;
         if files.records().is_none() {
             seal::apply(path, &mut files.tensors)?;
         }
@@ -64,8 +64,8 @@ impl ModelFiles {
     /// Opens the model at `path` without looking for checksums beside it: to make them.
     ///
     /// # Errors
-    /// As [`ModelFiles::open`].
-    pub fn open_unsealed(path: &Path) -> Result<ModelFiles, EngineError> {
+    /// As [`OpenModel::open`].
+    pub fn open_unsealed(path: &Path) -> Result<OpenModel, EngineError> {
         // A link to nothing counts as a file here: whoever reads it names it.
         let is_there = |path: &Path| path.symlink_metadata().is_ok();
         if !is_there(path) {
@@ -212,19 +212,19 @@ impl ModelFiles {
     ///
     /// # Errors
     /// When it cannot be read or parsed.
-    pub fn codec(&self) -> Result<Option<TextCodec>, EngineError> {
+    pub fn codec(&self) -> Result<Option<Tokenizer>, EngineError> {
         let Some(bundle) = self.records() else {
             return match &self.tokenizer {
                 OwnTokenizer::None => Ok(None),
-                OwnTokenizer::Json(text) => TextCodec::parse(text).map(Some),
-                OwnTokenizer::Gguf(tokenizer) => TextCodec::of_gguf(tokenizer).map(Some),
+                OwnTokenizer::Json(text) => Tokenizer::parse(text).map(Some),
+                OwnTokenizer::Gguf(tokenizer) => Tokenizer::of_gguf(tokenizer).map(Some),
             };
         };
         if let Some(bytes) = read_tokenizer(bundle, TOKENIZER)? {
-            return TextCodec::parse(&bytes).map(Some);
+            return Tokenizer::parse(&bytes).map(Some);
         }
         let stored = self.stored_gguf_tokenizer()?;
-        stored.map(|(_, tokenizer)| TextCodec::of_gguf(&tokenizer)).transpose()
+        stored.map(|(_, tokenizer)| Tokenizer::of_gguf(&tokenizer)).transpose()
     }
 
     /// What the files say of how the model chats.
@@ -273,7 +273,7 @@ fn read_tokenizer(bundle: &Bundle, name: &str) -> Result<Option<Vec<u8>>, Engine
     Ok(Some(bundle.read_text(name)?))
 }
 
-fn open_bundle(path: &Path) -> Result<ModelFiles, EngineError> {
+fn open_bundle(path: &Path) -> Result<OpenModel, EngineError> {
     let bundle = Bundle::open(path)?;
     let architecture = Architecture::from_json(bundle.architecture())?;
     let described = architecture.shape(bundle.shape().record.element())?;
@@ -289,7 +289,7 @@ fn open_bundle(path: &Path) -> Result<ModelFiles, EngineError> {
         }
     }
     let path = path.to_owned();
-    Ok(ModelFiles {
+    Ok(OpenModel {
         path,
         architecture,
         tensors,
@@ -301,7 +301,7 @@ fn open_bundle(path: &Path) -> Result<ModelFiles, EngineError> {
     })
 }
 
-fn open_checkpoint(path: &Path) -> Result<ModelFiles, EngineError> {
+fn open_checkpoint(path: &Path) -> Result<OpenModel, EngineError> {
     let checkpoint = Checkpoint::open(path)?;
     if checkpoint.is_pytorch() {
         return Err(EngineError::PytorchCheckpoint { path: path.to_path_buf() });
@@ -314,10 +314,10 @@ fn open_checkpoint(path: &Path) -> Result<ModelFiles, EngineError> {
     let tokenizer = tokenizer.map_or(OwnTokenizer::None, OwnTokenizer::Json);
     let (path, chat) = (path.to_owned(), ChatTexts::of_checkpoint(&checkpoint)?);
     let notes = Vec::new();
-    Ok(ModelFiles { path, architecture, tensors, bundle: None, tokenizer, notes, unused, chat })
+    Ok(OpenModel { path, architecture, tensors, bundle: None, tokenizer, notes, unused, chat })
 }
 
-fn open_gguf(path: &Path) -> Result<ModelFiles, EngineError> {
+fn open_gguf(path: &Path) -> Result<OpenModel, EngineError> {
     let file = GgufFile::open(path)?;
     let (architecture, tokenizer) = describe_gguf_file(&file)?;
     let chat = tokenizer.as_ref().map(|found| ChatTexts::of_gguf(file.metadata(), found));
@@ -330,7 +330,7 @@ fn open_gguf(path: &Path) -> Result<ModelFiles, EngineError> {
     let path = path.to_owned();
     let stored = file.tensors().iter().map(flint_checkpoint::gguf::Tensor::name);
     let unused = UnusedTensors::new(stored, &tensors.names(), architecture.head.tied);
-    Ok(ModelFiles { path, architecture, tensors, bundle: None, tokenizer, notes, unused, chat })
+    Ok(OpenModel { path, architecture, tensors, bundle: None, tokenizer, notes, unused, chat })
 }
 
 /// The tokenizer of a checkpoint as the text of `tokenizer.json`, `None` without one. From then on it says how texts begin:
@@ -345,7 +345,7 @@ pub fn checkpoint_tokenizer(
     let Some(json) = tokenizer_json(checkpoint, architecture.begin_of_text)? else {
         return Ok(None);
     };
-    architecture.begin_of_text = TextCodec::parse(&json)?.begin()?;
+    architecture.begin_of_text = Tokenizer::parse(&json)?.begin()?;
     Ok(Some(json))
 }
 

@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::observed::{Counts, LayerHeld, LayerPass};
 use crate::plan::{DenseCosts, NeuronPlan};
-use flint_model::Role;
+use flint_model::TensorRole;
 
 impl Engine {
     /// What was done so far.
@@ -31,7 +31,7 @@ impl Engine {
         let mut layers = vec![LayerHeld::default(); self.architecture().layers];
         let streamed = &self.plan.dense.body.matrices;
         for tensor in DenseCosts::of(&self.files, 1).tensors {
-            let Role::Layer(layer, _) = tensor.role else { continue };
+            let TensorRole::Layer(layer, _) = tensor.role else { continue };
             let bytes = tensor.rows * tensor.row_bytes;
             layers[layer].bytes += bytes;
             if streamed.iter().all(|&(role, _)| role != tensor.role) {

@@ -46,7 +46,7 @@ pub struct RunOptions {
     /// Most prompt tokens that go through a layer together.
     pub chunk: usize,
     /// When the neurons of a layer are guessed before its attention, to read them meanwhile.
-    pub guesses: Guessing,
+    pub guesses: Prefetching,
     /// Whether the disk and memory are measured before planning (a third of a second at most), to choose how
     /// to read and to forecast the speed.
     pub measure: bool,
@@ -66,7 +66,7 @@ pub struct RunOptions {
 
 /// When guesses are made, where a model allows any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Guessing {
+pub enum Prefetching {
     /// Never.
     Never,
     /// For every layer whose guesses come true often enough: what is read follows from the tokens and the device.
@@ -94,7 +94,7 @@ impl Default for RunOptions {
             verify_reads: true,
             // A chunk reads everything that is not resident once, so a prompt wants to be one chunk.
             chunk: 512,
-            guesses: Guessing::Tried,
+            guesses: Prefetching::Tried,
             measure: false,
             read_timeout: flint_flash_io::TIMEOUT,
             depth: None,

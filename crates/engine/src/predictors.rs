@@ -6,7 +6,7 @@ mod cats;
 pub(crate) use cats::chosen;
 pub use cats::{Sparsity, sparsities};
 
-use crate::{EngineError, Mode, ModelFiles};
+use crate::{EngineError, Mode, OpenModel};
 use blobs::{with_blobs, wrong};
 use flint_bundle::{Bundle, PredictorEntry};
 use flint_model::Architecture;
@@ -22,7 +22,7 @@ use flint_predictor::{
 /// When they cannot be read, or are of a kind that this version does not know, or `mode` is sparse and the bundle
 /// can only leave out neurons that are not zero.
 pub fn bundled_predictor(
-    files: &ModelFiles,
+    files: &OpenModel,
     mode: Option<Mode>,
 ) -> Result<Option<Box<dyn Predictor>>, EngineError> {
     let stored = files.records().and_then(Bundle::predictors);
@@ -43,7 +43,7 @@ pub fn bundled_predictor(
 ///
 /// # Errors
 /// When they cannot be read.
-pub fn bundled_first_stage(files: &ModelFiles) -> Result<Option<Box<dyn Predictor>>, EngineError> {
+pub fn bundled_first_stage(files: &OpenModel) -> Result<Option<Box<dyn Predictor>>, EngineError> {
     if files
         .records()
         .and_then(Bundle::predictors)

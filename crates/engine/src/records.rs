@@ -5,7 +5,7 @@ use crate::plan::Block;
 use crate::read_ahead::Loaded;
 use flint_bundle::{Bundle, check_record};
 use flint_flash_io::FileId;
-use flint_geometry::{Extent, NeuronKey, RecordLayout};
+use flint_geometry::{Extent, RecordLayout, UnitKey};
 use flint_kernels::Compute;
 use std::sync::{Mutex, PoisonError};
 
@@ -40,21 +40,21 @@ impl RecordFile {
         self.file
     }
 
-    pub(crate) fn record_extent(&self, key: NeuronKey) -> Extent {
+    pub(crate) fn record_extent(&self, key: UnitKey) -> Extent {
         self.bundle.groups()[key.group as usize].record_extent(key.neuron)
     }
 
     /// From the first byte of the first record to the last byte of the last one.
     pub(crate) fn block_extent(&self, block: Block) -> Extent {
-        let first = self.record_extent(NeuronKey { group: block.layer, neuron: block.first });
+        let first = self.record_extent(UnitKey { group: block.layer, neuron: block.first });
         let last_neuron = block.first + block.count - 1;
-        let last = self.record_extent(NeuronKey { group: block.layer, neuron: last_neuron });
+        let last = self.record_extent(UnitKey { group: block.layer, neuron: last_neuron });
         let len = last.end() - first.offset();
         Extent::new(first.offset(), len).unwrap_or_else(|| unreachable!("the bundle was validated"))
     }
 
     /// Checks one record that was read.
-    pub(crate) fn check(&self, key: NeuronKey, bytes: &[u8]) -> Result<(), EngineError> {
+    pub(crate) fn check(&self, key: UnitKey, bytes: &[u8]) -> Result<(), EngineError> {
         if !self.verify {
             return Ok(());
         }
@@ -79,8 +79,8 @@ impl RecordFile {
             return Ok(());
         }
         let records = blocks.iter().flat_map(|loaded| {
-            let keys = (loaded.block.first..)
-                .map(|neuron| NeuronKey { group: loaded.block.layer, neuron });
+            let keys =
+                (loaded.block.first..).map(|neuron| UnitKey { group: loaded.block.layer, neuron });
             keys.zip(self.records(loaded.block, loaded.records.bytes()))
         });
         let bytes = blocks.iter().map(|loaded| loaded.records.bytes().len()).sum();

@@ -2,7 +2,7 @@
 
 mod setting;
 
-pub(crate) use setting::{Phases, Setting};
+pub(crate) use setting::{Phases, RunInfo};
 
 use crate::forecast_report::ForecastReport;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Work of the engine, cumulative; subtract two for an interval.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Effort {
+pub(crate) struct PassCounters {
     pub(crate) reads: u64,
     pub(crate) bytes_read: u64,
     pub(crate) io_busy: Duration,
@@ -30,14 +30,14 @@ pub(crate) struct Effort {
     pub(crate) sampled: Duration,
 }
 
-impl Effort {
+impl PassCounters {
     fn with(
         self,
-        b: Effort,
+        b: PassCounters,
         n: fn(u64, u64) -> u64,
         t: fn(Duration, Duration) -> Duration,
     ) -> Self {
-        Effort {
+        PassCounters {
             reads: n(self.reads, b.reads),
             bytes_read: n(self.bytes_read, b.bytes_read),
             io_busy: t(self.io_busy, b.io_busy),
@@ -56,18 +56,18 @@ impl Effort {
     }
 }
 
-impl Sub for Effort {
-    type Output = Effort;
+impl Sub for PassCounters {
+    type Output = PassCounters;
 
-    fn sub(self, earlier: Effort) -> Effort {
+    fn sub(self, earlier: PassCounters) -> PassCounters {
         self.with(earlier, u64::saturating_sub, Duration::saturating_sub)
     }
 }
 
-impl Add for Effort {
-    type Output = Effort;
+impl Add for PassCounters {
+    type Output = PassCounters;
 
-    fn add(self, other: Effort) -> Effort {
+    fn add(self, other: PassCounters) -> PassCounters {
         self.with(other, u64::saturating_add, Duration::saturating_add)
     }
 }
@@ -77,7 +77,7 @@ impl Add for Effort {
 pub(crate) struct Phase {
     pub(crate) tokens: u64,
     pub(crate) time: Duration,
-    pub(crate) effort: Effort,
+    pub(crate) effort: PassCounters,
     /// Bytes that the kernel counts as read from storage by this process, where it counts.
     pub(crate) storage_bytes: Option<u64>,
 }

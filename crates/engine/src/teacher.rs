@@ -7,7 +7,7 @@ use crate::{CancelToken, EngineError};
 
 /// What is read.
 #[derive(Debug, Clone)]
-pub struct Lesson {
+pub struct ForcedDecode {
     /// Read first as a prompt, in chunks; at least one token.
     pub prompt: Vec<u32>,
     /// Then these one by one, which fill the caches and are not counted.
@@ -22,7 +22,7 @@ pub struct Lesson {
 /// When the prompt is empty, the context too short or a token unknown, or when a read fails.
 pub fn teacher_force(
     engine: &mut Engine,
-    lesson: &Lesson,
+    lesson: &ForcedDecode,
     listen: &mut dyn FnMut(usize),
 ) -> Result<Stats, EngineError> {
     if lesson.prompt.is_empty() {

@@ -9,7 +9,7 @@ pub(crate) use gguf::GgufMetadata;
 use crate::EngineError;
 use flint_flash_io::FileId;
 use flint_geometry::{DType, Extent};
-use flint_model::{Architecture, ModelError, Role};
+use flint_model::{Architecture, ModelError, TensorRole};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
@@ -95,11 +95,11 @@ pub(crate) struct Tensors {
     pub(crate) kind: SourceKind,
     /// In the order of their [`FileId`]s.
     pub(crate) files: Vec<PathBuf>,
-    tensors: HashMap<Role, StoredTensor>,
+    tensors: HashMap<TensorRole, StoredTensor>,
 }
 
 impl Tensors {
-    pub(crate) fn get(&self, role: Role) -> Option<&StoredTensor> {
+    pub(crate) fn get(&self, role: TensorRole) -> Option<&StoredTensor> {
         self.tensors.get(&role)
     }
 
@@ -111,7 +111,7 @@ impl Tensors {
         self.tensors.values_mut()
     }
 
-    pub(crate) fn find(&self, role: Role) -> Result<&StoredTensor, EngineError> {
+    pub(crate) fn find(&self, role: TensorRole) -> Result<&StoredTensor, EngineError> {
         let missing = || ModelError::MissingTensor { tensor: role.to_string() }.into();
         self.get(role).ok_or_else(missing)
     }

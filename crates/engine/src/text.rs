@@ -10,34 +10,34 @@ pub use stream::TextStream;
 use crate::EngineError;
 use flint_checkpoint::gguf::{GgufTokenizer, PlainText};
 use flint_checkpoint::{guarded, read_tokenizer};
-use tokenizers::Tokenizer;
+use tokenizers::Tokenizer as Library;
 
 /// The tokenizer of a model.
-pub struct TextCodec {
-    tokenizer: Tokenizer,
+pub struct Tokenizer {
+    tokenizer: Library,
     /// Encodes what somebody typed: special tokens in it are text.
     plain: PlainText,
 }
 
-impl TextCodec {
+impl Tokenizer {
     /// Reads a `tokenizer.json`.
     ///
     /// # Errors
     /// When it is not one.
-    pub fn parse(json: &[u8]) -> Result<TextCodec, EngineError> {
+    pub fn parse(json: &[u8]) -> Result<Tokenizer, EngineError> {
         let mut tokenizer = read_tokenizer(json).map_err(bad)?;
         // For batches in training: a prompt is never cut, and never padded (to terabytes, if a file says so).
         tokenizer.with_truncation(None).map_err(bad)?.with_padding(None);
-        Ok(TextCodec { plain: PlainText::of(&tokenizer), tokenizer })
+        Ok(Tokenizer { plain: PlainText::of(&tokenizer), tokenizer })
     }
 
     /// The tokenizer of a GGUF file.
     ///
     /// # Errors
     /// When the library refuses it.
-    pub(crate) fn of_gguf(tokenizer: &GgufTokenizer) -> Result<TextCodec, EngineError> {
+    pub(crate) fn of_gguf(tokenizer: &GgufTokenizer) -> Result<Tokenizer, EngineError> {
         let (tokenizer, plain) = tokenizer.clone().into_parts();
-        Ok(TextCodec { tokenizer, plain })
+        Ok(Tokenizer { tokenizer, plain })
     }
 
     /// Tokens of `text`; with the marks that the model expects around a text when `whole`.

@@ -3,7 +3,7 @@
 
 use flint_dram_cache::{Admission, CacheConfig, PolicyKind, SlotCache};
 use flint_flash_io::{FileId, Options, Priority, Reader, RecordRead, TIMEOUT};
-use flint_geometry::{DType, NeuronKey, NeuronSet, RecordLayout};
+use flint_geometry::{DType, RecordLayout, UnitKey, UnitSet};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A file of 1000 records of 2048 bytes, each filled with its number; memory for 100 of them.
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut cache = SlotCache::new(&config, config.bytes_for(100))?;
     let mut admission = Admission::new();
     for step in 0..20u32 {
-        let wanted = NeuronSet::from_unsorted((step * 5..step * 5 + 50).collect());
+        let wanted = UnitSet::from_unsorted((step * 5..step * 5 + 50).collect());
         cache.admit(0, &wanted, &mut admission)?;
         let (hits, misses) = (admission.resident.len(), admission.missing.len());
         let mut reads: Vec<RecordRead> = Vec::new();
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         reader.submit(&mut reads, Priority::Demand);
         while let Some(done) = reader.next_within(TIMEOUT)? {
             done.result?;
-            cache.fill(NeuronKey { group: 0, neuron: done.tag as u32 }, done.into);
+            cache.fill(UnitKey { group: 0, neuron: done.tag as u32 }, done.into);
         }
         cache.end_token();
         println!("step {step}: {hits} were there, {misses} were read");

@@ -3,12 +3,12 @@
 
 mod dtype;
 mod extent;
-mod neuron_set;
 mod record;
 mod shape;
+mod unit_set;
 
 pub use dtype::{DType, UnknownDType};
 pub use extent::Extent;
-pub use neuron_set::{NeuronKey, NeuronSet};
 pub use record::{RecordLayout, SECTOR};
 pub use shape::ModelShape;
+pub use unit_set::{UnitKey, UnitSet};

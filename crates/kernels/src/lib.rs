@@ -41,6 +41,6 @@ pub use isa::{Isa, UnknownIsa};
 pub use kv::{KvRow, KvRun, KvShape, KvStore, PagedKv, SeqId};
 pub use kv_element::KvElement;
 pub use matmul::matmul;
-pub use matrix::{MatrixView, embed};
+pub use matrix::{MatrixView, gather_rows};
 pub use norm::{layer_norm, rms_norm};
 pub use rotary::{Rotary, RotaryPairs, RotaryScaling};

@@ -94,7 +94,7 @@ impl<'a> MatrixView<'a> {
 ///
 /// # Panics
 /// When `out` has another size or an index is past the last row.
-pub fn embed(c: &Compute, weights: MatrixView<'_>, rows: &[u32], out: &mut [f32]) {
+pub fn gather_rows(c: &Compute, weights: MatrixView<'_>, rows: &[u32], out: &mut [f32]) {
     assert_eq!(out.len(), rows.len() * weights.cols, "embed writes one row per index");
     for (&row, out) in rows.iter().zip(out.chunks_mut(weights.cols.max(1))) {
         let (row, path) = (weights.row(row as usize), c.path());

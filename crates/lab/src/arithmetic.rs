@@ -3,7 +3,7 @@
 use crate::Refused;
 use anyhow::Context;
 use flint_engine::{
-    CancelToken, Engine, EngineError, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions,
+    CancelToken, Engine, EngineError, MemoryBudget, Mode, OpenModel, PlannedEngine, RunOptions,
     Sampler, Sampling, negative_log_likelihood,
 };
 use flint_kernels::Arithmetic;
@@ -55,7 +55,7 @@ pub fn arithmetic(args: &ArithmeticArgs) -> anyhow::Result<String> {
     }
     let text = std::fs::read_to_string(&args.file)
         .with_context(|| format!("cannot read {}", args.file.display()))?;
-    let files = ModelFiles::open(&args.model)?;
+    let files = OpenModel::open(&args.model)?;
     let codec = files.codec()?.ok_or(EngineError::NoTokenizer)?;
     let mut tokens = codec.encode(&text, false)?;
     if tokens.len() < args.tokens {
@@ -143,7 +143,7 @@ fn load(model: &Path, arithmetic: Arithmetic, args: &ArithmeticArgs) -> anyhow::
         ..RunOptions::default()
     };
     let context = args.window.max(args.decode) + 1;
-    let prepared = Prepared::new(ModelFiles::open(model)?, options, Some(context))?;
+    let prepared = PlannedEngine::new(OpenModel::open(model)?, options, Some(context))?;
     Ok(prepared.load(&mut |_, _| {})?)
 }
 

@@ -15,7 +15,7 @@ pub use round::{Run, order};
 
 use crate::Refused;
 use contestant::Contestant;
-use flint_engine::ModelFiles;
+use flint_engine::OpenModel;
 use report::Report;
 use std::path::{Path, PathBuf};
 
@@ -112,7 +112,7 @@ pub fn compare(args: &CompareArgs, tell: &mut dyn FnMut(&str)) -> anyhow::Result
 
 /// Flint first, then the peer at each of its limits.
 fn contestants(args: &CompareArgs) -> anyhow::Result<Vec<Contestant>> {
-    let weights = ModelFiles::open(&args.model)?.weights_bytes();
+    let weights = OpenModel::open(&args.model)?.weights_bytes();
     let threads = args.threads.map_or_else(
         || std::thread::available_parallelism().map_or(1, usize::from),
         |threads| threads as usize,

@@ -113,7 +113,7 @@ fn files(directory: &Path, wanted: impl Fn(&Path) -> bool) -> anyhow::Result<Vec
 
 /// The architecture that the shipped bundle holds.
 fn flint_bundle(fixtures: &Path) -> anyhow::Result<String> {
-    let files = flint_engine::ModelFiles::open(&fixtures.join("tiny-opt.flint"))?;
+    let files = flint_engine::OpenModel::open(&fixtures.join("tiny-opt.flint"))?;
     Ok(files.architecture().to_json())
 }
 

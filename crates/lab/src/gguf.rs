@@ -12,7 +12,7 @@ pub use file_type::FileType;
 
 use crate::Refused;
 use anyhow::Context;
-use flint_engine::ModelFiles;
+use flint_engine::OpenModel;
 use flint_model::Architecture;
 use layout::Tensor;
 use std::fs::{self, File};
@@ -145,7 +145,7 @@ fn shape(shape: &str) -> anyhow::Result<(String, Architecture)> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let architecture = match fs::read(path.join("config.json")) {
         Ok(config) => flint_model::describe(&config).map_err(|error| Refused(error.to_string()))?.1,
-        Err(_) => ModelFiles::open(path)?.architecture().clone(),
+        Err(_) => OpenModel::open(path)?.architecture().clone(),
     };
     Ok((name, architecture))
 }

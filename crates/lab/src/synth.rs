@@ -21,7 +21,7 @@ mod states;
 mod tuning;
 mod write;
 
-pub use lesson::{LessonArgs, Taught, lesson, prepare, run_prepared, teach};
+pub use lesson::{ForcedDecodeReport, LessonArgs, lesson, prepare, run_prepared, teach};
 pub use recipe::{is_synthetic, teacher_forced_tokens};
 pub use report::{Check, ReportArgs, SynthReport, report};
 pub use scale::Scale;

@@ -1,6 +1,6 @@
 //! Everything that tells one dense decoder-only model from another, as plain data.
 
-use crate::{ModelError, PerLayer, Role};
+use crate::{ModelError, PerLayer, TensorRole};
 use flint_geometry::{DType, ModelShape, RecordLayout};
 use flint_kernels::{Activation, RotaryPairs, RotaryScaling};
 use serde::{Deserialize, Serialize};
@@ -310,8 +310,8 @@ impl Architecture {
     }
 
     /// Which matrix turns the last hidden state into logits.
-    pub fn head_matrix(&self) -> Role {
-        if self.head.tied { Role::TokenEmbedding } else { Role::Head }
+    pub fn head_matrix(&self) -> TensorRole {
+        if self.head.tied { TensorRole::TokenEmbedding } else { TensorRole::Head }
     }
 
     /// The description as JSON text, to be stored and read back by [`Architecture::from_json`].

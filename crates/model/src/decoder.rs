@@ -5,7 +5,7 @@
 mod attention;
 
 use crate::architecture::{Architecture, NormKind, NormPlace, Residual};
-use crate::{Affine, Batch, FeedForward, LayerPart, ModelError, Role, Weights};
+use crate::{Affine, Batch, FeedForward, LayerPart, ModelError, TensorRole, Weights};
 use candle_core::Tensor;
 use flint_kernels::{Compute, KvStore, Rotary, math, ops};
 
@@ -62,9 +62,9 @@ impl Decoder {
     pub fn embed(&self, weights: &mut dyn Weights, batch: &Batch) -> Result<Tensor, ModelError> {
         let embedding = &self.architecture.embedding;
         let tokens: Vec<u32> = batch.rows().iter().map(|row| row.token).collect();
-        let mut hidden = weights.embed(Role::TokenEmbedding, &tokens)?;
+        let mut hidden = weights.embed(TensorRole::TokenEmbedding, &tokens)?;
         if embedding.width != self.architecture.hidden {
-            hidden = weights.linear(Role::ProjectIn, None, &hidden)?;
+            hidden = weights.linear(TensorRole::ProjectIn, None, &hidden)?;
         }
         if embedding.scale != 1.0 {
             hidden = (hidden * f64::from(embedding.scale))?;
@@ -72,7 +72,7 @@ impl Decoder {
         if let Some(learned) = &embedding.learned_positions {
             let positions = batch.rows().iter().map(|row| (row.position + learned.offset) as u32);
             let rows: Vec<u32> = positions.collect();
-            hidden = self.add(hidden, &weights.embed(Role::Positions, &rows)?)?;
+            hidden = self.add(hidden, &weights.embed(TensorRole::Positions, &rows)?)?;
         }
         Ok(hidden)
     }
@@ -130,9 +130,10 @@ impl Decoder {
             NormPlace::After => (false, false),
             NormPlace::Around => (true, true),
         };
-        let attention_norm = |x| Role::Layer(layer, LayerPart::AttentionNorm(x));
-        let feed_forward_norm = |x| Role::Layer(layer, LayerPart::FeedForwardNorm(x));
-        let output_norm = |part: fn(Affine) -> LayerPart| move |x| Role::Layer(layer, part(x));
+        let attention_norm = |x| TensorRole::Layer(layer, LayerPart::AttentionNorm(x));
+        let feed_forward_norm = |x| TensorRole::Layer(layer, LayerPart::FeedForwardNorm(x));
+        let output_norm =
+            |part: fn(Affine) -> LayerPart| move |x| TensorRole::Layer(layer, part(x));
 
         if before && pass.feed_forward.wants_prefetch(hidden.dim(0)?) {
             let approximate = self.norm(pass.weights, feed_forward_norm, &hidden)?;
@@ -173,8 +174,8 @@ impl Decoder {
         layer: usize,
         hidden: Tensor,
     ) -> Result<Tensor, ModelError> {
-        let attention_norm = |x| Role::Layer(layer, LayerPart::AttentionNorm(x));
-        let feed_forward_norm = |x| Role::Layer(layer, LayerPart::FeedForwardNorm(x));
+        let attention_norm = |x| TensorRole::Layer(layer, LayerPart::AttentionNorm(x));
+        let feed_forward_norm = |x| TensorRole::Layer(layer, LayerPart::FeedForwardNorm(x));
         let input = self.norm(pass.weights, attention_norm, &hidden)?;
         let neurons_input = match self.architecture.residual {
             Residual::ParallelTwoNorms => self.norm(pass.weights, feed_forward_norm, &hidden)?,
@@ -198,7 +199,7 @@ impl Decoder {
         if !self.architecture.feed_forward.biases.out {
             return Ok(sum);
         }
-        let bias = pass.weights.vector(Role::Layer(layer, LayerPart::DownBias))?;
+        let bias = pass.weights.vector(TensorRole::Layer(layer, LayerPart::DownBias))?;
         add_row(&sum, bias)
     }
 
@@ -225,12 +226,12 @@ impl Decoder {
         let architecture = &self.architecture;
         let mut hidden = hidden.clone();
         if architecture.final_norm {
-            hidden = self.norm(weights, Role::FinalNorm, &hidden)?;
+            hidden = self.norm(weights, TensorRole::FinalNorm, &hidden)?;
         }
         if architecture.embedding.width != architecture.hidden {
-            hidden = weights.linear(Role::ProjectOut, None, &hidden)?;
+            hidden = weights.linear(TensorRole::ProjectOut, None, &hidden)?;
         }
-        let bias = architecture.head.bias.then_some(Role::HeadBias);
+        let bias = architecture.head.bias.then_some(TensorRole::HeadBias);
         let logits = weights.linear(architecture.head_matrix(), bias, &hidden)?;
         let logits = match architecture.head.scale {
             1.0 => logits,
@@ -245,7 +246,7 @@ impl Decoder {
     fn norm(
         &self,
         weights: &dyn Weights,
-        role: impl Fn(Affine) -> Role,
+        role: impl Fn(Affine) -> TensorRole,
         hidden: &Tensor,
     ) -> Result<Tensor, ModelError> {
         self.norm_rows(self.architecture.norm, weights, role, hidden)
@@ -256,7 +257,7 @@ impl Decoder {
         &self,
         kind: NormKind,
         weights: &dyn Weights,
-        role: impl Fn(Affine) -> Role,
+        role: impl Fn(Affine) -> TensorRole,
         x: &Tensor,
     ) -> Result<Tensor, ModelError> {
         let compute = &self.compute;

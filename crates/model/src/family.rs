@@ -14,7 +14,7 @@ mod qwen3;
 use crate::check::check;
 use crate::config::Config;
 use crate::special_tokens;
-use crate::{Affine, Architecture, LayerPart, ModelError, NeuronSources, Role, Source};
+use crate::{Affine, Architecture, LayerPart, ModelError, NeuronSources, TensorRole, TensorSource};
 use std::fmt;
 
 /// A family of models: how its `config.json` and its tensor names are read.
@@ -23,16 +23,16 @@ pub trait Family: fmt::Debug + Sync {
     fn name(&self) -> &'static str;
 
     /// Where a checkpoint keeps the dense tensor for `role`.
-    fn dense(&self, architecture: &Architecture, role: Role) -> Source;
+    fn dense(&self, architecture: &Architecture, role: TensorRole) -> TensorSource;
 
     /// Where a checkpoint keeps the neurons of `layer`.
     fn neurons(&self, architecture: &Architecture, layer: usize) -> NeuronSources;
 
     /// Where a checkpoint keeps the tensor for any role, the matrices of the feed-forward included; `None` where the
     /// family has no such tensor. Names of a base model, saved without its head, are among them.
-    fn tensor(&self, architecture: &Architecture, role: Role) -> Option<Source> {
+    fn tensor(&self, architecture: &Architecture, role: TensorRole) -> Option<TensorSource> {
         let source = match role {
-            Role::Layer(layer, part) => {
+            TensorRole::Layer(layer, part) => {
                 let neurons = || self.neurons(architecture, layer);
                 match part {
                     LayerPart::Gate(Affine::Weight) => neurons().gate,
@@ -45,7 +45,7 @@ pub trait Family: fmt::Debug + Sync {
             }
             _ => Some(self.dense(architecture, role)),
         };
-        source.map(Source::or_of_base_model)
+        source.map(TensorSource::or_of_base_model)
     }
 }
 

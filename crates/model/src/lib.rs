@@ -35,7 +35,7 @@ pub use feed_forward::{FeedForward, InMemoryFeedForward, MatrixFeedForward, Memo
 pub use flint_kernels::{Activation, RotaryPairs, RotaryScaling};
 pub use gguf::{Metadata, describe_gguf, gguf_notes, gguf_source, supported_gguf};
 pub use per_layer::PerLayer;
-pub use role::{Affine, LayerPart, Role, TensorSpec};
-pub use source::{NeuronSources, Rows, Source};
+pub use role::{Affine, LayerPart, TensorRole, TensorSpec};
+pub use source::{NeuronSources, Rows, TensorSource};
 #[cfg(feature = "candle")]
 pub use weights::{InMemoryWeights, Weights};

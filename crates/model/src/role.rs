@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What a dense tensor is for. Its `Display` is the name under which a bundle stores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
+pub enum TensorRole {
     /// vocabulary x embedding width.
     TokenEmbedding,
     /// rows x hidden.
@@ -96,17 +96,17 @@ impl fmt::Display for Affine {
     }
 }
 
-impl fmt::Display for Role {
+impl fmt::Display for TensorRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Role::TokenEmbedding => write!(f, "embedding.tokens"),
-            Role::Positions => write!(f, "embedding.positions"),
-            Role::ProjectIn => write!(f, "embedding.project_in"),
-            Role::ProjectOut => write!(f, "head.project_out"),
-            Role::FinalNorm(affine) => write!(f, "final_norm.{affine}"),
-            Role::Head => write!(f, "head.weight"),
-            Role::HeadBias => write!(f, "head.bias"),
-            Role::Layer(layer, part) => write!(f, "layers.{layer}.{part}"),
+            TensorRole::TokenEmbedding => write!(f, "embedding.tokens"),
+            TensorRole::Positions => write!(f, "embedding.positions"),
+            TensorRole::ProjectIn => write!(f, "embedding.project_in"),
+            TensorRole::ProjectOut => write!(f, "head.project_out"),
+            TensorRole::FinalNorm(affine) => write!(f, "final_norm.{affine}"),
+            TensorRole::Head => write!(f, "head.weight"),
+            TensorRole::HeadBias => write!(f, "head.bias"),
+            TensorRole::Layer(layer, part) => write!(f, "layers.{layer}.{part}"),
         }
     }
 }
@@ -138,7 +138,7 @@ impl fmt::Display for LayerPart {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorSpec {
     /// What it is for.
-    pub role: Role,
+    pub role: TensorRole,
     /// Sizes, outermost first.
     pub dims: Vec<usize>,
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// A tensor of a checkpoint, or some of its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct TensorSource {
     /// Names it may have; the first that exists counts.
     pub names: Vec<String>,
     /// The rows to take; all when `None`.
@@ -25,26 +25,26 @@ pub struct Rows {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NeuronSources {
     /// neurons x hidden, in gated families.
-    pub gate: Option<Source>,
+    pub gate: Option<TensorSource>,
     /// neurons x hidden.
-    pub up: Source,
+    pub up: TensorSource,
     /// hidden x neurons.
-    pub down: Source,
+    pub down: TensorSource,
     /// One number per neuron.
-    pub gate_bias: Option<Source>,
+    pub gate_bias: Option<TensorSource>,
     /// One number per neuron.
-    pub up_bias: Option<Source>,
+    pub up_bias: Option<TensorSource>,
 }
 
-impl Source {
+impl TensorSource {
     /// All of one tensor that may have several names.
-    pub fn whole(names: impl IntoIterator<Item = String>) -> Source {
-        Source { names: names.into_iter().collect(), rows: None }
+    pub fn whole(names: impl IntoIterator<Item = String>) -> TensorSource {
+        TensorSource { names: names.into_iter().collect(), rows: None }
     }
 
     /// The same, also under the names that it has where the model was saved without its head: then what holds all but the
     /// head has no name of its own.
-    pub(crate) fn or_of_base_model(mut self) -> Source {
+    pub(crate) fn or_of_base_model(mut self) -> TensorSource {
         const WHOLE_BUT_HEAD: [&str; 2] = ["model.", "transformer."];
         for index in 0..self.names.len() {
             let name = &self.names[index];
@@ -56,8 +56,8 @@ impl Source {
     }
 
     /// All of the tensor of this name.
-    pub(crate) fn named(name: impl Into<String>) -> Source {
-        Source::whole([name.into()])
+    pub(crate) fn named(name: impl Into<String>) -> TensorSource {
+        TensorSource::whole([name.into()])
     }
 }
 

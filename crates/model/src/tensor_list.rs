@@ -1,6 +1,8 @@
 //! Which tensors a model computes with, in the order of a forward pass.
 
-use crate::{Affine, Architecture, LayerPart, NormKind, NormPlace, Residual, Role, TensorSpec};
+use crate::{
+    Affine, Architecture, LayerPart, NormKind, NormPlace, Residual, TensorRole, TensorSpec,
+};
 
 impl Architecture {
     /// Every dense tensor that the decoder will ask for, with its sizes, in the order of a forward pass.
@@ -17,27 +19,27 @@ impl Architecture {
 /// Lists the dense tensors of an architecture in the order of a forward pass.
 fn dense_tensors(a: &Architecture, with_feed_forward: bool) -> Vec<TensorSpec> {
     let mut list = List(Vec::new());
-    list.add(Role::TokenEmbedding, &[a.vocabulary, a.embedding.width]);
+    list.add(TensorRole::TokenEmbedding, &[a.vocabulary, a.embedding.width]);
     if let Some(positions) = &a.embedding.learned_positions {
-        list.add(Role::Positions, &[positions.rows, a.hidden]);
+        list.add(TensorRole::Positions, &[positions.rows, a.hidden]);
     }
     if a.embedding.width != a.hidden {
-        list.add(Role::ProjectIn, &[a.hidden, a.embedding.width]);
+        list.add(TensorRole::ProjectIn, &[a.hidden, a.embedding.width]);
     }
     for layer in 0..a.layers {
         list.layer(a, layer, with_feed_forward);
     }
     if a.final_norm {
-        list.norm(a.norm, a.hidden, Role::FinalNorm);
+        list.norm(a.norm, a.hidden, TensorRole::FinalNorm);
     }
     if a.embedding.width != a.hidden {
-        list.add(Role::ProjectOut, &[a.embedding.width, a.hidden]);
+        list.add(TensorRole::ProjectOut, &[a.embedding.width, a.hidden]);
     }
     if !a.head.tied {
-        list.add(Role::Head, &[a.vocabulary, a.embedding.width]);
+        list.add(TensorRole::Head, &[a.vocabulary, a.embedding.width]);
     }
     if a.head.bias {
-        list.add(Role::HeadBias, &[a.vocabulary]);
+        list.add(TensorRole::HeadBias, &[a.vocabulary]);
     }
     list.0
 }
@@ -45,11 +47,11 @@ fn dense_tensors(a: &Architecture, with_feed_forward: bool) -> Vec<TensorSpec> {
 struct List(Vec<TensorSpec>);
 
 impl List {
-    fn add(&mut self, role: Role, dims: &[usize]) {
+    fn add(&mut self, role: TensorRole, dims: &[usize]) {
         self.0.push(TensorSpec { role, dims: dims.to_vec() });
     }
 
-    fn norm(&mut self, kind: NormKind, width: usize, role: impl Fn(Affine) -> Role) {
+    fn norm(&mut self, kind: NormKind, width: usize, role: impl Fn(Affine) -> TensorRole) {
         let (weight, bias) = match kind {
             NormKind::Layer { affine, .. } => (affine, affine),
             NormKind::Rms { .. } => (true, false),
@@ -62,7 +64,13 @@ impl List {
         }
     }
 
-    fn linear(&mut self, rows: usize, columns: usize, bias: bool, role: impl Fn(Affine) -> Role) {
+    fn linear(
+        &mut self,
+        rows: usize,
+        columns: usize,
+        bias: bool,
+        role: impl Fn(Affine) -> TensorRole,
+    ) {
         self.add(role(Affine::Weight), &[rows, columns]);
         if bias {
             self.add(role(Affine::Bias), &[rows]);
@@ -70,7 +78,7 @@ impl List {
     }
 
     fn layer(&mut self, a: &Architecture, layer: usize, with_feed_forward: bool) {
-        let part = |part| Role::Layer(layer, part);
+        let part = |part| TensorRole::Layer(layer, part);
         let (query, kv, biases) = (a.query_width(), a.kv_width(), a.attention.biases);
         self.norm(a.norm, a.hidden, |x| part(LayerPart::AttentionNorm(x)));
         self.linear(query, a.hidden, biases.into, |x| part(LayerPart::Query(x)));
@@ -99,7 +107,7 @@ impl List {
     }
 
     fn feed_forward(&mut self, a: &Architecture, layer: usize) {
-        let part = |part| Role::Layer(layer, part);
+        let part = |part| TensorRole::Layer(layer, part);
         let (neurons, bias) = (a.neurons(layer), a.feed_forward.biases.into);
         if a.feed_forward.gated {
             self.linear(neurons, a.hidden, bias, |x| part(LayerPart::Gate(x)));

@@ -1,9 +1,9 @@
 //! The seam to dense weights: whoever holds embeddings, attention matrices and norms.
 
-use crate::{Architecture, ModelError, Role};
+use crate::{Architecture, ModelError, TensorRole};
 use candle_core::Tensor;
 use flint_geometry::DType;
-use flint_kernels::{Arithmetic, Compute, MatrixView, embed, ops};
+use flint_kernels::{Arithmetic, Compute, MatrixView, gather_rows, ops};
 use std::collections::HashMap;
 use std::ops::Deref;
 
@@ -14,7 +14,7 @@ pub trait Weights {
     ///
     /// # Errors
     /// When the table is missing or cannot be read.
-    fn embed(&mut self, table: Role, rows: &[u32]) -> Result<Tensor, ModelError>;
+    fn embed(&mut self, table: TensorRole, rows: &[u32]) -> Result<Tensor, ModelError>;
 
     /// `input` (tokens x columns) times the transposed matrix, plus the bias: (tokens x rows).
     ///
@@ -22,8 +22,8 @@ pub trait Weights {
     /// When the matrix or bias is missing or cannot be read.
     fn linear(
         &mut self,
-        matrix: Role,
-        bias: Option<Role>,
+        matrix: TensorRole,
+        bias: Option<TensorRole>,
         input: &Tensor,
     ) -> Result<Tensor, ModelError>;
 
@@ -31,7 +31,7 @@ pub trait Weights {
     ///
     /// # Errors
     /// When it is missing.
-    fn vector(&self, role: Role) -> Result<&[f32], ModelError>;
+    fn vector(&self, role: TensorRole) -> Result<&[f32], ModelError>;
 }
 
 /// All dense weights in memory, matrices in their stored encoding, vectors as f32.
@@ -39,8 +39,8 @@ pub trait Weights {
 pub struct InMemoryWeights<B> {
     compute: Compute,
     arithmetic: Arithmetic,
-    matrices: HashMap<Role, Matrix<B>>,
-    vectors: HashMap<Role, Vec<f32>>,
+    matrices: HashMap<TensorRole, Matrix<B>>,
+    vectors: HashMap<TensorRole, Vec<f32>>,
 }
 
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl<B: Deref<Target = [u8]>> InMemoryWeights<B> {
     /// When the bytes are too few for the sizes.
     pub fn insert(
         &mut self,
-        role: Role,
+        role: TensorRole,
         element: DType,
         dims: &[usize],
         bytes: B,
@@ -86,7 +86,7 @@ impl<B: Deref<Target = [u8]>> InMemoryWeights<B> {
         let matrix = Matrix { element, rows, columns, bytes };
         if dims.len() == 1 {
             let mut values = vec![0.0; columns];
-            embed(&self.compute, matrix.view(role)?, &[0], &mut values);
+            gather_rows(&self.compute, matrix.view(role)?, &[0], &mut values);
             self.vectors.insert(role, values);
         } else {
             matrix.view(role)?;
@@ -116,12 +116,12 @@ impl<B: Deref<Target = [u8]>> InMemoryWeights<B> {
     }
 
     /// Bytes of a matrix; 0 where it is not here.
-    pub fn matrix_bytes(&self, role: Role) -> usize {
+    pub fn matrix_bytes(&self, role: TensorRole) -> usize {
         let view = self.matrices.get(&role).and_then(|matrix| matrix.view(role).ok());
         view.map_or(0, |view| view.byte_len())
     }
 
-    fn matrix(&self, role: Role) -> Result<&Matrix<B>, ModelError> {
+    fn matrix(&self, role: TensorRole) -> Result<&Matrix<B>, ModelError> {
         self.matrices
             .get(&role)
             .ok_or_else(|| ModelError::MissingTensor { tensor: role.to_string() })
@@ -129,7 +129,7 @@ impl<B: Deref<Target = [u8]>> InMemoryWeights<B> {
 }
 
 impl<B: Deref<Target = [u8]>> Matrix<B> {
-    fn view(&self, role: Role) -> Result<MatrixView<'_>, ModelError> {
+    fn view(&self, role: TensorRole) -> Result<MatrixView<'_>, ModelError> {
         let wrong = || misshapen(role, vec![self.rows, self.columns], vec![self.bytes.len()]);
         let row = self.element.row_bytes(self.columns as u64).ok_or_else(wrong)?;
         let len = usize::try_from(row).ok().and_then(|row| row.checked_mul(self.rows));
@@ -138,22 +138,22 @@ impl<B: Deref<Target = [u8]>> Matrix<B> {
     }
 }
 
-fn misshapen(role: Role, expected: Vec<usize>, got: Vec<usize>) -> ModelError {
+fn misshapen(role: TensorRole, expected: Vec<usize>, got: Vec<usize>) -> ModelError {
     ModelError::Misshapen { tensor: role.to_string(), expected, got }
 }
 
 impl<B: Deref<Target = [u8]>> Weights for InMemoryWeights<B> {
-    fn embed(&mut self, table: Role, rows: &[u32]) -> Result<Tensor, ModelError> {
+    fn embed(&mut self, table: TensorRole, rows: &[u32]) -> Result<Tensor, ModelError> {
         let matrix = self.matrix(table)?;
         let mut values = vec![0.0; rows.len() * matrix.columns];
-        embed(&self.compute, matrix.view(table)?, rows, &mut values);
+        gather_rows(&self.compute, matrix.view(table)?, rows, &mut values);
         Ok(ops::from_vec(values, (rows.len(), matrix.columns))?)
     }
 
     fn linear(
         &mut self,
-        matrix: Role,
-        bias: Option<Role>,
+        matrix: TensorRole,
+        bias: Option<TensorRole>,
         input: &Tensor,
     ) -> Result<Tensor, ModelError> {
         let bias = bias.map(|role| self.vector(role)).transpose()?;
@@ -161,7 +161,7 @@ impl<B: Deref<Target = [u8]>> Weights for InMemoryWeights<B> {
         Ok(ops::linear(input, &self.compute, view, bias)?)
     }
 
-    fn vector(&self, role: Role) -> Result<&[f32], ModelError> {
+    fn vector(&self, role: TensorRole) -> Result<&[f32], ModelError> {
         self.vectors
             .get(&role)
             .map(Vec::as_slice)

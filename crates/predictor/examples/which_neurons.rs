@@ -1,7 +1,7 @@
 //! Which neurons of a layer a vector needs, by a copy of the layer's rows in four bits, beside the truth.
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
 use flint_predictor::{
     Activity, GateRows, HalfStates, Predictor, QuantizedGate, QuantizedGateLayer, ThresholdLayer,
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut predictor = QuantizedGate::from_blobs(width, neurons, [Some(group.to_bytes())])?;
     let input: Vec<f32> = (0..width).map(|i| (i as f32 * 0.37 + 5.0).sin()).collect();
-    let mut sets = vec![NeuronSet::new()];
+    let mut sets = vec![UnitSet::new()];
     predictor.predict(&compute, 0, &input, &mut sets)?;
     println!("{} of {neurons} neurons: {:?}", sets[0].len(), sets[0].as_slice());
     Ok(())

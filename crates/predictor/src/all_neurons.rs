@@ -1,7 +1,7 @@
 //! The predictor that leaves nothing out: exact results by the sparse path.
 
 use crate::{Predictor, PredictorError};
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_kernels::Compute;
 
 /// Names every neuron.
@@ -23,12 +23,12 @@ impl Predictor for AllNeurons {
         _: &Compute,
         group: usize,
         _: &[f32],
-        sets: &mut [NeuronSet],
+        sets: &mut [UnitSet],
     ) -> Result<(), PredictorError> {
         let known = self.groups.len();
         let neurons =
             *self.groups.get(group).ok_or(PredictorError::UnknownGroup { group, known })?;
-        sets.fill(NeuronSet::full(neurons));
+        sets.fill(UnitSet::full(neurons));
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The rows that decide which neurons of a group are active: the gate projection of gated models, else up.
 
-use flint_kernels::{Activation, Compute, MatrixView, embed, matmul};
+use flint_kernels::{Activation, Compute, MatrixView, gather_rows, matmul};
 
 /// The true rows of one group, as stored: what training learns from and a low-bit copy is made of.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +46,7 @@ impl<'a> GateRows<'a> {
 
     /// Writes one row as f32.
     pub(crate) fn row(&self, compute: &Compute, neuron: usize, row: &mut [f32]) {
-        embed(compute, self.rows, &[neuron as u32], row);
+        gather_rows(compute, self.rows, &[neuron as u32], row);
     }
 
     /// What is added to a neuron's product, so that above zero means active.

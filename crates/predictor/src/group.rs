@@ -2,7 +2,7 @@
 //! threshold are predicted.
 
 use crate::{BlobFault, Predictor, PredictorError};
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_kernels::Compute;
 
 /// The predictor of one group.
@@ -125,7 +125,7 @@ impl<G: ThresholdLayer> ThresholdPredictor<G> {
         group: usize,
         input: &[f32],
         asked: Option<&dyn Fn(u32) -> bool>,
-        sets: &mut [NeuronSet],
+        sets: &mut [UnitSet],
     ) -> Result<(), PredictorError> {
         let known = self.groups.len();
         let found = self.groups.get(group).ok_or(PredictorError::UnknownGroup { group, known })?;
@@ -134,7 +134,7 @@ impl<G: ThresholdLayer> ThresholdPredictor<G> {
             return Err(PredictorError::InputSize { got: input.len(), positions, width });
         }
         let Some(group) = found else {
-            sets.fill(NeuronSet::full(self.neurons as u32));
+            sets.fill(UnitSet::full(self.neurons as u32));
             return Ok(());
         };
         self.scores.resize(self.neurons * positions, 0.0);
@@ -143,7 +143,7 @@ impl<G: ThresholdLayer> ThresholdPredictor<G> {
             None => group.scores(compute, input, &mut self.scores),
         }
         let threshold = group.threshold();
-        sets.iter_mut().for_each(NeuronSet::clear);
+        sets.iter_mut().for_each(UnitSet::clear);
         for (neuron, scores) in (0u32..).zip(self.scores.chunks_exact(positions.max(1))) {
             for (set, &score) in sets.iter_mut().zip(scores) {
                 if score >= threshold {
@@ -161,7 +161,7 @@ impl<G: ThresholdLayer> Predictor for ThresholdPredictor<G> {
         compute: &Compute,
         group: usize,
         input: &[f32],
-        sets: &mut [NeuronSet],
+        sets: &mut [UnitSet],
     ) -> Result<(), PredictorError> {
         self.predict_by_scores(compute, group, input, None, sets)
     }
@@ -172,7 +172,7 @@ impl<G: ThresholdLayer> Predictor for ThresholdPredictor<G> {
         group: usize,
         input: &[f32],
         asked: &dyn Fn(u32) -> bool,
-        set: &mut NeuronSet,
+        set: &mut UnitSet,
     ) -> Result<(), PredictorError> {
         self.predict_by_scores(compute, group, input, Some(asked), std::slice::from_mut(set))?;
         set.retain(asked);

@@ -1,7 +1,7 @@
 //! The predictor that is never wrong, because it multiplies the true rows: for tests and upper bounds.
 
 use crate::{Predictor, PredictorError};
-use flint_geometry::{DType, NeuronSet};
+use flint_geometry::{DType, UnitSet};
 use flint_kernels::{Activation, Compute, MatrixView, matmul};
 
 /// Names exactly the neurons whose activation is not zero. It holds the rows that decide (the gate
@@ -45,7 +45,7 @@ impl Predictor for Oracle {
         compute: &Compute,
         group: usize,
         input: &[f32],
-        sets: &mut [NeuronSet],
+        sets: &mut [UnitSet],
     ) -> Result<(), PredictorError> {
         let known = self.groups.len();
         let rows = self.groups.get(group).ok_or(PredictorError::UnknownGroup { group, known })?;

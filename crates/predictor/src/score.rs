@@ -1,6 +1,6 @@
 //! How good a prediction is: counted against the truly active neurons.
 
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 
 /// Counts over any number of tokens; ratios are micro-averages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Score {
 
 impl Score {
     /// Adds one token.
-    pub fn add(&mut self, predicted: &NeuronSet, active: &NeuronSet) {
+    pub fn add(&mut self, predicted: &UnitSet, active: &UnitSet) {
         self.predicted += predicted.len() as u64;
         self.active += active.len() as u64;
         self.hit += predicted.intersection(active).len() as u64;
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn ratios_count_over_tokens_not_per_token() {
-        let set = |indices: &[u32]| NeuronSet::from_unsorted(indices.to_vec());
+        let set = |indices: &[u32]| UnitSet::from_unsorted(indices.to_vec());
         let mut score = Score::default();
         score.add(&set(&[1, 2, 3]), &set(&[1]));
         score.add(&set(&[]), &set(&[4]));

@@ -1,7 +1,7 @@
 //! The seam: from the input of a feed-forward to the neurons it needs.
 
 use crate::PredictorError;
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_kernels::Compute;
 
 /// Names the neurons that each position needs.
@@ -18,7 +18,7 @@ pub trait Predictor: Send {
         compute: &Compute,
         group: usize,
         input: &[f32],
-        sets: &mut [NeuronSet],
+        sets: &mut [UnitSet],
     ) -> Result<(), PredictorError>;
 
     /// Fills `set` with what [`Predictor::predict`] would say of one position, less the neurons that are not `asked`
@@ -32,7 +32,7 @@ pub trait Predictor: Send {
         group: usize,
         input: &[f32],
         asked: &dyn Fn(u32) -> bool,
-        set: &mut NeuronSet,
+        set: &mut UnitSet,
     ) -> Result<(), PredictorError> {
         self.predict(compute, group, input, std::slice::from_mut(set))?;
         set.retain(asked);

@@ -1,4 +1,5 @@
-"""What a running server does for eight clients at once: measure.py ADDRESS PID. Standard library alone.
+"""What a running server does for eight clients at once: measure.py ADDRESS PID [PART ..]. Standard
+library alone. Parts are rates, gaps, turns and memory.
 
 Tokens per second alone and together, the longest gap of others when a prompt of 500 tokens arrives, the second turn of
 a long conversation, and memory. Prints a table; fails where a figure is not what it must be."""
@@ -150,7 +151,8 @@ def memory():
 end_tokens = [token for text in ("<|im_end|>", "<|endoftext|>") for token in post("/tokenize", {"content": text})["tokens"]]
 ENDLESS = {str(token): -100 for token in end_tokens}
 for part in (rates, gaps, turns, memory):
-    part()
+    if not sys.argv[3:] or part.__name__ in sys.argv[3:]:
+        part()
 print("\n| figure | value | must be |\n|---|---|---|")
 for row in rows:
     print("| " + " | ".join(row) + " |")

@@ -15,7 +15,7 @@ results = {}
 
 
 def body(seed):
-    text = " ".join(f"word{seed}" if at % 9 else f"{seed} and {at}" for at in range(280))
+    text = " ".join(f"word{seed}" if at % 9 else f"{seed} and {at}" for at in range(360))
     return {"model": "m", "messages": [{"role": "user", "content": text}], "max_tokens": 3, "temperature": 0, "stream": True}
 
 

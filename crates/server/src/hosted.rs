@@ -2,7 +2,7 @@
 
 use crate::http::Problem;
 use flint_dialogue::Prompter;
-use flint_engine::{ModelFiles, TextCodec};
+use flint_engine::{OpenModel, Tokenizer};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -41,7 +41,7 @@ pub struct Hosted {
     /// What it is.
     pub facts: Facts,
     /// Its tokenizer.
-    pub codec: Arc<TextCodec>,
+    pub codec: Arc<Tokenizer>,
     /// How it is talked to; why not, where it has no template.
     pub prompter: Result<Prompter, String>,
     /// Tokens that end a text.
@@ -53,8 +53,8 @@ pub struct Hosted {
 impl Hosted {
     /// The model of `files` with requests of `context` tokens; `template` as for [`Prompter::new`].
     pub fn new(
-        files: &ModelFiles,
-        codec: TextCodec,
+        files: &OpenModel,
+        codec: Tokenizer,
         context: usize,
         template: Option<&str>,
     ) -> Hosted {
@@ -131,7 +131,7 @@ fn text_bytes(value: &Value) -> usize {
 }
 
 /// The name of the file or directory without its ending.
-fn name(files: &ModelFiles) -> String {
+fn name(files: &OpenModel) -> String {
     let path = files.path().canonicalize().unwrap_or_else(|_| files.path().to_owned());
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.strip_suffix(".gguf").or_else(|| name.strip_suffix(".flint")).unwrap_or(&name);

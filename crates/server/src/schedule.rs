@@ -22,7 +22,7 @@ pub use sessions::{SessionCounts, Sessions};
 
 use crate::metrics::Metrics;
 use crate::view::{View, Watcher};
-use flint_engine::{Engine, TextCodec};
+use flint_engine::{Engine, Tokenizer};
 use queue::Queue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,7 +75,7 @@ impl Scheduler {
     }
 
     /// Answers requests on `engine` in this thread, until [`Scheduler::close`] was called and everybody is answered.
-    pub fn run(&self, engine: Engine, codec: &TextCodec) {
+    pub fn run(&self, engine: Engine, codec: &Tokenizer) {
         let watch = self.view.as_ref().map(|(name, view)| (Watcher::new(name, &engine), &**view));
         let sessions = self.sessions.as_deref();
         Work::new(engine, codec, &self.queue, &self.metrics, &self.stop, watch)

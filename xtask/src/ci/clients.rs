@@ -5,7 +5,7 @@ mod server;
 mod tools;
 
 pub(super) use server::Server;
-pub(super) use tools::Clients;
+pub(super) use tools::{Clients, target};
 
 use super::{DeepArgs, Outcome};
 use anyhow::Context;
@@ -67,7 +67,7 @@ fn real(root: &Path, clients: &Clients, model: &Path) -> anyhow::Result<()> {
     drop(tools);
     let slow = [
         "--memory",
-        "130MiB",
+        "170MiB",
         "--sessions",
         "2",
         "-c",
@@ -75,7 +75,7 @@ fn real(root: &Path, clients: &Clients, model: &Path) -> anyhow::Result<()> {
         "--threads",
         "1",
         "--chunk",
-        "6",
+        "4",
         "--no-forecast",
     ];
     let slow = Server::start(root, model, &slow)?;

@@ -3,7 +3,7 @@
 use super::Bundle;
 use crate::contents::DataFile;
 use crate::{BundleError, Part, PredictorEntry, TensorEntry};
-use flint_geometry::{Extent, NeuronKey};
+use flint_geometry::{Extent, UnitKey};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -68,7 +68,7 @@ impl Bundle {
     ///
     /// # Panics
     /// When there is no such neuron, or `bytes` is not as long as the payload of a record.
-    pub fn read_record(&self, key: NeuronKey, bytes: &mut [u8]) -> Result<(), BundleError> {
+    pub fn read_record(&self, key: UnitKey, bytes: &mut [u8]) -> Result<(), BundleError> {
         let group = &self.contents.groups[key.group as usize];
         let position = group.position_of(key.neuron);
         let (extent, crc) = (group.record_extent(position), group.record_crc(position));

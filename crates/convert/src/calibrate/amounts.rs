@@ -2,7 +2,7 @@
 //! whatever the model. The numbers depend on the model, the text and the options alone, never on the machine.
 
 use super::{CALIBRATION_TOKENS, CalibrateOptions};
-use flint_engine::ModelFiles;
+use flint_engine::OpenModel;
 use std::ops::RangeInclusive;
 
 /// Multiplications and additions that a stage may take: 7 to 15 minutes on two cores of the development machine.
@@ -25,7 +25,7 @@ pub(super) struct Amounts {
 
 impl Amounts {
     /// What `options` ask for, and for the rest as many as the arithmetic allows.
-    pub(super) fn of(options: &CalibrateOptions, files: &ModelFiles) -> Amounts {
+    pub(super) fn of(options: &CalibrateOptions, files: &OpenModel) -> Amounts {
         let each = operations_per_token(files);
         let within = |range: RangeInclusive<usize>, passes: usize| {
             let affordable = (OPERATIONS / (each * passes as f64)) as usize;
@@ -54,14 +54,14 @@ pub(super) fn passes(options: &CalibrateOptions) -> usize {
 }
 
 /// Multiplications and additions of a token, logits included.
-pub(super) fn operations_per_token(files: &ModelFiles) -> f64 {
+pub(super) fn operations_per_token(files: &OpenModel) -> f64 {
     let a = files.architecture();
     let head = 2 * a.hidden * a.vocabulary;
     (operations_per_layer(files) * a.layers + head) as f64
 }
 
 /// The same of one layer.
-pub(super) fn operations_per_layer(files: &ModelFiles) -> usize {
+pub(super) fn operations_per_layer(files: &OpenModel) -> usize {
     let a = files.architecture();
     let rows = 2 + usize::from(a.feed_forward.gated);
     let attention = 2 * a.hidden * (a.query_width() + a.kv_width());

@@ -5,9 +5,9 @@ use super::states::{FileStates, StatesWriter};
 use super::work::WorkDirectory;
 use super::{CalibrateEvent, Stage};
 use crate::CalibrateError;
-use flint_engine::{CancelToken, ModelFiles};
+use flint_engine::{CancelToken, OpenModel};
 use flint_kernels::{Compute, KvElement, KvShape, KvStore, PagedKv, ops};
-use flint_model::{Batch, Decoder, ModelError, Pass, Role};
+use flint_model::{Batch, Decoder, ModelError, Pass, TensorRole};
 use flint_predictor::States;
 
 /// Longest piece of the text that is computed with its own context.
@@ -20,7 +20,7 @@ fn states_file(layer: usize) -> String {
 
 /// The vectors that the neurons of a layer saw.
 pub(super) fn states(
-    files: &ModelFiles,
+    files: &OpenModel,
     work: &WorkDirectory,
     layer: usize,
 ) -> Result<FileStates, CalibrateError> {
@@ -36,7 +36,7 @@ fn hidden_file(layer: usize) -> String {
 
 /// Collects what was not collected before.
 pub(super) fn collect(
-    files: &ModelFiles,
+    files: &OpenModel,
     work: &WorkDirectory,
     tokens: &[u32],
     compute: &Compute,
@@ -64,16 +64,16 @@ pub(super) fn collect(
     Ok(())
 }
 
-fn window(files: &ModelFiles) -> usize {
+fn window(files: &OpenModel) -> usize {
     files.architecture().context.min(LONGEST_WINDOW)
 }
 
-fn decoder(files: &ModelFiles, compute: &Compute) -> Decoder {
+fn decoder(files: &OpenModel, compute: &Compute) -> Decoder {
     Decoder::new(files.architecture().clone(), compute.clone())
 }
 
 /// Keys and values of one window; only the layer at work touches its part.
-fn store(files: &ModelFiles) -> PagedKv {
+fn store(files: &OpenModel) -> PagedKv {
     let architecture = files.architecture();
     let shape = KvShape {
         layers: architecture.layers,
@@ -86,12 +86,14 @@ fn store(files: &ModelFiles) -> PagedKv {
 
 /// Hidden states before the first layer: each window begins at position 0.
 fn embed(
-    files: &ModelFiles,
+    files: &OpenModel,
     work: &WorkDirectory,
     tokens: &[u32],
     compute: &Compute,
 ) -> Result<(), CalibrateError> {
-    let wanted = |role| matches!(role, Role::TokenEmbedding | Role::Positions | Role::ProjectIn);
+    let wanted = |role| {
+        matches!(role, TensorRole::TokenEmbedding | TensorRole::Positions | TensorRole::ProjectIn)
+    };
     let mut weights = dense(files, compute, wanted)?;
     let decoder = decoder(files, compute);
     let seq = store(files).sequence();
@@ -105,7 +107,7 @@ fn embed(
 }
 
 fn collect_layer(
-    files: &ModelFiles,
+    files: &OpenModel,
     work: &WorkDirectory,
     layer: usize,
     compute: &Compute,
@@ -116,7 +118,7 @@ fn collect_layer(
     let fail = |cause| work.error(&path, cause);
     let mut before = FileStates::open(&path, width).map_err(fail)?;
     let mut weights =
-        dense(files, compute, |role| matches!(role, Role::Layer(l, _) if l == layer))?;
+        dense(files, compute, |role| matches!(role, TensorRole::Layer(l, _) if l == layer))?;
     let neurons = LayerNeurons::read(files.bundle()?, layer, compute)?;
     let mut capture = Capture::new(files, neurons, compute)?;
     let (decoder, mut kv) = (decoder(files, compute), store(files));

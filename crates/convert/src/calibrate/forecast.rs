@@ -3,7 +3,7 @@
 use super::amounts::{operations_per_layer, operations_per_token, passes};
 use super::{CalibrateOptions, Sizes, Stage};
 use crate::CalibrateError;
-use flint_engine::ModelFiles;
+use flint_engine::OpenModel;
 use flint_kernels::{Compute, DType, MatrixView, matmul};
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ const SECONDS_PER_LOGIT: f64 = 48e-9;
 /// Foresees a calibration over `tokens`, of which `unseen` are measured on.
 pub(super) fn forecast(
     options: &CalibrateOptions,
-    files: &ModelFiles,
+    files: &OpenModel,
     (tokens, unseen): (usize, usize),
     compute: &Compute,
 ) -> Result<Forecast, CalibrateError> {

@@ -4,10 +4,10 @@ use crate::CalibrateError;
 use candle_core::Tensor;
 use flint_bundle::Bundle;
 use flint_engine::read_bias;
-use flint_engine::{EngineError, ModelFiles};
+use flint_engine::{EngineError, OpenModel};
 use flint_kernels::{Activation, Compute, DType, MatrixView, ops};
 use flint_model::{
-    FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError, Role, Weights,
+    FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError, TensorRole, Weights,
 };
 use flint_predictor::GateRows;
 use std::fs::File;
@@ -53,7 +53,7 @@ pub(super) struct LayerRows {
 impl LayerRows {
     /// Reads them.
     pub(super) fn read(
-        files: &ModelFiles,
+        files: &OpenModel,
         layer: usize,
         compute: &Compute,
     ) -> Result<LayerRows, CalibrateError> {
@@ -81,9 +81,9 @@ impl LayerRows {
 
 /// Dense weights that `wanted` picks.
 pub(super) fn dense(
-    files: &ModelFiles,
+    files: &OpenModel,
     compute: &Compute,
-    wanted: impl Fn(Role) -> bool,
+    wanted: impl Fn(TensorRole) -> bool,
 ) -> Result<InMemoryWeights<Vec<u8>>, CalibrateError> {
     let mut weights = InMemoryWeights::new(compute.clone());
     for spec in files.architecture().dense_tensors() {
@@ -107,7 +107,7 @@ pub(super) struct Capture {
 
 impl Capture {
     pub(super) fn new(
-        files: &ModelFiles,
+        files: &OpenModel,
         neurons: LayerNeurons,
         compute: &Compute,
     ) -> Result<Capture, CalibrateError> {

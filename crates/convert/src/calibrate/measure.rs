@@ -9,7 +9,7 @@ use crate::CalibrateError;
 use flint_bundle::{Calibration, GroupCalibration, LoadsPerToken};
 use flint_dram_cache::{Admission, CacheConfig, PolicyKind, SlotCache};
 use flint_engine::{Mode, read_predictor};
-use flint_geometry::{NeuronKey, NeuronSet};
+use flint_geometry::{UnitKey, UnitSet};
 use flint_predictor::{Activity, Predictor, States};
 
 /// Hottest neurons that are kept per layer, as a share of its neurons: what a first token finds in memory.
@@ -64,7 +64,7 @@ impl Training<'_> {
     fn predicted_sets(
         &self,
         predictor: &mut dyn Predictor,
-    ) -> Result<Vec<Vec<NeuronSet>>, CalibrateError> {
+    ) -> Result<Vec<Vec<UnitSet>>, CalibrateError> {
         let architecture = self.files.architecture();
         let mut all = Vec::new();
         for layer in 0..architecture.layers {
@@ -74,7 +74,7 @@ impl Training<'_> {
             let mut input = vec![0.0; count * architecture.hidden];
             let read = states.read(first, &mut input);
             read.map_err(|cause| self.work.error(&self.work.file("states"), cause))?;
-            let mut sets = vec![NeuronSet::new(); count];
+            let mut sets = vec![UnitSet::new(); count];
             let rows = input.chunks(architecture.hidden);
             for (set, row) in sets.iter_mut().zip(rows) {
                 predictor.predict(self.compute, layer, row, std::slice::from_mut(set))?;
@@ -91,7 +91,7 @@ impl Training<'_> {
 /// # Errors
 /// When the cache refuses its sizes.
 pub fn load_curve(
-    sets: &[Vec<NeuronSet>],
+    sets: &[Vec<UnitSet>],
     neurons: u32,
 ) -> Result<Vec<LoadsPerToken>, CalibrateError> {
     let config = CacheConfig {
@@ -110,7 +110,7 @@ pub fn load_curve(
 
 /// Loads per token of the second half of the tokens; the first half fills the cache. `sets` holds, for each
 /// group, what each token needs.
-fn loads_per_token(cache: &mut SlotCache, sets: &[Vec<NeuronSet>]) -> Result<f64, CalibrateError> {
+fn loads_per_token(cache: &mut SlotCache, sets: &[Vec<UnitSet>]) -> Result<f64, CalibrateError> {
     let tokens = sets.first().map_or(0, Vec::len);
     let mut before = 0;
     for token in 0..tokens {
@@ -126,13 +126,13 @@ fn loads_per_token(cache: &mut SlotCache, sets: &[Vec<NeuronSet>]) -> Result<f64
     Ok((cache.counters().misses - before) as f64 / counted as f64)
 }
 
-fn replay(cache: &mut SlotCache, group: u32, needed: &NeuronSet) -> Result<(), CalibrateError> {
+fn replay(cache: &mut SlotCache, group: u32, needed: &UnitSet) -> Result<(), CalibrateError> {
     let mut admission = Admission::new();
     for part in needed.as_slice().chunks(cache.capacity()) {
-        let Some(part) = NeuronSet::from_sorted(part.to_vec()) else { continue };
+        let Some(part) = UnitSet::from_sorted(part.to_vec()) else { continue };
         cache.admit(group, &part, &mut admission)?;
         for missing in admission.missing.drain(..) {
-            cache.fill(NeuronKey { group, neuron: missing.neuron }, missing.lease);
+            cache.fill(UnitKey { group, neuron: missing.neuron }, missing.lease);
         }
     }
     Ok(())

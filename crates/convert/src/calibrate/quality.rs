@@ -3,8 +3,8 @@
 use super::{CalibrateEvent, CalibrateOptions, Stage};
 use crate::CalibrateError;
 use flint_engine::{
-    MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, RunningMean, Sampler, Sampling, Sparsity,
-    each_foreseen, negative_log_likelihood,
+    MemoryBudget, Mode, OpenModel, PlannedEngine, RunOptions, RunningMean, Sampler, Sampling,
+    Sparsity, each_foreseen, negative_log_likelihood,
 };
 use flint_predictor::{Precision, Predictor};
 
@@ -91,11 +91,11 @@ impl<'a> Measuring<'a> {
             threads: self.options.threads,
             ..RunOptions::default()
         };
-        let files = ModelFiles::open(&self.options.bundle)?;
+        let files = OpenModel::open(&self.options.bundle)?;
         let needed = Some(LONGEST_CONTEXT);
         let prepared = match predictor {
-            None => Prepared::new(files, run, needed)?,
-            some => Prepared::with_predictor(files, run, needed, some)?,
+            None => PlannedEngine::new(files, run, needed)?,
+            some => PlannedEngine::with_predictor(files, run, needed, some)?,
         };
         let mut engine = prepared.load(&mut |_, _| {})?;
         let mut found = Reading::default();

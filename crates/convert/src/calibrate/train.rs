@@ -6,7 +6,7 @@ use super::layer::LayerRows;
 use super::work::WorkDirectory;
 use super::{CalibrateEvent, CalibrateOptions, LayerReport, PredictorKind, Split, collect};
 use crate::CalibrateError;
-use flint_engine::ModelFiles;
+use flint_engine::OpenModel;
 use flint_kernels::Compute;
 use flint_predictor::train::{FineTuning, Regression, fine_tune};
 use flint_predictor::{
@@ -38,7 +38,7 @@ pub(super) struct MadeLayer {
 /// What training works with.
 pub(super) struct Training<'a> {
     pub(super) options: &'a CalibrateOptions,
-    pub(super) files: &'a ModelFiles,
+    pub(super) files: &'a OpenModel,
     pub(super) work: &'a WorkDirectory,
     pub(super) split: &'a Split,
     pub(super) compute: &'a Compute,

@@ -5,7 +5,7 @@
 
 use super::CalibrateOptions;
 use crate::CalibrateError;
-use flint_engine::ModelFiles;
+use flint_engine::OpenModel;
 use std::fs::{self, File, Metadata, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -22,7 +22,7 @@ impl WorkDirectory {
     /// Opens the work that was begun for the same bundle, text and options, or begins anew.
     pub(super) fn open(
         options: &CalibrateOptions,
-        files: &ModelFiles,
+        files: &OpenModel,
         tokens: &[u32],
     ) -> Result<WorkDirectory, CalibrateError> {
         let mut name = options.bundle.file_name().unwrap_or_default().to_owned();
@@ -121,7 +121,7 @@ fn take(path: &Path) -> Result<File, CalibrateError> {
 /// What the work depends on.
 fn key(
     options: &CalibrateOptions,
-    files: &ModelFiles,
+    files: &OpenModel,
     tokens: &[u32],
 ) -> Result<String, CalibrateError> {
     let text = tokens.iter().fold(0, |crc, token| crc32c::crc32c_append(crc, &token.to_le_bytes()));

@@ -5,7 +5,7 @@ use super::{Conversion, ConvertError, Origin, Written};
 use flint_bundle::BundleWriter;
 use flint_checkpoint::{Picked, numbers};
 use flint_geometry::DType;
-use flint_model::{Affine, Architecture, LayerPart, ModelError, Role};
+use flint_model::{Affine, Architecture, LayerPart, ModelError, TensorRole};
 use std::ops::Range;
 
 /// Neurons that are put together at a time: enough for whole cache lines of the down projection, few
@@ -30,7 +30,7 @@ impl<'a> Layer<'a> {
         let find = |part| origin.neurons(architecture, layer, part);
         let required = |part| {
             let missing =
-                || ModelError::MissingTensor { tensor: Role::Layer(layer, part).to_string() };
+                || ModelError::MissingTensor { tensor: TensorRole::Layer(layer, part).to_string() };
             find(part)?.ok_or_else(|| ConvertError::from(missing()))
         };
         Ok(Layer {

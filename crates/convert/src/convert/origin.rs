@@ -6,7 +6,7 @@ use flint_checkpoint::{Checkpoint, Picked, Rows};
 use flint_engine::{
     GGUF_TOKENIZER, UnusedTensors, checkpoint_tokenizer, describe_checkpoint, describe_gguf_file,
 };
-use flint_model::{Affine, Architecture, Family, LayerPart, ModelError, Role, gguf_source};
+use flint_model::{Affine, Architecture, Family, LayerPart, ModelError, TensorRole, gguf_source};
 use std::path::Path;
 
 /// Text files of a checkpoint that a bundle keeps as they are.
@@ -44,7 +44,7 @@ impl Origin {
     pub(super) fn pick(
         &self,
         architecture: &Architecture,
-        role: Role,
+        role: TensorRole,
         dims: &[usize],
     ) -> Result<Picked<'_>, ConvertError> {
         let source = match self {
@@ -88,7 +88,7 @@ impl Origin {
         if !exists {
             return Ok(None);
         }
-        self.pick(architecture, Role::Layer(layer, part), &dims).map(Some)
+        self.pick(architecture, TensorRole::Layer(layer, part), &dims).map(Some)
     }
 
     /// Tensors of the files that the model does not use.

@@ -3,7 +3,7 @@
 use super::ConvertError;
 use flint_checkpoint::numbers;
 use flint_geometry::DType;
-use flint_kernels::{Compute, Isa, MatrixView, embed};
+use flint_kernels::{Compute, Isa, MatrixView, gather_rows};
 use half::{bf16, f16};
 
 /// Encodes `from` (numbers of type `source`) as `target` at the end of `into`.
@@ -59,7 +59,7 @@ fn dequantised(source: DType, from: &[u8]) -> Result<Vec<f32>, ConvertError> {
     let count = from.len() / source.block_bytes() * source.block_len();
     let mut numbers = vec![0.0; count];
     let rows = MatrixView::new(source, 1, count, from)?;
-    embed(&Compute::new(Isa::best(), 1)?, rows, &[0], &mut numbers);
+    gather_rows(&Compute::new(Isa::best(), 1)?, rows, &[0], &mut numbers);
     Ok(numbers)
 }
 

@@ -4,7 +4,7 @@
 //! know it. The template does: it writes it after every answer of a conversation.
 
 use flint_chat::{ControlTokens, Message, Moment, RenderOptions, Segment, Template};
-use flint_engine::TextCodec;
+use flint_engine::Tokenizer;
 
 /// An answer that no template writes by itself.
 const ANSWER: &str = "Answer7f3a";
@@ -22,7 +22,7 @@ impl Ends {
         of_text: &[u32],
         template: &Template,
         control: &ControlTokens,
-        codec: &TextCodec,
+        codec: &Tokenizer,
     ) -> Ends {
         let mut ends = Ends { tokens: of_text.to_vec(), texts: Vec::new() };
         let named = template.source().named_tokens.get("eos_token");

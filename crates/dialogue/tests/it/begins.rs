@@ -2,7 +2,7 @@
 
 use flint_chat::{Message, Moment, RenderOptions};
 use flint_dialogue::Prompter;
-use flint_engine::{ChatTexts, TextCodec};
+use flint_engine::{ChatTexts, Tokenizer};
 use serde_json::{Value, json};
 
 /// How prompts of a family begin: its control tokens, the one that its tokenizer adds, and the start of its template.
@@ -61,7 +61,7 @@ const FAMILIES: [Family; 6] = [
 ];
 
 /// A tokenizer of words with these control tokens, the first of which is 1.
-fn tokenizer(family: &Family) -> TextCodec {
+fn tokenizer(family: &Family) -> Tokenizer {
     let added: Vec<Value> = (1..)
         .zip(family.control)
         .map(|(id, text)| json!({ "id": id, "content": text, "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false }))
@@ -82,7 +82,7 @@ fn tokenizer(family: &Family) -> TextCodec {
         "pre_tokenizer": { "type": "Whitespace" }, "post_processor": adds, "decoder": null,
         "model": { "type": "WordLevel", "vocab": words, "unk_token": "[UNK]" },
     });
-    TextCodec::parse(json.to_string().as_bytes()).unwrap()
+    Tokenizer::parse(json.to_string().as_bytes()).unwrap()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::setup::House;
 use flint_chat::{Message, Moment, RenderOptions, Source, ToolFormat};
 use flint_dialogue::Prompter;
-use flint_engine::{GGUF_TOKENIZER, ModelFiles};
+use flint_engine::{GGUF_TOKENIZER, OpenModel};
 use flint_fixtures::{tiny_opt, tiny_opt_bundle};
 use std::fs;
 use std::path::Path;
@@ -33,7 +33,7 @@ fn a_prompt_begins_once_and_typed_tokens_stay_text() {
     assert!(prompt.text.contains(typed));
 
     // A template that writes it itself gets no second one.
-    let files = ModelFiles::open(&tiny_opt_bundle()).unwrap();
+    let files = OpenModel::open(&tiny_opt_bundle()).unwrap();
     let name = codec.piece(begin).unwrap();
     let template = format!("{name}{{{{ messages[0].content }}}}");
     let own = Prompter::new(&files, &codec, Some(&template)).unwrap();
@@ -52,7 +52,7 @@ fn templates_are_found_beside_checkpoints_and_in_bundles() {
     let checkpoint = directory.path().join("checkpoint");
     copy(&tiny_opt(), &checkpoint);
     let none = |path: &Path| {
-        let files = ModelFiles::open(path).unwrap();
+        let files = OpenModel::open(path).unwrap();
         let codec = files.codec().unwrap().unwrap();
         Prompter::new(&files, &codec, None).unwrap_err().to_string()
     };
@@ -62,7 +62,7 @@ fn templates_are_found_beside_checkpoints_and_in_bundles() {
     }
     let text = "<|im_start|>{{ messages[0].content }}<tool_call>";
     fs::write(checkpoint.join("chat_template.jinja"), text).unwrap();
-    let files = ModelFiles::open(&checkpoint).unwrap();
+    let files = OpenModel::open(&checkpoint).unwrap();
     let codec = files.codec().unwrap().unwrap();
     let prompter = Prompter::new(&files, &codec, None).unwrap();
     assert_eq!(prompter.template().source().default, text);

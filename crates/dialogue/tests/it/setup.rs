@@ -2,24 +2,26 @@
 
 use flint_chat::{Message, Moment};
 use flint_dialogue::{DialogueError, Prompter, Reply, Talk, TalkEvent, TurnOptions};
-use flint_engine::{Controls, Engine, MemoryBudget, ModelFiles, Prepared, RunOptions, TextCodec};
+use flint_engine::{
+    Controls, Engine, MemoryBudget, OpenModel, PlannedEngine, RunOptions, Tokenizer,
+};
 use flint_fixtures::tiny_opt_bundle;
 use std::ops::ControlFlow;
 
 pub(crate) struct House {
     pub(crate) engine: Engine,
-    pub(crate) codec: TextCodec,
+    pub(crate) codec: Tokenizer,
     pub(crate) prompter: Prompter,
 }
 
 impl House {
     pub(crate) fn new(context: usize) -> House {
-        let files = ModelFiles::open(&tiny_opt_bundle()).unwrap();
+        let files = OpenModel::open(&tiny_opt_bundle()).unwrap();
         let codec = files.codec().unwrap().unwrap();
         let prompter = Prompter::new(&files, &codec, Some("chatml")).unwrap();
         let memory = MemoryBudget::Percent(1000.0);
         let options = RunOptions { memory, ..RunOptions::default() };
-        let engine = Prepared::new(files, options, Some(context)).unwrap();
+        let engine = PlannedEngine::new(files, options, Some(context)).unwrap();
         House { engine: engine.load(&mut |_, _| {}).unwrap(), codec, prompter }
     }
 

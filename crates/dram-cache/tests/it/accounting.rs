@@ -2,7 +2,7 @@
 
 use crate::{key, window};
 use flint_dram_cache::{Admission, CacheConfig, CacheError, PolicyKind, SlotCache};
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use std::num::NonZeroU8;
 
 fn policies() -> [PolicyKind; 4] {
@@ -39,8 +39,8 @@ fn nothing_is_allocated_after_the_start() {
     for policy in policies() {
         let config = CacheConfig { groups: vec![64; 4], slot_bytes: 64, policy };
         let mut cache = SlotCache::new(&config, config.bytes_for(100)).unwrap();
-        let needs: Vec<NeuronSet> = (0..40)
-            .map(|i| NeuronSet::from_unsorted((0..30).map(|j| (i * 7 + j * j) % 64).collect()))
+        let needs: Vec<UnitSet> = (0..40)
+            .map(|i| UnitSet::from_unsorted((0..30).map(|j| (i * 7 + j * j) % 64).collect()))
             .collect();
         let mut out = Admission::new();
         let mut run = || {

@@ -8,7 +8,7 @@ mod schedules;
 mod twin;
 
 use flint_dram_cache::{Admission, CacheConfig, PolicyKind, SlotCache};
-use flint_geometry::{NeuronKey, NeuronSet};
+use flint_geometry::{UnitKey, UnitSet};
 use std::num::NonZeroU32;
 
 /// A cache of `slots` slots of 64 bytes.
@@ -17,12 +17,12 @@ fn cache(groups: &[u32], slots: u32, policy: PolicyKind) -> SlotCache {
     SlotCache::new(&config, config.bytes_for(slots)).unwrap()
 }
 
-fn key(group: u32, neuron: u32) -> NeuronKey {
-    NeuronKey { group, neuron }
+fn key(group: u32, neuron: u32) -> UnitKey {
+    UnitKey { group, neuron }
 }
 
-fn set(neurons: &[u32]) -> NeuronSet {
-    NeuronSet::from_unsorted(neurons.to_vec())
+fn set(neurons: &[u32]) -> UnitSet {
+    UnitSet::from_unsorted(neurons.to_vec())
 }
 
 fn window(tokens: u32) -> PolicyKind {

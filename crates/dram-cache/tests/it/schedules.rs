@@ -3,7 +3,7 @@
 use crate::twin::{Split, Twin};
 use crate::{cache, key, set};
 use flint_dram_cache::{Admission, Missing, PolicyKind, SlotCache};
-use flint_geometry::NeuronKey;
+use flint_geometry::UnitKey;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::num::{NonZeroU8, NonZeroU32};
@@ -70,7 +70,7 @@ struct Pair {
     cache: SlotCache,
     twin: Twin,
     out: Admission,
-    under_way: Vec<(NeuronKey, Missing)>,
+    under_way: Vec<(UnitKey, Missing)>,
     mark: u8,
 }
 
@@ -110,7 +110,7 @@ impl Pair {
         self.compare();
     }
 
-    fn pick(&mut self, number: usize) -> Option<(NeuronKey, Missing)> {
+    fn pick(&mut self, number: usize) -> Option<(UnitKey, Missing)> {
         let count = self.under_way.len();
         (count > 0).then(|| self.under_way.swap_remove(number % count))
     }

@@ -1,12 +1,12 @@
 //! The slow obvious twin: a list of entries, searched from end to end.
 
 use flint_dram_cache::{Policy, PolicyKind, TICKS};
-use flint_geometry::NeuronKey;
+use flint_geometry::UnitKey;
 use std::cmp::Reverse;
 
 /// A record in a slot, or on its way into one.
 pub(crate) struct Entry {
-    pub(crate) key: NeuronKey,
+    pub(crate) key: UnitKey,
     pub(crate) reading: bool,
     /// What its bytes were filled with.
     pub(crate) mark: u8,
@@ -37,7 +37,7 @@ impl Twin {
         Twin { entries, groups, capacity, kind, policy, now: 0 }
     }
 
-    pub(crate) fn find(&mut self, key: NeuronKey) -> Option<&mut Entry> {
+    pub(crate) fn find(&mut self, key: UnitKey) -> Option<&mut Entry> {
         self.entries.iter_mut().find(|entry| entry.key == key)
     }
 
@@ -76,7 +76,7 @@ impl Twin {
     /// Counts a use at `now`.
     pub(crate) fn touch(&mut self, group: u32, used: &[u32], now: u32) {
         for &neuron in used {
-            if let Some(entry) = self.find(NeuronKey { group, neuron }).filter(|e| !e.reading) {
+            if let Some(entry) = self.find(UnitKey { group, neuron }).filter(|e| !e.reading) {
                 entry.uses.push(now);
             }
         }
@@ -85,7 +85,7 @@ impl Twin {
     fn split(&mut self, group: u32, needed: &[u32]) -> Split {
         let mut split = Split { resident: vec![], pending: vec![], missing: vec![] };
         for &neuron in needed {
-            match self.find(NeuronKey { group, neuron }) {
+            match self.find(UnitKey { group, neuron }) {
                 Some(entry) if entry.reading => split.pending.push(neuron),
                 Some(_) => split.resident.push(neuron),
                 None => split.missing.push(neuron),
@@ -103,19 +103,19 @@ impl Twin {
 
     fn begin(&mut self, group: u32, missing: &[u32]) {
         for &neuron in missing {
-            let key = NeuronKey { group, neuron };
+            let key = UnitKey { group, neuron };
             self.entries.push(Entry { key, reading: true, mark: 0, uses: vec![] });
         }
     }
 
-    pub(crate) fn fill(&mut self, key: NeuronKey, mark: u8) {
+    pub(crate) fn fill(&mut self, key: UnitKey, mark: u8) {
         let now = self.now;
         let entry = self.find(key).unwrap();
         (entry.reading, entry.mark) = (false, mark);
         entry.uses.push(now);
     }
 
-    pub(crate) fn remove(&mut self, key: NeuronKey) {
+    pub(crate) fn remove(&mut self, key: UnitKey) {
         self.entries.retain(|entry| entry.key != key);
     }
 

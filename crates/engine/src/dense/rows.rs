@@ -7,14 +7,14 @@ use crate::{CancelToken, EngineError};
 use candle_core::Tensor;
 use flint_flash_io::{Counters, Priority, RecordDone, RecordRead};
 use flint_iobuf::Pool;
-use flint_kernels::{Compute, MatrixView, embed, ops};
-use flint_model::Role;
+use flint_kernels::{Compute, MatrixView, gather_rows, ops};
+use flint_model::TensorRole;
 use std::collections::HashMap;
 
 /// The tables that are read row by row.
 pub(crate) struct RowReader {
     compute: Compute,
-    tables: HashMap<Role, Table>,
+    tables: HashMap<TensorRole, Table>,
     reads: Reads,
     verify: bool,
     pool: Pool,
@@ -23,7 +23,7 @@ pub(crate) struct RowReader {
 
 impl RowReader {
     pub(crate) fn new(
-        tables: HashMap<Role, Table>,
+        tables: HashMap<TensorRole, Table>,
         (place_bytes, places): (usize, u32),
         compute: Compute,
         reads: Reads,
@@ -41,12 +41,12 @@ impl RowReader {
         self.reads.begin_pass(cancel);
     }
 
-    pub(super) fn has(&self, table: Role) -> bool {
+    pub(super) fn has(&self, table: TensorRole) -> bool {
         self.tables.contains_key(&table)
     }
 
     /// Rows of a table: (rows.len() x width).
-    pub(super) fn embed(&mut self, table: Role, rows: &[u32]) -> Result<Tensor, EngineError> {
+    pub(super) fn embed(&mut self, table: TensorRole, rows: &[u32]) -> Result<Tensor, EngineError> {
         let table = &self.tables[&table];
         let &[_, width] = table.tensor.dims.as_slice() else {
             unreachable!("a table has two sizes")
@@ -74,7 +74,7 @@ impl RowReader {
                     table.check_row(rows[index], loaded.bytes())?;
                 }
                 let row = MatrixView::new(table.tensor.dtype, 1, width, loaded.bytes())?;
-                embed(&self.compute, row, &[0], &mut values[at..at + width]);
+                gather_rows(&self.compute, row, &[0], &mut values[at..at + width]);
             }
         }
         let shape = (rows.len(), width);

@@ -14,14 +14,14 @@ use candle_core::Tensor;
 use flint_flash_io::{Counters, Segment};
 use flint_iobuf::Pool;
 use flint_kernels::{Arithmetic, Compute, MatrixView, matmul, ops};
-use flint_model::Role;
+use flint_model::TensorRole;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// The matrices that are read for every pass.
 pub(crate) struct MatrixStream {
     compute: Compute,
-    matrices: HashMap<Role, StreamedMatrix>,
+    matrices: HashMap<TensorRole, StreamedMatrix>,
     read: ReadAhead,
     verify: bool,
     arithmetic: Arithmetic,
@@ -86,14 +86,14 @@ impl MatrixStream {
         self.read.reads().counters()
     }
 
-    pub(super) fn has(&self, role: Role) -> bool {
+    pub(super) fn has(&self, role: TensorRole) -> bool {
         self.matrices.contains_key(&role)
     }
 
     /// `input` (tokens x columns) times the transposed matrix, plus the bias.
     pub(super) fn linear(
         &mut self,
-        role: Role,
+        role: TensorRole,
         bias: Option<&[f32]>,
         input: &Tensor,
     ) -> Result<Tensor, EngineError> {
@@ -106,7 +106,7 @@ impl MatrixStream {
 
     fn multiply(
         &mut self,
-        role: Role,
+        role: TensorRole,
         bias: Option<&[f32]>,
         x: &[f32],
         product: &mut [f32],

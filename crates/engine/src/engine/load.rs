@@ -3,27 +3,37 @@
 mod dense;
 mod resident;
 
-use super::{Engine, Prepared, Progress};
+use super::{Engine, PlannedEngine, Progress};
 use crate::feed_forward::{ExactNeurons, NeuronBiases, NeuronMath, Neurons, SparseNeurons};
 use crate::plan::{ExactPlan, KvPages, NeuronPlan};
 use crate::read_ahead::{self, ReadAhead};
 use crate::reads::Reads;
 use crate::records::{LoadedBlock, RecordFile};
 use crate::tensors::StoredTensor;
-use crate::{EngineError, Guessing, ModelFiles, RunOptions};
+use crate::{EngineError, OpenModel, Prefetching, RunOptions};
 use flint_bundle::{Bundle, TensorEntry};
 use flint_dram_cache::SlotCache;
 use flint_flash_io::{Priority, RecordRead, Segment};
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_iobuf::Pool;
-use flint_kernels::{Compute, MatrixView, embed};
+use flint_kernels::{Compute, MatrixView, gather_rows};
 use flint_model::{Decoder, MatrixFeedForward};
 use resident::ResidentLoader;
 use std::sync::Arc;
 
-pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine, EngineError> {
-    let Prepared { files, options, compute, reads, predictor, sparsity, plan, work, rates, .. } =
-        prepared;
+pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<Engine, EngineError> {
+    let PlannedEngine {
+        files,
+        options,
+        compute,
+        reads,
+        predictor,
+        sparsity,
+        plan,
+        work,
+        rates,
+        ..
+    } = prepared;
     let mut loaded = Loaded { done: 0, total: plan.resident_bytes + kept_bytes(&plan), progress };
     let weights = dense::load(&files, &options, &compute, &plan.dense, &reads, &mut loaded)?;
     tracing::debug!(bytes = loaded.done, "dense weights are in memory");
@@ -42,7 +52,7 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
             let (file, math) = records(&files, &options, &compute, &reads)?;
             let cache = SlotCache::new(config, *bytes)?;
             let all = plan.all_resident;
-            let guess = if work.guesses { options.guesses } else { Guessing::Never };
+            let guess = if work.guesses { options.guesses } else { Prefetching::Never };
             let (ablation, own) = (options.ablation, Arc::clone(&file));
             let mut sparse =
                 SparseNeurons::new(math, own, predictor, cache, reads.client(), guess, ablation);
@@ -78,7 +88,7 @@ pub(super) fn load(prepared: Prepared, progress: Progress<'_>) -> Result<Engine,
 
 /// The file of neuron records, and how they are computed.
 fn records(
-    files: &Arc<ModelFiles>,
+    files: &Arc<OpenModel>,
     options: &RunOptions,
     compute: &Compute,
     reads: &Reads,
@@ -119,7 +129,7 @@ impl Loaded<'_> {
 }
 
 fn biases(
-    files: &ModelFiles,
+    files: &OpenModel,
     compute: &Compute,
     reads: &Reads,
 ) -> Result<Vec<NeuronBiases>, EngineError> {
@@ -139,7 +149,7 @@ fn biases(
         let ((layer, gate), entry) = (owners[index], wanted[index]);
         let mut values = vec![0.0; entry.dims.iter().product::<u64>() as usize];
         let row = MatrixView::new(entry.dtype, 1, values.len(), &bytes)?;
-        embed(compute, row, &[0], &mut values);
+        gather_rows(compute, row, &[0], &mut values);
         let own = &mut biases[layer];
         *(if gate { &mut own.gate } else { &mut own.up }) = Some(values);
         Ok(())
@@ -161,7 +171,7 @@ pub fn read_bias(
     bundle.read_tensor_into(entry, &mut bytes)?;
     let mut values = vec![0.0; entry.dims.iter().product::<u64>() as usize];
     let row = MatrixView::new(entry.element, 1, values.len(), &bytes)?;
-    embed(compute, row, &[0], &mut values);
+    gather_rows(compute, row, &[0], &mut values);
     Ok(Some(values))
 }
 
@@ -226,7 +236,7 @@ fn preload(
     let shape = *file.bundle().shape();
     if all {
         for layer in 0..shape.layers {
-            sparse.preload(layer, &NeuronSet::full(shape.neurons))?;
+            sparse.preload(layer, &UnitSet::full(shape.neurons))?;
             loaded.add(shape.neuron_bytes() / u64::from(shape.layers));
         }
     } else if let Some(found) = file.bundle().calibration() {
@@ -235,7 +245,7 @@ fn preload(
         for (layer, group) in (0..).zip(&found.groups) {
             let known = group.hot.iter().filter(|&&neuron| neuron < shape.neurons);
             let hot = known.take(each).copied().collect();
-            sparse.preload(layer, &NeuronSet::from_unsorted(hot))?;
+            sparse.preload(layer, &UnitSet::from_unsorted(hot))?;
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use crate::plan::MAX_NEURONS_PER_ROUND;
 use crate::read_ahead::ReadAhead;
 use crate::reads::Reads;
 use crate::records::{LoadedBlock, RecordFile};
-use crate::stats::Effort;
+use crate::stats::PassCounters;
 use crate::{CancelToken, EngineError};
 use candle_core::Tensor;
 use flint_kernels::ops;
@@ -19,7 +19,7 @@ const RING_SHARE: usize = 3;
 
 /// The neurons of exact mode.
 pub(crate) struct ExactNeurons {
-    pub(super) effort: Effort,
+    pub(super) effort: PassCounters,
     math: NeuronMath,
     plan: ExactPlan,
     file: Arc<RecordFile>,
@@ -48,7 +48,7 @@ impl ExactNeurons {
             first
         });
         let first_streamed = first_streamed.collect();
-        let (effort, acts) = (Effort::default(), Vec::new());
+        let (effort, acts) = (PassCounters::default(), Vec::new());
         ExactNeurons { effort, math, plan, file, pinned, stream, first_streamed, acts }
     }
 

@@ -13,33 +13,33 @@ use super::{NeuronMath, count_active};
 use crate::plan::{MAX_NEURONS_PER_ROUND, PREFETCH_SHARE};
 use crate::reads::Reads;
 use crate::records::RecordFile;
-use crate::stats::Effort;
-use crate::{Ablation, CancelToken, EngineError, Guessing};
+use crate::stats::PassCounters;
+use crate::{Ablation, CancelToken, EngineError, Prefetching};
 use candle_core::Tensor;
 use flint_dram_cache::{Slot, SlotCache};
-use flint_geometry::{NeuronKey, NeuronSet};
+use flint_geometry::{UnitKey, UnitSet};
 use flint_kernels::{SeqId, ops};
 use flint_model::{Batch, ModelError};
 use flint_predictor::Predictor;
-use guesses::Guesses;
+use guesses::Prefetches;
 use round::Round;
 use slots::{Arrival, Slots};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
-use trials::Trials;
+use trials::PrefetchTuner;
 
 /// Most rows whose neurons are guessed: each costs a prediction.
 const MOST_GUESSED_ROWS: usize = 8;
 
 /// The neurons of sparse mode.
 pub(crate) struct SparseNeurons {
-    effort: Effort,
+    effort: PassCounters,
     math: NeuronMath,
     predictor: Box<dyn Predictor>,
     slots: Slots,
-    guesses: Guesses,
-    trials: Option<Trials>,
+    guesses: Prefetches,
+    trials: Option<PrefetchTuner>,
     /// Whether any layer of this pass could be guessed, and when the one under way began.
     tried: bool,
     began: Option<Instant>,
@@ -48,12 +48,12 @@ pub(crate) struct SparseNeurons {
     /// Whether reads of a pass that ended early may be under way.
     unsettled: bool,
     /// The predicted neurons of each position, for the layer that was begun last.
-    sets: Vec<NeuronSet>,
+    sets: Vec<UnitSet>,
     /// Those that any position needs.
-    union: NeuronSet,
+    union: UnitSet,
     /// What a layer would need of what is not there, if its attention added nothing.
-    guess: NeuronSet,
-    guesses_by_row: Vec<NeuronSet>,
+    guess: UnitSet,
+    guesses_by_row: Vec<UnitSet>,
     round: Round,
     ready: Vec<(u32, Slot)>,
     arrivals: Vec<Arrival>,
@@ -69,25 +69,25 @@ impl SparseNeurons {
         predictor: Box<dyn Predictor>,
         cache: SlotCache,
         reads: Reads,
-        guess: Guessing,
+        guess: Prefetching,
         ablation: Ablation,
     ) -> SparseNeurons {
         let layers = file.bundle().shape().layers;
         let limit = cache.capacity() / PREFETCH_SHARE;
         SparseNeurons {
-            effort: Effort::default(),
+            effort: PassCounters::default(),
             math,
             predictor,
             slots: Slots::new(file, cache, reads, ablation),
-            guesses: Guesses::new(guess != Guessing::Never, layers, limit),
-            trials: (guess == Guessing::Tried).then(|| Trials::new(layers)),
+            guesses: Prefetches::new(guess != Prefetching::Never, layers, limit),
+            trials: (guess == Prefetching::Tried).then(|| PrefetchTuner::new(layers)),
             tried: false,
             began: None,
             last_rows: Vec::new(),
             unsettled: false,
             sets: Vec::new(),
-            union: NeuronSet::new(),
-            guess: NeuronSet::new(),
+            union: UnitSet::new(),
+            guess: UnitSet::new(),
             guesses_by_row: Vec::new(),
             round: Round::default(),
             ready: Vec::new(),
@@ -102,8 +102,8 @@ impl SparseNeurons {
     }
 
     /// What was done so far, but for what the reader counts.
-    pub(super) fn effort(&self) -> Effort {
-        Effort {
+    pub(super) fn effort(&self) -> PassCounters {
+        PassCounters {
             cache: self.slots.time,
             neurons_loaded: self.slots.loaded,
             guesses: self.guesses.read,
@@ -160,10 +160,10 @@ impl SparseNeurons {
     }
 
     /// Reads neurons into slots before the first token.
-    pub(crate) fn preload(&mut self, layer: u32, neurons: &NeuronSet) -> Result<(), EngineError> {
+    pub(crate) fn preload(&mut self, layer: u32, neurons: &UnitSet) -> Result<(), EngineError> {
         for some in neurons.as_slice().chunks(MAX_NEURONS_PER_ROUND) {
-            let some = NeuronSet::from_unsorted(some.to_vec());
-            self.slots.admit(layer, &some, &NeuronSet::new())?;
+            let some = UnitSet::from_unsorted(some.to_vec());
+            self.slots.admit(layer, &some, &UnitSet::new())?;
             self.wait_for_all()?;
         }
         Ok(())
@@ -183,11 +183,11 @@ impl SparseNeurons {
             return Ok(());
         }
         let slots = &self.slots;
-        let missing = |neuron| !slots.holds(NeuronKey { group, neuron });
+        let missing = |neuron| !slots.holds(UnitKey { group, neuron });
         let (predictor, compute) = (&mut self.predictor, &self.math.compute);
         let (rows, width) = input.dims2()?;
         let sets = &mut self.guesses_by_row;
-        sets.resize(rows, NeuronSet::new());
+        sets.resize(rows, UnitSet::new());
         ops::with_slice(input, |x| {
             let mut rows = x.chunks_exact(width).zip(sets.iter_mut());
             rows.try_for_each(|(x, set)| predictor.predict_among(compute, layer, x, &missing, set))
@@ -205,27 +205,22 @@ impl SparseNeurons {
     /// Predicts, and begins the reads of the first round.
     pub(super) fn begin(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
         let started = Instant::now();
-        self.sets.resize(input.dim(0)?, NeuronSet::new());
+        self.sets.resize(input.dim(0)?, UnitSet::new());
         predict(&mut *self.predictor, &self.math, layer, input, &mut self.sets)?;
         self.union = union(&self.sets);
         self.effort.predictor += started.elapsed();
         self.effort.neurons_predicted += self.sets.iter().map(|set| set.len() as u64).sum::<u64>();
         self.settle_guesses(layer as u32);
         if let Some(first) = self.part(0) {
-            self.admit(layer as u32, &first, &NeuronSet::new()).map_err(ModelError::supplier)?;
+            self.admit(layer as u32, &first, &UnitSet::new()).map_err(ModelError::supplier)?;
         }
         Ok(())
     }
 
     /// Asks for what is missing of a round.
-    fn admit(
-        &mut self,
-        layer: u32,
-        needed: &NeuronSet,
-        beside: &NeuronSet,
-    ) -> Result<(), EngineError> {
+    fn admit(&mut self, layer: u32, needed: &UnitSet, beside: &UnitSet) -> Result<(), EngineError> {
         while let Err(error) = self.slots.admit(layer, needed, beside) {
-            // Guesses that are late hold slots until they arrive.
+            // Prefetches that are late hold slots until they arrive.
             self.slots.wait(&self.math.compute, &mut self.arrivals)?;
             if self.arrivals.is_empty() {
                 return Err(error);
@@ -240,7 +235,7 @@ impl SparseNeurons {
     }
 
     /// Whether the layer that was begun needs this record.
-    fn awaits(&self, layer: u32, key: NeuronKey) -> bool {
+    fn awaits(&self, layer: u32, key: UnitKey) -> bool {
         key.group == layer && self.union.contains(key.neuron)
     }
 
@@ -290,7 +285,7 @@ impl SparseNeurons {
             }
             self.compute(layer, neurons, x, sum)?;
             if let Some(next) = next.as_ref().filter(|_| !ahead) {
-                self.admit(layer, next, &NeuronSet::new())?;
+                self.admit(layer, next, &UnitSet::new())?;
             }
         }
         self.expect(layer);
@@ -303,16 +298,16 @@ impl SparseNeurons {
             rows if rows.len() == self.sets.len() => {}
             &[row] => self.slots.expect(layer, &self.sets[row]),
             rows => {
-                let last: Vec<NeuronSet> = rows.iter().map(|&row| self.sets[row].clone()).collect();
+                let last: Vec<UnitSet> = rows.iter().map(|&row| self.sets[row].clone()).collect();
                 self.slots.expect(layer, &union(&last));
             }
         }
     }
 
     /// The neurons of the round at `index`; `None` past the last.
-    fn part(&self, index: usize) -> Option<NeuronSet> {
+    fn part(&self, index: usize) -> Option<UnitSet> {
         let part = self.union.as_slice().chunks(self.round_size()).nth(index)?.to_vec();
-        NeuronSet::from_sorted(part)
+        UnitSet::from_sorted(part)
     }
 
     /// One round where that fits, else two at a time: one is read while the other is computed.
@@ -339,14 +334,14 @@ impl SparseNeurons {
     fn compute(
         &mut self,
         layer: u32,
-        neurons: NeuronSet,
+        neurons: UnitSet,
         x: &[f32],
         sum: &mut [f32],
     ) -> Result<(), EngineError> {
         self.round.start(neurons, self.sets.len());
         self.ready.clear();
         for neuron in self.round.neurons().iter() {
-            let slot = self.slots.lookup(NeuronKey { group: layer, neuron });
+            let slot = self.slots.lookup(UnitKey { group: layer, neuron });
             self.ready.extend(slot.map(|slot| (neuron, slot)));
         }
         let mut waiting = self.round.neurons().len() - self.ready.len();
@@ -362,7 +357,7 @@ impl SparseNeurons {
         let records: Vec<&[u8]> = self
             .round
             .slots()
-            .map(|(neuron, slot)| self.slots.record(NeuronKey { group: layer, neuron }, slot))
+            .map(|(neuron, slot)| self.slots.record(UnitKey { group: layer, neuron }, slot))
             .collect();
         self.math.add_down(&records, self.round.acts(), sum);
         Ok(())
@@ -404,7 +399,7 @@ impl SparseNeurons {
         let records: Vec<&[u8]> = self
             .ready
             .iter()
-            .map(|&(neuron, slot)| self.slots.record(NeuronKey { group: layer, neuron }, slot))
+            .map(|&(neuron, slot)| self.slots.record(UnitKey { group: layer, neuron }, slot))
             .collect();
         let biases = &self.math.biases[layer as usize];
         let gather = |bias: &Option<Vec<f32>>| {
@@ -425,15 +420,15 @@ fn predict(
     math: &NeuronMath,
     layer: usize,
     input: &Tensor,
-    sets: &mut [NeuronSet],
+    sets: &mut [UnitSet],
 ) -> Result<(), ModelError> {
     ops::with_slice(input, |x| predictor.predict(&math.compute, layer, x, sets))?
         .map_err(|error| ModelError::supplier(EngineError::from(error)))
 }
 
 /// The neurons that any position needs.
-fn union(sets: &[NeuronSet]) -> NeuronSet {
-    let [first, rest @ ..] = sets else { return NeuronSet::new() };
+fn union(sets: &[UnitSet]) -> UnitSet {
+    let [first, rest @ ..] = sets else { return UnitSet::new() };
     if rest.is_empty() {
         return first.clone();
     }
@@ -443,5 +438,5 @@ fn union(sets: &[NeuronSet]) -> NeuronSet {
         needed[neuron as usize] = true;
     }
     let all = (0..end).filter(|&neuron| needed[neuron as usize]).collect();
-    NeuronSet::from_sorted(all).unwrap_or_else(|| unreachable!("a range ascends"))
+    UnitSet::from_sorted(all).unwrap_or_else(|| unreachable!("a range ascends"))
 }

@@ -1,7 +1,7 @@
 //! How to read: from a measurement of the disk, unless the user said so.
 
 use super::DiskRates;
-use crate::{EngineError, ModelFiles, RunOptions};
+use crate::{EngineError, OpenModel, RunOptions};
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::{MergePolicy, Options};
 use serde::Serialize;
@@ -96,7 +96,7 @@ const SMALLEST_READ: usize = 512;
 
 /// Measures the disk that a model lies on, if that is wanted.
 pub(crate) fn measure_disk(
-    files: &ModelFiles,
+    files: &OpenModel,
     options: &RunOptions,
 ) -> Result<Option<DiskRates>, EngineError> {
     if !options.measure {

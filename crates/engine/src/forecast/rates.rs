@@ -249,7 +249,7 @@ impl Rates {
     }
 
     /// Takes predictions as a run met them, for what one takes depends on how many candidates the text makes:
-    /// milliseconds of a token's predictions, and of those the guesses. Guesses may have been tried and left, so what
+    /// milliseconds of a token's predictions, and of those the guesses. Prefetches may have been tried and left, so what
     /// one takes is not seen but scaled.
     fn meet_predictions(&mut self, predictor_ms: f64, guess_ms: f64) {
         if self.predict_seconds > 0.0 {

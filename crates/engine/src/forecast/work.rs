@@ -1,7 +1,7 @@
 //! What one token takes, in bytes and counts: from the plan and what calibration measured.
 
 use crate::plan::{DensePlan, NeuronPlan, can_prefetch};
-use crate::{DenseCosts, Mode, ModelFiles, Plan, RunOptions, Stats};
+use crate::{DenseCosts, Mode, OpenModel, Plan, RunOptions, Stats};
 use flint_bundle::{Bundle, Calibration, LoadsPerToken};
 use flint_geometry::ModelShape;
 use flint_model::{NormPlace, Residual};
@@ -68,12 +68,7 @@ pub struct Work {
 
 impl Work {
     /// The work of a run as planned.
-    pub(crate) fn of(
-        files: &ModelFiles,
-        plan: &Plan,
-        options: &RunOptions,
-        threads: usize,
-    ) -> Work {
+    pub(crate) fn of(files: &OpenModel, plan: &Plan, options: &RunOptions, threads: usize) -> Work {
         let (shape, architecture) = (&files.shape(), &files.architecture);
         let layers = shape.layers as usize;
         let costs = DenseCosts::of(files, 1);

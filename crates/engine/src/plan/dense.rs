@@ -4,10 +4,10 @@
 //! A byte of a matrix that stays saves a byte of reading for every token, which no slot of the cache can
 //! beat. So dense weights come first, and as few matrices as possible are streamed.
 
-use crate::ModelFiles;
+use crate::OpenModel;
 use flint_geometry::SECTOR;
 use flint_iobuf::PAGE;
-use flint_model::{Affine, LayerPart, Role};
+use flint_model::{Affine, LayerPart, TensorRole};
 
 /// Most bytes of a matrix that are read as one: enough for the throughput of a disk.
 const SMALL_PIECE: u64 = 512 << 10;
@@ -37,7 +37,7 @@ const ROW_PLACES: u32 = 8;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DenseTensor {
     /// What it is for.
-    pub role: Role,
+    pub role: TensorRole,
     /// Rows; 1 for a vector.
     pub rows: u64,
     /// Bytes of a row as stored.
@@ -65,7 +65,7 @@ pub struct DenseCosts {
 
 impl DenseCosts {
     /// Lists what a model computes with, the tensors in the order of a forward pass.
-    pub(crate) fn of(files: &ModelFiles, alignment: u64) -> DenseCosts {
+    pub(crate) fn of(files: &OpenModel, alignment: u64) -> DenseCosts {
         let architecture = &files.architecture;
         let specs = match files.records() {
             Some(_) => architecture.dense_tensors(),
@@ -75,7 +75,7 @@ impl DenseCosts {
             let stored = files.tensors.get(spec.role)?;
             let rows = if spec.dims.len() > 1 { spec.dims[0] as u64 } else { 1 };
             let is_head = spec.role == architecture.head_matrix();
-            let table = matches!(spec.role, Role::TokenEmbedding | Role::Positions);
+            let table = matches!(spec.role, TensorRole::TokenEmbedding | TensorRole::Positions);
             let numbers: usize = spec.dims.iter().product();
             Some(DenseTensor {
                 role: spec.role,
@@ -87,7 +87,7 @@ impl DenseCosts {
                 },
                 table,
                 matrix: spec.dims.len() > 1 && (!table || is_head),
-                for_logits: is_head || spec.role == Role::ProjectOut,
+                for_logits: is_head || spec.role == TensorRole::ProjectOut,
             })
         });
         let tensors = tensors.collect();
@@ -104,7 +104,7 @@ impl DenseCosts {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StreamPlan {
     /// Each matrix with the rows of its pieces, in the order in which they are multiplied.
-    pub matrices: Vec<(Role, u64)>,
+    pub matrices: Vec<(TensorRole, u64)>,
     /// Bytes of one place of the ring.
     pub place_bytes: usize,
     /// Places of the ring.
@@ -119,7 +119,7 @@ pub struct DensePlan {
     /// Matrices that are read whenever logits are wanted.
     pub head: StreamPlan,
     /// Tables that are not held: a token's row is read when it is needed.
-    pub by_row: Vec<Role>,
+    pub by_row: Vec<TensorRole>,
     /// Dense weights, biases and buffers for reading the others.
     pub bytes: u64,
     /// Bytes of one place for a row, and how many there are.
@@ -193,11 +193,11 @@ impl DensePlan {
     }
 
     /// Whether this matrix is streamed.
-    pub fn streams(&self, role: Role) -> bool {
+    pub fn streams(&self, role: TensorRole) -> bool {
         self.body.matrices.iter().chain(&self.head.matrices).any(|(other, _)| *other == role)
     }
 
-    fn build(costs: &DenseCosts, streamed: &[Role], by_row: Vec<Role>) -> DensePlan {
+    fn build(costs: &DenseCosts, streamed: &[TensorRole], by_row: Vec<TensorRole>) -> DensePlan {
         let stream = |for_logits| {
             let some = costs.tensors.iter().filter(|tensor| streamed.contains(&tensor.role));
             costs.stream(some.filter(|tensor| tensor.for_logits == for_logits), SMALL_PIECE)
@@ -273,28 +273,28 @@ fn piece_rows(tensor: &DenseTensor, most: u64) -> u64 {
 
 /// Which matrices go first: one of each layer in turn, so that reads are spread over the pass; the
 /// largest of all, the head, last.
-fn streaming_order(costs: &DenseCosts) -> Vec<Role> {
-    let part = |role: Role| match role {
-        Role::Layer(_, LayerPart::Down) => -3,
-        Role::Layer(_, LayerPart::Up(Affine::Weight)) => -2,
-        Role::Layer(_, LayerPart::Gate(Affine::Weight)) => -1,
-        Role::Layer(_, LayerPart::Output(Affine::Weight)) => 0,
-        Role::Layer(_, LayerPart::Query(Affine::Weight)) => 1,
-        Role::Layer(_, LayerPart::Key(Affine::Weight)) => 2,
-        Role::Layer(_, LayerPart::Value(Affine::Weight)) => 3,
-        Role::Layer(..) => 4,
+fn streaming_order(costs: &DenseCosts) -> Vec<TensorRole> {
+    let part = |role: TensorRole| match role {
+        TensorRole::Layer(_, LayerPart::Down) => -3,
+        TensorRole::Layer(_, LayerPart::Up(Affine::Weight)) => -2,
+        TensorRole::Layer(_, LayerPart::Gate(Affine::Weight)) => -1,
+        TensorRole::Layer(_, LayerPart::Output(Affine::Weight)) => 0,
+        TensorRole::Layer(_, LayerPart::Query(Affine::Weight)) => 1,
+        TensorRole::Layer(_, LayerPart::Key(Affine::Weight)) => 2,
+        TensorRole::Layer(_, LayerPart::Value(Affine::Weight)) => 3,
+        TensorRole::Layer(..) => 4,
         _ => 5,
     };
     let matrices = costs.tensors.iter().filter(|tensor| tensor.matrix).map(|tensor| tensor.role);
-    let mut order: Vec<Role> = matrices.collect();
+    let mut order: Vec<TensorRole> = matrices.collect();
     order.sort_by_key(|&role| (part(role), spread(role)));
     order
 }
 
 /// Layers in an order whose every beginning is spread over the model: the bits of the number reversed.
-fn spread(role: Role) -> u32 {
+fn spread(role: TensorRole) -> u32 {
     match role {
-        Role::Layer(layer, _) => (layer as u32).reverse_bits(),
+        TensorRole::Layer(layer, _) => (layer as u32).reverse_bits(),
         _ => 0,
     }
 }
@@ -307,7 +307,7 @@ mod tests {
     /// Layers of one matrix each, of `rows` rows of 8 KiB.
     fn costs(layers: usize, rows: u64) -> DenseCosts {
         let tensor = |layer| DenseTensor {
-            role: Role::Layer(layer, LayerPart::Query(Affine::Weight)),
+            role: TensorRole::Layer(layer, LayerPart::Query(Affine::Weight)),
             rows,
             row_bytes: 8192,
             held_bytes: rows * 8192,

@@ -1,11 +1,11 @@
 //! Stored predictors, one blob per layer.
 
-use crate::{EngineError, ModelFiles};
+use crate::{EngineError, OpenModel};
 use flint_predictor::PredictorError;
 
 /// Gives `read` the blobs of all layers, one at a time: together they may be a good part of the memory there is.
 pub(super) fn with_blobs<T>(
-    files: &ModelFiles,
+    files: &OpenModel,
     read: impl FnOnce(&mut dyn Iterator<Item = Option<Vec<u8>>>) -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
     let mut failure = None;

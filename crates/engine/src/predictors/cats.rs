@@ -1,7 +1,7 @@
 //! Neurons that are not zero, left out on request: which shares a bundle has thresholds for, and what they cost.
 
 use super::blobs::{with_blobs, wrong};
-use crate::{EngineError, Mode, ModelFiles, RunOptions};
+use crate::{EngineError, Mode, OpenModel, RunOptions};
 use flint_bundle::Bundle;
 use flint_predictor::{Cats, CatsGroup, Level, Precision, PredictorError, ThresholdLayer};
 
@@ -38,7 +38,7 @@ impl Sparsity {
 ///
 /// # Errors
 /// When its predictors cannot be read, or do not say what they cost.
-pub fn sparsities(files: &ModelFiles) -> Result<Vec<Sparsity>, EngineError> {
+pub fn sparsities(files: &OpenModel) -> Result<Vec<Sparsity>, EngineError> {
     if !has_thresholds(files) {
         return Ok(Vec::new());
     }
@@ -52,13 +52,13 @@ pub fn sparsities(files: &ModelFiles) -> Result<Vec<Sparsity>, EngineError> {
 }
 
 /// Whether the predictors of a bundle are for `--sparsity`: a run that does not ask for it has none then.
-pub(crate) fn has_thresholds(files: &ModelFiles) -> bool {
+pub(crate) fn has_thresholds(files: &OpenModel) -> bool {
     files.records().and_then(Bundle::predictors).is_some_and(|found| found.kind == CatsGroup::KIND)
 }
 
 /// The predictor of a run that leaves out `sparsity` of the neurons.
 pub(crate) fn chosen(
-    files: &ModelFiles,
+    files: &OpenModel,
     options: &RunOptions,
     sparsity: f32,
 ) -> Result<(Cats, Sparsity), EngineError> {

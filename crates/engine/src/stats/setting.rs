@@ -2,7 +2,7 @@
 
 use super::{PerToken, Phase, Stats, milliseconds};
 use crate::memory::{process_memory, warnings};
-use crate::{Mode, ModelFiles, NeuronPlan, Plan, RunOptions, Sparsity};
+use crate::{Mode, NeuronPlan, OpenModel, Plan, RunOptions, Sparsity};
 use flint_bundle::Bundle;
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::PathReport;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// A run as it was planned.
 #[derive(Debug, Clone)]
-pub(crate) struct Setting {
+pub(crate) struct RunInfo {
     /// Everything that no token changes.
     base: Stats,
     neurons_total: u64,
@@ -30,15 +30,15 @@ pub(crate) struct Phases {
     pub(crate) decode: Phase,
 }
 
-impl Setting {
+impl RunInfo {
     pub(crate) fn new(
         plan: &Plan,
         path: PathReport,
-        files: &ModelFiles,
+        files: &OpenModel,
         options: &RunOptions,
         compute: &Compute,
         chosen: Option<&Sparsity>,
-    ) -> Setting {
+    ) -> RunInfo {
         let (slots, window, policy) = match (&plan.neurons, options.policy) {
             (NeuronPlan::Exact(_), _) => (0, None, "none".to_owned()),
             (NeuronPlan::Sparse { config, bytes }, kind) => {
@@ -93,7 +93,7 @@ impl Setting {
         let neurons_total =
             (0..architecture.layers).map(|layer| architecture.neurons(layer) as u64).sum();
         let open_window = plan.mode == Mode::Sparse && window.is_none();
-        Setting { base, neurons_total, slots, open_window }
+        RunInfo { base, neurons_total, slots, open_window }
     }
 
     /// The statistics of a run that got this far.

@@ -1,9 +1,9 @@
 //! The bytes of single tokens, as reports of probabilities show them.
 
-use super::TextCodec;
+use super::Tokenizer;
 use tokenizers::DecoderWrapper;
 
-impl TextCodec {
+impl Tokenizer {
     /// Number of tokens.
     pub fn vocabulary(&self) -> usize {
         self.tokenizer.get_vocab_size(true)

@@ -1,6 +1,6 @@
 //! Prompts in parts of two kinds: control tokens, and texts in which none are recognised.
 
-use super::{TextCodec, bad};
+use super::{Tokenizer, bad};
 use crate::EngineError;
 
 /// A part of a prompt.
@@ -12,7 +12,7 @@ pub enum PromptPart<'a> {
     Text(&'a str),
 }
 
-impl TextCodec {
+impl Tokenizer {
     /// The texts of all special tokens.
     pub fn special_tokens(&self) -> Vec<String> {
         let added = self.tokenizer.get_added_tokens_decoder();
@@ -89,12 +89,12 @@ mod tests {
     use flint_checkpoint::gguf::{GgufFile, GgufTokenizer};
 
     /// The tokenizers that ship, in which every form of white space before texts occurs.
-    fn codecs() -> Vec<(&'static str, TextCodec)> {
+    fn codecs() -> Vec<(&'static str, Tokenizer)> {
         let names = ["llama-spm", "llama-bpe", "phi-3", "gpt-2", "qwen2", "falcon", "deepseek-llm"];
         let open = |name| {
             let path = flint_fixtures::root().join(format!("gguf/vocabularies/{name}.gguf"));
             let tokenizer = GgufTokenizer::new(GgufFile::open(&path).unwrap().metadata()).unwrap();
-            (name, TextCodec::of_gguf(&tokenizer).unwrap())
+            (name, Tokenizer::of_gguf(&tokenizer).unwrap())
         };
         names.into_iter().map(open).collect()
     }

@@ -1,6 +1,6 @@
 //! Text of a growing list of tokens, shown as soon as it is certain.
 
-use super::TextCodec;
+use super::Tokenizer;
 
 /// Tokens of the prompt that the first text depends on: how it is spaced, and a character that the prompt began.
 const CONTEXT: usize = 8;
@@ -14,7 +14,7 @@ const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 /// Gives out the text of tokens. A character may be spread over several tokens, so text is held back until it is
 /// whole, or cannot become whole any more. Showing never fails: what a tokenizer cannot decode has no text.
 pub struct TextStream<'a> {
-    codec: &'a TextCodec,
+    codec: &'a Tokenizer,
     /// The last tokens.
     tokens: Vec<u32>,
     /// How many of them were given out; those before are the context of those behind.
@@ -22,7 +22,7 @@ pub struct TextStream<'a> {
 }
 
 impl<'a> TextStream<'a> {
-    pub(super) fn after(codec: &'a TextCodec, prompt: &[u32]) -> TextStream<'a> {
+    pub(super) fn after(codec: &'a Tokenizer, prompt: &[u32]) -> TextStream<'a> {
         let tokens = prompt[prompt.len().saturating_sub(CONTEXT)..].to_vec();
         let mut stream = TextStream { codec, shown: tokens.len(), tokens };
         // A character that the prompt began is given out once it is whole.

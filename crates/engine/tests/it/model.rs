@@ -1,11 +1,11 @@
 //! Engines over tiny-opt in every way to hold neurons, and what they say.
 
 use flint_engine::{
-    CancelToken, Controls, Engine, EngineError, Generated, Guessing, MemoryBudget, Mode,
-    ModelFiles, Prepared, Request, RunOptions, Sampling, generate,
+    CancelToken, Controls, Engine, EngineError, Generated, MemoryBudget, Mode, OpenModel,
+    PlannedEngine, Prefetching, Request, RunOptions, Sampling, generate,
 };
 use flint_fixtures::tiny_opt_bundle;
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_kernels::{Compute, Isa};
 use flint_predictor::{Predictor, PredictorError};
 use std::ops::ControlFlow;
@@ -25,14 +25,14 @@ impl Predictor for Third {
         _: &Compute,
         _: usize,
         input: &[f32],
-        sets: &mut [NeuronSet],
+        sets: &mut [UnitSet],
     ) -> Result<(), PredictorError> {
         let width = input.len() / sets.len();
         for (set, row) in sets.iter_mut().zip(input.chunks_exact(width)) {
             let seed = row[0].to_bits() ^ row[width / 2].to_bits();
             let named =
                 |neuron: &u32| (neuron.wrapping_mul(2_654_435_761) ^ seed).is_multiple_of(3);
-            *set = NeuronSet::from_sorted((0..1024).filter(named).collect()).unwrap();
+            *set = UnitSet::from_sorted((0..1024).filter(named).collect()).unwrap();
         }
         Ok(())
     }
@@ -70,19 +70,19 @@ pub(crate) fn options(way: Way) -> RunOptions {
         mode: Some(mode),
         threads: Some(2),
         isa: Some(Isa::best()),
-        guesses: Guessing::Always,
+        guesses: Prefetching::Always,
         sequences: SEQUENCES,
         ..RunOptions::default()
     }
 }
 
 pub(crate) fn load(way: Way, options: RunOptions) -> Engine {
-    let files = ModelFiles::open(&tiny_opt_bundle()).unwrap();
+    let files = OpenModel::open(&tiny_opt_bundle()).unwrap();
     let prepared = match way {
         Way::Sparse => {
-            Prepared::with_predictor(files, options, Some(CONTEXT), Some(Box::new(Third)))
+            PlannedEngine::with_predictor(files, options, Some(CONTEXT), Some(Box::new(Third)))
         }
-        _ => Prepared::new(files, options, Some(CONTEXT)),
+        _ => PlannedEngine::new(files, options, Some(CONTEXT)),
     };
     let engine = prepared.unwrap().load(&mut |_, _| {}).unwrap();
     assert_eq!(engine.plan().all_resident, way == Way::Held);

@@ -1,7 +1,7 @@
 //! Numbers that are not finite end a request with an error that says where, not with tokens of nothing.
 
 use flint_engine::{
-    CancelToken, Controls, Engine, EngineError, MemoryBudget, ModelFiles, Prepared, Request,
+    CancelToken, Controls, Engine, EngineError, MemoryBudget, OpenModel, PlannedEngine, Request,
     RunOptions, Sampling, generate,
 };
 use flint_fixtures::oracle;
@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 /// A model of the family Qwen2 in which one tensor is all `value`.
-fn model(directory: &Path, tensor: &str, value: f32) -> ModelFiles {
+fn model(directory: &Path, tensor: &str, value: f32) -> OpenModel {
     for file in fs::read_dir(oracle("qwen2")).unwrap() {
         let file = file.unwrap();
         fs::copy(file.path(), directory.join(file.file_name())).unwrap();
@@ -28,13 +28,13 @@ fn model(directory: &Path, tensor: &str, value: f32) -> ModelFiles {
         number.copy_from_slice(&bf16::from_f32(value).to_le_bytes());
     }
     fs::write(&path, bytes).unwrap();
-    ModelFiles::open(directory).unwrap()
+    OpenModel::open(directory).unwrap()
 }
 
-fn load(files: ModelFiles, kv: KvElement) -> Engine {
+fn load(files: OpenModel, kv: KvElement) -> Engine {
     let memory = MemoryBudget::Percent(1000.0);
     let options = RunOptions { memory, kv, threads: Some(1), ..RunOptions::default() };
-    Prepared::new(files, options, Some(32)).unwrap().load(&mut |_, _| {}).unwrap()
+    PlannedEngine::new(files, options, Some(32)).unwrap().load(&mut |_, _| {}).unwrap()
 }
 
 fn run(engine: &mut Engine) -> Result<Vec<u32>, EngineError> {

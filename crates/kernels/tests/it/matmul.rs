@@ -3,7 +3,7 @@
 use crate::twin::{
     ELEMENTS, assert_close, bits, contract_dot, decode, dot, encode, every, numbers, scalar,
 };
-use flint_kernels::{Compute, DType, MatrixView, embed, matmul};
+use flint_kernels::{Compute, DType, MatrixView, gather_rows, matmul};
 use proptest::prelude::*;
 
 /// A product to compute.
@@ -140,7 +140,7 @@ fn every_half_precision_number_widens_exactly() {
         let want = decode(element, &bytes);
         for c in every() {
             let mut got = vec![0.0; 1 << 16];
-            embed(c, weights, &[0], &mut got);
+            gather_rows(c, weights, &[0], &mut got);
             for (got, want) in got.iter().zip(&want) {
                 assert!(got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan());
             }
@@ -157,7 +157,7 @@ fn embed_looks_rows_up() {
             [8, 0, 8].iter().flat_map(|row| all[row * 21..][..21].to_vec()).collect();
         for c in every() {
             let mut got = vec![f32::NAN; 63];
-            embed(c, case.weights(), &[8, 0, 8], &mut got);
+            gather_rows(c, case.weights(), &[8, 0, 8], &mut got);
             assert_eq!(got, want);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::blocks::{QUANTISED, decode, halves, stored};
 use crate::twin::{bits, contract_dot, every, numbers, scalar};
-use flint_kernels::{Compute, DType, MatrixView, embed, matmul};
+use flint_kernels::{Compute, DType, MatrixView, gather_rows, matmul};
 use proptest::prelude::*;
 
 /// A block of bytes (37 i + 11) mod 256 with scales of 1/16 and minima of 1/32, and what it means: the first four
@@ -88,7 +88,7 @@ fn looked_up(dtype: DType, rows: usize, cols: usize, stored: &[u8]) -> Vec<f32> 
     let weights = MatrixView::new(dtype, rows, cols, &shifted[1..]).unwrap();
     let look_up = |c: &Compute| {
         let mut out = vec![f32::NAN; rows * cols];
-        embed(c, weights, &all, &mut out);
+        gather_rows(c, weights, &all, &mut out);
         out
     };
     let reference = look_up(scalar());
@@ -141,7 +141,7 @@ fn every_half_precision_scale_is_taken_as_it_is() {
 fn looked_up_scalar(dtype: DType, block: &[u8]) -> Vec<f32> {
     let weights = MatrixView::new(dtype, 1, dtype.block_len(), block).unwrap();
     let mut out = vec![f32::NAN; dtype.block_len()];
-    embed(every().last().unwrap(), weights, &[0], &mut out);
+    gather_rows(every().last().unwrap(), weights, &[0], &mut out);
     out
 }
 

@@ -93,7 +93,7 @@ fn each(bits: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flint_kernels::{Compute, Isa, MatrixView, embed};
+    use flint_kernels::{Compute, Isa, MatrixView, gather_rows};
 
     const COLUMNS: usize = 1024;
 
@@ -106,7 +106,7 @@ mod tests {
         let compute = Compute::new(Isa::Scalar, 1).unwrap();
         let matrix = MatrixView::new(dtype, 513, COLUMNS, &out).unwrap();
         let mut numbers = vec![0.0; 513 * COLUMNS];
-        embed(&compute, matrix, &Vec::from_iter(0..513), &mut numbers);
+        gather_rows(&compute, matrix, &Vec::from_iter(0..513), &mut numbers);
         numbers
     }
 

@@ -1,6 +1,6 @@
 //! What disk and memory can do, measured between the runs.
 
-use flint_engine::ModelFiles;
+use flint_engine::OpenModel;
 use flint_flash_io::{ProbeOptions, probe};
 use flint_kernels::{Compute, Isa, multiply_add_peak};
 use serde::Serialize;
@@ -19,7 +19,7 @@ pub(super) struct Ceilings {
 }
 
 pub(super) fn measure(bundle: &Path) -> anyhow::Result<Ceilings> {
-    let files = ModelFiles::open(bundle)?;
+    let files = OpenModel::open(bundle)?;
     let record = files.bundle()?.shape().record.payload_bytes();
     let options = ProbeOptions {
         sizes: vec![record],

@@ -5,7 +5,7 @@ use super::halves::HalvedRecords;
 use super::variants::Variant;
 use crate::synth::{lesson, prepare, run_prepared};
 use anyhow::Context;
-use flint_engine::{Mode, ModelFiles, Rates, RunOptions, Stats, SystemFiles, Work};
+use flint_engine::{Mode, OpenModel, Rates, RunOptions, Stats, SystemFiles, Work};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ pub(super) fn run(args: &PaperArgs, bundle: &Path, variant: &Variant) -> anyhow:
         ..RunOptions::default()
     };
     let own_peak = forget_peak();
-    let files = ModelFiles::open(bundle)?;
+    let files = OpenModel::open(bundle)?;
     let context = PROMPT + warm_up + counted;
     let prepared = prepare(files, options, context, !variant.second_stage)?;
     let (work, rates) = (prepared.work().clone(), prepared.rates().copied());

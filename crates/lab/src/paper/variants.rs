@@ -1,7 +1,7 @@
 //! The rows of the ablation, from reading everything for every token to Flint as it is.
 
 use flint_dram_cache::PolicyKind;
-use flint_engine::{Ablation, Guessing, Mode};
+use flint_engine::{Ablation, Mode, Prefetching};
 use std::num::NonZeroU32;
 
 /// The window of the paper.
@@ -19,7 +19,7 @@ pub(super) struct Variant {
     pub(super) ablation: Ablation,
     /// Whether a neuron is read as two halves.
     pub(super) unbundled: bool,
-    pub(super) guesses: Guessing,
+    pub(super) guesses: Prefetching,
     /// Whether candidates are looked at once more, by a copy of their rows in four bits.
     pub(super) second_stage: bool,
 }
@@ -35,7 +35,7 @@ const SPARSE: Variant = Variant {
     policy: PAPER,
     ablation: ALL,
     unbundled: false,
-    guesses: Guessing::Never,
+    guesses: Prefetching::Never,
     second_stage: false,
 };
 
@@ -88,21 +88,21 @@ pub(super) const VARIANTS: [Variant; 10] = [
     Variant {
         name: "+ guesses",
         meaning: "neurons are guessed before attention and read meanwhile",
-        guesses: Guessing::Always,
+        guesses: Prefetching::Always,
         ..SPARSE
     },
     Variant {
         name: "+ frequency",
         meaning: "kept as long as memory lasts, the longer the more they are used",
         policy: PolicyKind::FREQUENCY,
-        guesses: Guessing::Always,
+        guesses: Prefetching::Always,
         ..SPARSE
     },
     Variant {
         name: "flint",
         meaning: "and what the predictor names is looked at by a copy of the deciding rows in four bits, for which slots make room; guesses are made where trials find them faster",
         policy: PolicyKind::FREQUENCY,
-        guesses: Guessing::Tried,
+        guesses: Prefetching::Tried,
         second_stage: true,
         ..SPARSE
     },

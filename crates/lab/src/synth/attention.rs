@@ -7,7 +7,7 @@ use flint_kernels::{
     AttentionSpec, Compute, DType, KvElement, KvRow, KvShape, KvStore, MatrixView, PagedKv, Rotary,
     RotaryScaling, attention, layer_norm, matmul, rms_norm,
 };
-use flint_model::{Affine, Architecture, LayerPart, NormKind, Role};
+use flint_model::{Affine, Architecture, LayerPart, NormKind, TensorRole};
 
 /// What one layer's attention works with.
 pub(super) struct Block<'a> {
@@ -73,7 +73,7 @@ impl Block<'_> {
 
     /// Biases are all zero.
     fn project(&self, part: LayerPart, input: &[f32]) -> anyhow::Result<Vec<f32>> {
-        let role = Role::Layer(self.layer, part);
+        let role = TensorRole::Layer(self.layer, part);
         let found = self.dense.iter().find(|dense| dense.spec.role == role);
         let dense = found.with_context(|| format!("no tensor {role}"))?;
         let [rows, columns] = dense.spec.dims[..] else { bail!("{role} is not a matrix") };

@@ -4,7 +4,7 @@ use super::language::Language;
 use super::random::{CodedNormals, Purpose, Random, Row, in_rows};
 use flint_bundle::{BundleError, BundleWriter};
 use flint_kernels::DType;
-use flint_model::{Affine, Architecture, LayerPart, Role, TensorSpec};
+use flint_model::{Affine, Architecture, LayerPart, TensorRole, TensorSpec};
 use half::f16;
 
 /// How much a block adds to the hidden state, over the size of an embedding: little, so that after all layers a
@@ -41,7 +41,7 @@ impl DenseMaker<'_> {
         written: &mut dyn FnMut(&BundleWriter),
     ) -> Result<(), BundleError> {
         for (part, spec) in self.architecture.dense_tensors().into_iter().enumerate() {
-            if matches!(spec.role, Role::Layer(..)) {
+            if matches!(spec.role, TensorRole::Layer(..)) {
                 continue;
             }
             begin(writer, &spec)?;
@@ -64,7 +64,7 @@ impl DenseMaker<'_> {
     pub(super) fn layer(&self, layer: usize) -> Vec<Dense> {
         let specs = self.architecture.dense_tensors().into_iter().enumerate();
         let of_layer =
-            specs.filter(|(_, spec)| matches!(spec.role, Role::Layer(l, _) if l == layer));
+            specs.filter(|(_, spec)| matches!(spec.role, TensorRole::Layer(l, _) if l == layer));
         let make = |(part, spec): (usize, TensorSpec)| {
             let mut bytes = vec![0; spec.dims.iter().product::<usize>() * BYTES];
             self.fill(&spec, part, 0, &mut bytes);
@@ -82,7 +82,7 @@ impl DenseMaker<'_> {
             row.iter_mut().for_each(|x| *x = f16::from_f32(*x).to_f32());
         }
         let specs = self.architecture.dense_tensors();
-        let positions = specs.iter().position(|spec| spec.role == Role::Positions);
+        let positions = specs.iter().position(|spec| spec.role == TensorRole::Positions);
         let learned = self.architecture.embedding.learned_positions.as_ref();
         if let (Some(part), Some(learned)) = (positions, learned) {
             let mut bytes = vec![0; hidden.len() * BYTES];
@@ -97,7 +97,7 @@ impl DenseMaker<'_> {
     /// Fills whole rows of a tensor from row `first` on.
     fn fill(&self, spec: &TensorSpec, part: usize, first: usize, out: &mut [u8]) {
         let row = row_bytes(spec);
-        if spec.role == Role::TokenEmbedding {
+        if spec.role == TensorRole::TokenEmbedding {
             in_rows(out, row, self.threads, |start, out| self.embeddings(first + start, row, out));
             return;
         }
@@ -128,8 +128,8 @@ impl DenseMaker<'_> {
     fn value(&self, spec: &TensorSpec) -> Value {
         let columns = spec.dims.last().copied().unwrap_or(1) as f32;
         let deviation = match spec.role {
-            Role::Positions => ADDED,
-            Role::Layer(_, LayerPart::Output(Affine::Weight)) => ADDED / columns.sqrt(),
+            TensorRole::Positions => ADDED,
+            TensorRole::Layer(_, LayerPart::Output(Affine::Weight)) => ADDED / columns.sqrt(),
             _ => 1.0 / columns.sqrt(),
         };
         match (spec.dims.len(), spec.role) {
@@ -145,13 +145,14 @@ enum Value {
     Normal(CodedNormals),
 }
 
-fn is_norm_weight(role: Role) -> bool {
+fn is_norm_weight(role: TensorRole) -> bool {
     use LayerPart::{AttentionNorm, FeedForwardNorm, KeyNorm, QueryNorm};
     match role {
-        Role::FinalNorm(Affine::Weight) => true,
-        Role::Layer(_, AttentionNorm(of) | FeedForwardNorm(of) | QueryNorm(of) | KeyNorm(of)) => {
-            of == Affine::Weight
-        }
+        TensorRole::FinalNorm(Affine::Weight) => true,
+        TensorRole::Layer(
+            _,
+            AttentionNorm(of) | FeedForwardNorm(of) | QueryNorm(of) | KeyNorm(of),
+        ) => of == Affine::Weight,
         _ => false,
     }
 }

@@ -4,8 +4,8 @@ use super::teacher_forced_tokens;
 use crate::Refused;
 use flint_dram_cache::PolicyKind;
 use flint_engine::{
-    Guessing, Lesson, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, Work,
-    bundled_first_stage, teacher_force,
+    ForcedDecode, MemoryBudget, Mode, OpenModel, PlannedEngine, Prefetching, RunOptions, Stats,
+    Work, bundled_first_stage, teacher_force,
 };
 use flint_kernels::{Compute, Isa, multiply_add_peak};
 use serde::Serialize;
@@ -56,7 +56,7 @@ pub struct LessonArgs {
 
 /// What a run did, beside what it had to do.
 #[derive(Debug, Clone, Serialize)]
-pub struct Taught {
+pub struct ForcedDecodeReport {
     /// The statistics of the run.
     pub stats: Stats,
     /// Bytes that every token must read in order, as planned: dense weights and neurons that are not held.
@@ -74,19 +74,19 @@ pub struct Taught {
 /// # Errors
 /// When the bundle cannot be run so, or has no stages.
 pub fn prepare(
-    files: ModelFiles,
+    files: OpenModel,
     options: RunOptions,
     context: usize,
     first_stage: bool,
-) -> anyhow::Result<Prepared> {
+) -> anyhow::Result<PlannedEngine> {
     if !first_stage || options.mode == Some(Mode::Exact) {
-        return Ok(Prepared::new(files, options, Some(context))?);
+        return Ok(PlannedEngine::new(files, options, Some(context))?);
     }
     let Some(first) = bundled_first_stage(&files)? else {
         let text = "the predictors of this bundle have no stages: leave --first-stage away";
         return Err(Refused(text.to_owned()).into());
     };
-    Ok(Prepared::with_predictor(files, options, Some(context), Some(first))?)
+    Ok(PlannedEngine::with_predictor(files, options, Some(context), Some(first))?)
 }
 
 /// Runs what [`prepare`] gave. Of a first stage alone there is no forecast: it was said of all stages, which predict and load less.
@@ -94,8 +94,8 @@ pub fn prepare(
 /// # Errors
 /// When the run fails.
 pub fn run_prepared(
-    prepared: Prepared,
-    lesson: &Lesson,
+    prepared: PlannedEngine,
+    lesson: &ForcedDecode,
     first_stage: bool,
 ) -> anyhow::Result<Stats> {
     let mut engine = prepared.load(&mut |_, _| {})?;
@@ -115,18 +115,18 @@ pub fn lesson(
     prompt: usize,
     warm_up: usize,
     counted: usize,
-) -> anyhow::Result<Lesson> {
+) -> anyhow::Result<ForcedDecode> {
     let mut tokens = teacher_forced_tokens(bundle, prompt + warm_up + counted)?;
     let mut rest = tokens.split_off(prompt);
     let counted = rest.split_off(warm_up);
-    Ok(Lesson { prompt: tokens, warm_up: rest, tokens: counted })
+    Ok(ForcedDecode { prompt: tokens, warm_up: rest, tokens: counted })
 }
 
 /// Runs the bundle on its text.
 ///
 /// # Errors
 /// When it is not synthetic, or the run is refused or fails.
-pub fn teach(args: &LessonArgs) -> anyhow::Result<Taught> {
+pub fn teach(args: &LessonArgs) -> anyhow::Result<ForcedDecodeReport> {
     if args.first_stage && args.mode == Mode::Exact {
         let text = "exact mode predicts nothing: leave --first-stage away, or take --mode sparse";
         return Err(Refused(text.to_owned()).into());
@@ -138,7 +138,7 @@ pub fn teach(args: &LessonArgs) -> anyhow::Result<Taught> {
         mode: Some(args.mode),
         threads: args.threads.map(|threads| threads as usize),
         verify_reads: !args.no_verify_reads,
-        guesses: if args.no_guesses { Guessing::Never } else { Guessing::Tried },
+        guesses: if args.no_guesses { Prefetching::Never } else { Prefetching::Tried },
         policy: args.window.map_or_else(PolicyKind::default, |tokens| PolicyKind::Window {
             tokens: NonZeroU32::new(tokens),
         }),
@@ -146,12 +146,12 @@ pub fn teach(args: &LessonArgs) -> anyhow::Result<Taught> {
         ..RunOptions::default()
     };
     let needed = prompt + warm_up + counted;
-    let files = ModelFiles::open(&args.bundle)?;
+    let files = OpenModel::open(&args.bundle)?;
     let prepared = prepare(files, options, needed, args.first_stage)?;
     let work: Work = prepared.work().clone();
     let stats = run_prepared(prepared, &lesson, args.first_stage)?;
     let compute = Compute::new(Isa::best(), stats.threads)?;
-    Ok(Taught {
+    Ok(ForcedDecodeReport {
         stats,
         streamed_bytes: work.streamed_bytes,
         prompt_bytes: work.prompt.read_bytes,
@@ -160,7 +160,7 @@ pub fn teach(args: &LessonArgs) -> anyhow::Result<Taught> {
     })
 }
 
-impl Taught {
+impl ForcedDecodeReport {
     /// Bytes that the prompt read over those that it had to.
     pub fn prompt_bytes_ratio(&self) -> f64 {
         let chunks = self.stats.prefill_tokens.div_ceil(self.stats.chunk.max(1) as u64);
@@ -180,7 +180,7 @@ impl Taught {
     }
 }
 
-impl fmt::Display for Taught {
+impl fmt::Display for ForcedDecodeReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (stats, per) = (&self.stats, &self.stats.per_token);
         writeln!(

@@ -10,7 +10,7 @@ use super::shapes::{LayerTarget, Published};
 use super::tuning::{Aim, Gains, Sample, bars, heat, tune};
 use flint_bundle::GroupCalibration;
 use flint_convert::PredictorKind;
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_kernels::{
     Activation, Compute, DType, MatrixView, RecordLayout, accumulate_down, activate, matmul,
 };
@@ -50,7 +50,7 @@ pub(super) struct LayerNeurons {
     pub(super) found: GroupCalibration,
     pub(super) first: Score,
     /// What it predicts for each token of the tuning text.
-    pub(super) predicted: Vec<NeuronSet>,
+    pub(super) predicted: Vec<UnitSet>,
     /// What the layer adds to each state, without the bias of the down projection, which is zero.
     pub(super) output: Vec<f32>,
 }

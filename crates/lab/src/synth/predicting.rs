@@ -3,7 +3,7 @@
 use super::states::InMemory;
 use flint_bundle::GroupCalibration;
 use flint_convert::PredictorKind;
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_kernels::{Activation, Compute, MatrixView};
 use flint_predictor::{
     Activity, CascadeGroup, GateRows, LowRankGroup, Predictor, QuantizedGateLayer, Score, States,
@@ -58,9 +58,9 @@ impl PredictorMaker<'_> {
     }
 
     /// What `group` predicts for each state.
-    fn sets<G: ThresholdLayer>(&self, group: G, states: &[f32]) -> anyhow::Result<Vec<NeuronSet>> {
+    fn sets<G: ThresholdLayer>(&self, group: G, states: &[f32]) -> anyhow::Result<Vec<UnitSet>> {
         let (width, neurons) = (group.width(), group.neurons());
-        let mut sets = vec![NeuronSet::new(); states.len() / width];
+        let mut sets = vec![UnitSet::new(); states.len() / width];
         let mut predictor = ThresholdPredictor::new(width, neurons, vec![Some(group)]);
         predictor.predict(self.compute, 0, states, &mut sets)?;
         Ok(sets)
@@ -72,21 +72,21 @@ pub(super) struct Predicts {
     /// As stored.
     pub(super) blob: Option<Vec<u8>>,
     /// What its first stage alone predicts; the same where it has no stages.
-    pub(super) first: Vec<NeuronSet>,
-    pub(super) sets: Vec<NeuronSet>,
+    pub(super) first: Vec<UnitSet>,
+    pub(super) sets: Vec<UnitSet>,
 }
 
 impl Predicts {
     /// No predictor: every neuron is computed.
     pub(super) fn all(neurons: usize, tokens: usize) -> Predicts {
-        let sets = vec![NeuronSet::full(neurons as u32); tokens];
+        let sets = vec![UnitSet::full(neurons as u32); tokens];
         Predicts { blob: None, first: sets.clone(), sets }
     }
 }
 
-pub(super) fn active_sets(acts: &[f32], neurons: usize) -> Vec<NeuronSet> {
+pub(super) fn active_sets(acts: &[f32], neurons: usize) -> Vec<UnitSet> {
     let set = |acts: &[f32]| {
-        let mut set = NeuronSet::new();
+        let mut set = UnitSet::new();
         let active = (0u32..).zip(acts).filter(|(_, act)| **act != 0.0);
         active.for_each(|(neuron, _)| set.push(neuron));
         set
@@ -94,19 +94,19 @@ pub(super) fn active_sets(acts: &[f32], neurons: usize) -> Vec<NeuronSet> {
     acts.chunks_exact(neurons).map(set).collect()
 }
 
-pub(super) fn score(predicted: &[NeuronSet], active: &[NeuronSet]) -> Score {
+pub(super) fn score(predicted: &[UnitSet], active: &[UnitSet]) -> Score {
     let mut score = Score::default();
     predicted.iter().zip(active).for_each(|(predicted, active)| score.add(predicted, active));
     score
 }
 
 pub(super) fn calibration(
-    predicted: &[NeuronSet],
-    active: &[NeuronSet],
+    predicted: &[UnitSet],
+    active: &[UnitSet],
     neurons: usize,
 ) -> GroupCalibration {
     let (score, mut counts) = (score(predicted, active), vec![0u32; neurons]);
-    active.iter().flat_map(NeuronSet::iter).for_each(|neuron| counts[neuron as usize] += 1);
+    active.iter().flat_map(UnitSet::iter).for_each(|neuron| counts[neuron as usize] += 1);
     let mut hot: Vec<u32> = (0..neurons as u32).filter(|&n| counts[n as usize] > 0).collect();
     hot.sort_by_key(|&neuron| std::cmp::Reverse(counts[neuron as usize]));
     hot.truncate(neurons / HOT);

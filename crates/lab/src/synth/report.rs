@@ -11,8 +11,8 @@ use super::shapes::Model;
 use anyhow::Context;
 use flint_dram_cache::PolicyKind;
 use flint_engine::{
-    Guessing, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, Stats, bundled_first_stage,
-    bundled_predictor, teacher_force,
+    MemoryBudget, Mode, OpenModel, PlannedEngine, Prefetching, RunOptions, Stats,
+    bundled_first_stage, bundled_predictor, teacher_force,
 };
 use flint_kernels::{Compute, Isa};
 use flint_predictor::Score;
@@ -109,7 +109,7 @@ impl SynthReport {
 /// # Errors
 /// When it is not a synthetic bundle, or the run fails.
 pub fn report(args: &ReportArgs) -> anyhow::Result<SynthReport> {
-    let files = ModelFiles::open(&args.bundle)?;
+    let files = OpenModel::open(&args.bundle)?;
     let recipe = Recipe::of(files.bundle()?)?;
     let model = Model::new(recipe.shape, recipe.scale)?;
     let published = recipe.shape.published();
@@ -130,10 +130,10 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<SynthReport> {
         mode: Some(Mode::Sparse),
         policy: PolicyKind::Window { tokens: NonZeroU32::new(published.window) },
         // The recorder would take guesses for predictions.
-        guesses: Guessing::Never,
+        guesses: Prefetching::Never,
         ..RunOptions::default()
     };
-    let prepared = Prepared::with_predictor(files, options, Some(text.len()), Some(recorder))?;
+    let prepared = PlannedEngine::with_predictor(files, options, Some(text.len()), Some(recorder))?;
     let mut engine = prepared.load(&mut |_, _| {})?;
     let lesson = lesson(&args.bundle, PROMPT, WARM_UP, args.tokens as usize)?;
     let stats = teacher_force(&mut engine, &lesson, &mut |_| {})?;
@@ -141,7 +141,7 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<SynthReport> {
 
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let compute = Compute::new(Isa::best(), threads)?;
-    let files = ModelFiles::open(&args.bundle)?;
+    let files = OpenModel::open(&args.bundle)?;
     let scores = Scores::of(&files, staged, &heard.take(), &compute)?;
     let sampled = counted.div_ceil(EXACT_EVERY);
     Ok(SynthReport {
@@ -162,7 +162,7 @@ struct Scores {
 impl Scores {
     /// Asks all stages, too, where the predictor is `staged`.
     fn of(
-        files: &ModelFiles,
+        files: &OpenModel,
         staged: bool,
         layers: &[Sampled],
         compute: &Compute,

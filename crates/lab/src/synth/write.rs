@@ -14,7 +14,7 @@ use flint_bundle::{
     Bundle, BundleWriter, Calibration, GroupCalibration, Overwrite, Provenance, replace_predictors,
 };
 use flint_convert::PredictorKind;
-use flint_geometry::{ModelShape, NeuronSet};
+use flint_geometry::{ModelShape, UnitSet};
 use flint_kernels::{Compute, DType, Isa};
 use flint_model::Residual;
 use flint_predictor::{CascadeGroup, LowRankGroup, QuantizedGateLayer};
@@ -149,7 +149,7 @@ fn create(
 struct Made {
     blobs: Vec<Option<Vec<u8>>>,
     found: Vec<GroupCalibration>,
-    predicted: Vec<Vec<NeuronSet>>,
+    predicted: Vec<Vec<UnitSet>>,
 }
 
 struct Maker<'a> {

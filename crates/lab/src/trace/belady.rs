@@ -1,7 +1,7 @@
 //! The fewest loads that any cache could do with, because this one knows the future.
 
 use super::recorded::Recorded;
-use flint_geometry::NeuronKey;
+use flint_geometry::UnitKey;
 use std::collections::{BTreeSet, HashMap};
 
 /// The next use of what is not used again.
@@ -15,8 +15,8 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    fn keys(&self) -> impl Iterator<Item = NeuronKey> {
-        self.needed.iter().map(|&neuron| NeuronKey { group: self.group, neuron })
+    fn keys(&self) -> impl Iterator<Item = UnitKey> {
+        self.needed.iter().map(|&neuron| UnitKey { group: self.group, neuron })
     }
 }
 
@@ -64,14 +64,14 @@ mod tests {
     use super::*;
     use crate::trace::replay;
     use flint_dram_cache::PolicyKind;
-    use flint_geometry::NeuronSet;
+    use flint_geometry::UnitSet;
     use proptest::prelude::*;
 
     /// Runs of `groups` groups of `neurons` neurons.
     fn runs(groups: usize, neurons: u32, tokens: usize) -> impl Strategy<Value = Recorded> {
         let neuron = 0..neurons;
         let set = proptest::collection::vec(neuron, 0..neurons as usize);
-        let sets = set.prop_map(NeuronSet::from_unsorted);
+        let sets = set.prop_map(UnitSet::from_unsorted);
         (1..tokens).prop_flat_map(move |tokens| {
             let group = proptest::collection::vec(sets.clone(), tokens);
             let all = proptest::collection::vec(group, groups);
@@ -83,7 +83,7 @@ mod tests {
     fn fewest(recorded: &Recorded, slots: u32) -> u64 {
         let mut states = HashMap::from([(0u32, 0u64)]);
         for visit in visits(recorded, slots) {
-            let bit = |key: NeuronKey| 1 << (key.group * recorded.neurons() + key.neuron);
+            let bit = |key: UnitKey| 1 << (key.group * recorded.neurons() + key.neuron);
             let needed: u32 = visit.keys().map(bit).sum();
             let mut after = HashMap::new();
             for (state, loads) in states {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn what_is_needed_soonest_stays() {
         let needs = [&[0, 1][..], &[2], &[1], &[0]];
-        let sets = needs.map(|need| NeuronSet::from_unsorted(need.to_vec())).to_vec();
+        let sets = needs.map(|need| UnitSet::from_unsorted(need.to_vec())).to_vec();
         // 2 takes the place of 0, whose use is farther than that of 1.
         assert_eq!(loads(&Recorded::new(3, vec![sets]), 2), [2, 1, 0, 1]);
     }

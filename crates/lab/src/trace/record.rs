@@ -4,9 +4,9 @@ use super::recorded::Recorded;
 use crate::synth::{is_synthetic, teacher_forced_tokens};
 use anyhow::Context;
 use flint_engine::{
-    CancelToken, EngineError, Mode, ModelFiles, Prepared, RunOptions, bundled_predictor,
+    CancelToken, EngineError, Mode, OpenModel, PlannedEngine, RunOptions, bundled_predictor,
 };
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_kernels::Compute;
 use flint_predictor::{Predictor, PredictorError};
 use std::path::Path;
@@ -28,7 +28,7 @@ pub(super) struct Run {
 /// # Errors
 /// When the bundle has no predictors or no tokenizer, or a file cannot be read.
 pub(super) fn record(model: &Path, text: &Path, tokens: usize) -> anyhow::Result<Run> {
-    let files = ModelFiles::open(model)?;
+    let files = OpenModel::open(model)?;
     let predictor = bundled_predictor(&files, None)?.ok_or_else(|| no_predictors(model))?;
     if is_synthetic(model) {
         let text = teacher_forced_tokens(model, tokens)?;
@@ -42,7 +42,7 @@ pub(super) fn record(model: &Path, text: &Path, tokens: usize) -> anyhow::Result
 
 /// The same for a text that is tokens, without its marks, and any predictor.
 fn record_tokens(
-    files: ModelFiles,
+    files: OpenModel,
     predictor: Box<dyn Predictor>,
     text: &[u32],
     tokens: usize,
@@ -55,7 +55,7 @@ fn record_tokens(
     let heard = Heard(Arc::new(Mutex::new(vec![Vec::new(); layers])));
     let recorder = Box::new(Recorder { inner: predictor, heard: heard.clone() });
     let options = RunOptions { mode: Some(Mode::Sparse), ..RunOptions::default() };
-    let prepared = Prepared::with_predictor(files, options, Some(window), Some(recorder))?;
+    let prepared = PlannedEngine::with_predictor(files, options, Some(window), Some(recorder))?;
     let mut engine = prepared.load(&mut |_, _| {})?;
     for window in &windows {
         engine.with_sequence(|engine, sequence| {
@@ -91,10 +91,10 @@ fn no_predictors(model: &Path) -> anyhow::Error {
 
 /// For each group, what was predicted so far, one set per token.
 #[derive(Clone)]
-struct Heard(Arc<Mutex<Vec<Vec<NeuronSet>>>>);
+struct Heard(Arc<Mutex<Vec<Vec<UnitSet>>>>);
 
 impl Heard {
-    fn lists(&self) -> MutexGuard<'_, Vec<Vec<NeuronSet>>> {
+    fn lists(&self) -> MutexGuard<'_, Vec<Vec<UnitSet>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -111,7 +111,7 @@ impl Predictor for Recorder {
         compute: &Compute,
         group: usize,
         input: &[f32],
-        sets: &mut [NeuronSet],
+        sets: &mut [UnitSet],
     ) -> Result<(), PredictorError> {
         self.inner.predict(compute, group, input, sets)?;
         self.heard.lists()[group].extend_from_slice(sets);
@@ -142,11 +142,11 @@ mod tests {
             _: &Compute,
             group: usize,
             _: &[f32],
-            sets: &mut [NeuronSet],
+            sets: &mut [UnitSet],
         ) -> Result<(), PredictorError> {
             self.0.resize(self.0.len().max(group + 1), 0);
             for set in sets {
-                *set = NeuronSet::from_unsorted(vec![self.0[group]]);
+                *set = UnitSet::from_unsorted(vec![self.0[group]]);
                 self.0[group] += 1;
             }
             Ok(())
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn every_layer_records_every_token_in_order_over_several_windows() {
-        let files = ModelFiles::open(&tiny_opt_bundle()).unwrap();
+        let files = OpenModel::open(&tiny_opt_bundle()).unwrap();
         let text: Vec<u32> = (10..400).collect();
         let run = record_tokens(files, Box::<Counting>::default(), &text, 300).unwrap();
         assert_eq!((run.window, run.recorded.tokens(), run.recorded.groups()), (256, 300, 6));

@@ -1,6 +1,6 @@
 //! The neurons that each token asked for, layer by layer: what a cache has to serve.
 
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 
 /// The needs of consecutive tokens.
 #[derive(Debug, Clone)]
@@ -8,7 +8,7 @@ pub(super) struct Recorded {
     /// Neurons of each group.
     neurons: u32,
     /// For each group, one set per token.
-    sets: Vec<Vec<NeuronSet>>,
+    sets: Vec<Vec<UnitSet>>,
 }
 
 impl Recorded {
@@ -16,7 +16,7 @@ impl Recorded {
     ///
     /// # Panics
     /// When the lists are not equally long.
-    pub(super) fn new(neurons: u32, sets: Vec<Vec<NeuronSet>>) -> Recorded {
+    pub(super) fn new(neurons: u32, sets: Vec<Vec<UnitSet>>) -> Recorded {
         assert!(sets.iter().all(|group| group.len() == sets[0].len()), "a layer missed a token");
         Recorded { neurons, sets }
     }

@@ -2,7 +2,7 @@
 
 use super::recorded::Recorded;
 use flint_dram_cache::{Admission, CacheConfig, PolicyKind, SlotCache};
-use flint_geometry::{NeuronKey, NeuronSet};
+use flint_geometry::{UnitKey, UnitSet};
 use std::num::{NonZeroU8, NonZeroU32};
 
 /// Lengths of closed windows, in tokens.
@@ -55,12 +55,12 @@ pub(super) fn loads(recorded: &Recorded, policy: PolicyKind, slots: u32) -> Vec<
 
 fn visit(cache: &mut SlotCache, group: u32, needed: &[u32]) {
     let mut admission = Admission::new();
-    let needed = NeuronSet::from_unsorted(needed.to_vec());
+    let needed = UnitSet::from_unsorted(needed.to_vec());
     if let Err(error) = cache.admit(group, &needed, &mut admission) {
         unreachable!("a visit takes at most all slots, and no read is under way: {error}");
     }
     for missing in admission.missing.drain(..) {
-        cache.fill(NeuronKey { group, neuron: missing.neuron }, missing.lease);
+        cache.fill(UnitKey { group, neuron: missing.neuron }, missing.lease);
     }
 }
 
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     fn recorded(needs: &[&[u32]]) -> Recorded {
-        let sets = needs.iter().map(|need| NeuronSet::from_unsorted(need.to_vec())).collect();
+        let sets = needs.iter().map(|need| UnitSet::from_unsorted(need.to_vec())).collect();
         Recorded::new(10, vec![sets])
     }
 

@@ -4,7 +4,7 @@ use candle_core::Device;
 use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::{Content, Value};
 use clap::Parser;
-use flint_engine::ModelFiles;
+use flint_engine::OpenModel;
 use flint_geometry::DType;
 use flint_lab::Refused;
 use flint_lab::gguf::{GgufArgs, GgufEvent, gguf};
@@ -160,7 +160,7 @@ fn quantised_files_open_with_the_types_of_their_matrices() {
     ] {
         let path = directory.path().join(format!("{name}.gguf"));
         write(directory.path(), &path, &["--type", name]).unwrap();
-        let files = ModelFiles::open(&path).unwrap();
+        let files = OpenModel::open(&path).unwrap();
         let mut found: Vec<DType> = files.bytes_by_dtype().iter().map(|found| found.0).collect();
         found.sort_by_key(|dtype| expected.iter().position(|one| one == dtype));
         assert_eq!(found, expected, "{name}");

@@ -2,7 +2,7 @@
 
 use flint_bundle::Bundle;
 use flint_convert::PredictorKind;
-use flint_engine::{MemoryBudget, Mode, ModelFiles};
+use flint_engine::{MemoryBudget, Mode, OpenModel};
 use flint_lab::Refused;
 use flint_lab::synth::{
     LessonArgs, ReportArgs, SHAPES, Shape, SynthArgs, SynthEvent, report, synth, teach,
@@ -39,7 +39,7 @@ fn every_shape_behaves_as_published() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("tiny.flint");
         make(shape, &out, 1);
-        ModelFiles::open(&out).unwrap();
+        OpenModel::open(&out).unwrap();
         let args = ReportArgs { bundle: out, tokens: 192, memory: MemoryBudget::Auto };
         let report = report(&args).unwrap();
         assert!(report.passes(), "{report}");

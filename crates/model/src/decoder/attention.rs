@@ -1,7 +1,7 @@
 //! The attention block: project, rotate, remember, attend, project back.
 
 use super::{Decoder, Pass};
-use crate::{Affine, LayerPart, ModelError, Role, RotaryPositions};
+use crate::{Affine, LayerPart, ModelError, RotaryPositions, TensorRole};
 use candle_core::Tensor;
 use flint_kernels::{AttentionSpec, Rotary, ops};
 
@@ -55,7 +55,7 @@ impl Decoder {
         let mut heads = heads;
         if let Some(by_head) = attention.head_norm {
             let each = heads.reshape((rows * width / attention.head_dim, attention.head_dim))?;
-            let role = |affine| Role::Layer(layer, head_norm(affine));
+            let role = |affine| TensorRole::Layer(layer, head_norm(affine));
             heads =
                 self.norm_rows(by_head.kind, pass.weights, role, &each)?.reshape((rows, width))?;
         }
@@ -78,8 +78,8 @@ fn project(
     bias: bool,
     input: &Tensor,
 ) -> Result<Tensor, ModelError> {
-    let bias = bias.then(|| Role::Layer(layer, part(Affine::Bias)));
-    pass.weights.linear(Role::Layer(layer, part(Affine::Weight)), bias, input)
+    let bias = bias.then(|| TensorRole::Layer(layer, part(Affine::Bias)));
+    pass.weights.linear(TensorRole::Layer(layer, part(Affine::Weight)), bias, input)
 }
 
 /// The rotation of heads of `head_dim` numbers that `positions` ask for in a run of `context` tokens.

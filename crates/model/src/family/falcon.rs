@@ -10,7 +10,9 @@ use crate::architecture::{
     Residual,
 };
 use crate::config::{Config, Heads, RopeDefaults};
-use crate::{Activation, LayerPart, ModelError, NeuronSources, PerLayer, Role, Rows, Source};
+use crate::{
+    Activation, LayerPart, ModelError, NeuronSources, PerLayer, Rows, TensorRole, TensorSource,
+};
 
 const DEFAULT_CONTEXT: usize = 2048;
 const DEFAULT_SPECIAL: u32 = 11;
@@ -118,16 +120,16 @@ impl Family for Falcon {
         "falcon"
     }
 
-    fn dense(&self, architecture: &Architecture, role: Role) -> Source {
+    fn dense(&self, architecture: &Architecture, role: TensorRole) -> TensorSource {
         match role {
-            Role::TokenEmbedding => named("word_embeddings.weight"),
-            Role::FinalNorm(affine) => named(&format!("ln_f.{affine}")),
-            Role::Layer(layer, part) => Source {
+            TensorRole::TokenEmbedding => named("word_embeddings.weight"),
+            TensorRole::FinalNorm(affine) => named(&format!("ln_f.{affine}")),
+            TensorRole::Layer(layer, part) => TensorSource {
                 rows: Rows::fused(&architecture.attention, part),
                 ..named(&format!("h.{layer}.{}", in_layer(architecture, part)))
             },
             // The head is the only tensor outside; the others are of no Falcon.
-            _ => Source::named("lm_head.weight"),
+            _ => TensorSource::named("lm_head.weight"),
         }
     }
 
@@ -144,8 +146,8 @@ impl Family for Falcon {
     }
 }
 
-fn named(name: &str) -> Source {
-    Source::named(format!("transformer.{name}"))
+fn named(name: &str) -> TensorSource {
+    TensorSource::named(format!("transformer.{name}"))
 }
 
 fn in_layer(architecture: &Architecture, part: LayerPart) -> String {

@@ -6,8 +6,8 @@ use super::{Describe, Family, llama};
 use crate::architecture::{HeadNorm, NormPlace};
 use crate::config::{Config, RopeDefaults};
 use crate::{
-    Activation, Architecture, LayerPart, ModelError, NeuronSources, PerLayer, Role,
-    RotaryPositions, Source,
+    Activation, Architecture, LayerPart, ModelError, NeuronSources, PerLayer, RotaryPositions,
+    TensorRole, TensorSource,
 };
 
 /// What the configuration classes assume.
@@ -125,7 +125,7 @@ impl Family for Gemma2 {
         "gemma2"
     }
 
-    fn dense(&self, _: &Architecture, role: Role) -> Source {
+    fn dense(&self, _: &Architecture, role: TensorRole) -> TensorSource {
         dense(role)
     }
 
@@ -139,7 +139,7 @@ impl Family for Gemma3 {
         "gemma3_text"
     }
 
-    fn dense(&self, _: &Architecture, role: Role) -> Source {
+    fn dense(&self, _: &Architecture, role: TensorRole) -> TensorSource {
         dense(role)
     }
 
@@ -149,13 +149,13 @@ impl Family for Gemma3 {
 }
 
 /// The norms have names of their own; the one that Llama calls so is on what the attention gives.
-fn dense(role: Role) -> Source {
-    let Role::Layer(layer, part) = role else { return llama::dense(role) };
+fn dense(role: TensorRole) -> TensorSource {
+    let TensorRole::Layer(layer, part) = role else { return llama::dense(role) };
     let norm = match part {
         LayerPart::AttentionOutputNorm(_) => "post_attention_layernorm",
         LayerPart::FeedForwardNorm(_) => "pre_feedforward_layernorm",
         LayerPart::FeedForwardOutputNorm(_) => "post_feedforward_layernorm",
         _ => return llama::dense(role),
     };
-    Source::named(format!("model.layers.{layer}.{norm}.{}", part.affine()))
+    TensorSource::named(format!("model.layers.{layer}.{norm}.{}", part.affine()))
 }

@@ -7,7 +7,7 @@ use crate::architecture::{
     Residual,
 };
 use crate::config::{Config, Heads, RopeDefaults};
-use crate::{Activation, LayerPart, ModelError, NeuronSources, PerLayer, Role, Source};
+use crate::{Activation, LayerPart, ModelError, NeuronSources, PerLayer, TensorRole, TensorSource};
 
 const DEFAULT_CONTEXT: usize = 2048;
 const DEFAULT_BEGIN: u32 = 1;
@@ -40,7 +40,7 @@ impl Family for Llama {
         "llama"
     }
 
-    fn dense(&self, _: &Architecture, role: Role) -> Source {
+    fn dense(&self, _: &Architecture, role: TensorRole) -> TensorSource {
         dense(role)
     }
 
@@ -100,11 +100,11 @@ pub(super) fn base(
     })
 }
 
-pub(super) fn dense(role: Role) -> Source {
-    Source::named(match role {
-        Role::TokenEmbedding => "model.embed_tokens.weight".to_owned(),
-        Role::FinalNorm(affine) => format!("model.norm.{affine}"),
-        Role::Layer(layer, part) => format!("model.layers.{layer}.{}", in_layer(part)),
+pub(super) fn dense(role: TensorRole) -> TensorSource {
+    TensorSource::named(match role {
+        TensorRole::TokenEmbedding => "model.embed_tokens.weight".to_owned(),
+        TensorRole::FinalNorm(affine) => format!("model.norm.{affine}"),
+        TensorRole::Layer(layer, part) => format!("model.layers.{layer}.{}", in_layer(part)),
         // The head is the only tensor outside; the others are of no such family.
         _ => "lm_head.weight".to_owned(),
     })
@@ -112,7 +112,7 @@ pub(super) fn dense(role: Role) -> Source {
 
 pub(super) fn neurons(architecture: &Architecture, layer: usize) -> NeuronSources {
     let bias = architecture.feed_forward.biases.into;
-    let mlp = |name: &str| Source::named(format!("model.layers.{layer}.mlp.{name}"));
+    let mlp = |name: &str| TensorSource::named(format!("model.layers.{layer}.mlp.{name}"));
     NeuronSources {
         gate: Some(mlp("gate_proj.weight")),
         up: mlp("up_proj.weight"),

@@ -2,7 +2,7 @@
 
 use super::{Describe, Family, llama};
 use crate::config::Config;
-use crate::{Architecture, ModelError, NeuronSources, PerLayer, Role, Source};
+use crate::{Architecture, ModelError, NeuronSources, PerLayer, TensorRole, TensorSource};
 
 const DEFAULT_CONTEXT: usize = 131_072;
 const DEFAULT_BEGIN: u32 = 1;
@@ -40,7 +40,7 @@ impl Family for Mistral {
         "mistral"
     }
 
-    fn dense(&self, _: &Architecture, role: Role) -> Source {
+    fn dense(&self, _: &Architecture, role: TensorRole) -> TensorSource {
         llama::dense(role)
     }
 

@@ -6,7 +6,9 @@ use crate::architecture::{
     NormPlace, Residual,
 };
 use crate::config::{Config, Heads};
-use crate::{Activation, Affine, LayerPart, ModelError, NeuronSources, PerLayer, Role, Source};
+use crate::{
+    Activation, Affine, LayerPart, ModelError, NeuronSources, PerLayer, TensorRole, TensorSource,
+};
 
 /// The position table has two rows that are never used, from the padding of its training code.
 const POSITION_OFFSET: usize = 2;
@@ -81,16 +83,18 @@ impl Family for Opt {
         "opt"
     }
 
-    fn dense(&self, _: &Architecture, role: Role) -> Source {
+    fn dense(&self, _: &Architecture, role: TensorRole) -> TensorSource {
         match role {
-            Role::TokenEmbedding => decoder("embed_tokens.weight"),
-            Role::Positions => decoder("embed_positions.weight"),
-            Role::ProjectIn => decoder("project_in.weight"),
-            Role::ProjectOut => decoder("project_out.weight"),
-            Role::FinalNorm(affine) => decoder(&format!("final_layer_norm.{affine}")),
-            Role::Head => Source::whole(["lm_head.weight".to_owned()]),
-            Role::HeadBias => Source::whole(["lm_head.bias".to_owned()]),
-            Role::Layer(layer, part) => decoder(&format!("layers.{layer}.{}", in_layer(part))),
+            TensorRole::TokenEmbedding => decoder("embed_tokens.weight"),
+            TensorRole::Positions => decoder("embed_positions.weight"),
+            TensorRole::ProjectIn => decoder("project_in.weight"),
+            TensorRole::ProjectOut => decoder("project_out.weight"),
+            TensorRole::FinalNorm(affine) => decoder(&format!("final_layer_norm.{affine}")),
+            TensorRole::Head => TensorSource::whole(["lm_head.weight".to_owned()]),
+            TensorRole::HeadBias => TensorSource::whole(["lm_head.bias".to_owned()]),
+            TensorRole::Layer(layer, part) => {
+                decoder(&format!("layers.{layer}.{}", in_layer(part)))
+            }
         }
     }
 
@@ -106,8 +110,8 @@ impl Family for Opt {
     }
 }
 
-fn decoder(name: &str) -> Source {
-    Source::named(format!("model.decoder.{name}"))
+fn decoder(name: &str) -> TensorSource {
+    TensorSource::named(format!("model.decoder.{name}"))
 }
 
 fn in_layer(part: LayerPart) -> String {

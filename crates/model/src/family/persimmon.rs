@@ -7,7 +7,9 @@ use crate::architecture::{
     NormPlace, Residual,
 };
 use crate::config::{Config, Heads, RopeDefaults};
-use crate::{Activation, LayerPart, ModelError, NeuronSources, PerLayer, Role, Rows, Source};
+use crate::{
+    Activation, LayerPart, ModelError, NeuronSources, PerLayer, Rows, TensorRole, TensorSource,
+};
 
 const DEFAULT_CONTEXT: usize = 16384;
 const DEFAULT_BEGIN: u32 = 1;
@@ -73,21 +75,23 @@ impl Family for Persimmon {
         "persimmon"
     }
 
-    fn dense(&self, architecture: &Architecture, role: Role) -> Source {
+    fn dense(&self, architecture: &Architecture, role: TensorRole) -> TensorSource {
         match role {
-            Role::TokenEmbedding => Source::named("model.embed_tokens.weight"),
-            Role::FinalNorm(affine) => Source::named(format!("model.final_layernorm.{affine}")),
-            Role::Layer(layer, part) => Source {
+            TensorRole::TokenEmbedding => TensorSource::named("model.embed_tokens.weight"),
+            TensorRole::FinalNorm(affine) => {
+                TensorSource::named(format!("model.final_layernorm.{affine}"))
+            }
+            TensorRole::Layer(layer, part) => TensorSource {
                 rows: Rows::fused(&architecture.attention, part),
-                ..Source::named(format!("model.layers.{layer}.{}", in_layer(part)))
+                ..TensorSource::named(format!("model.layers.{layer}.{}", in_layer(part)))
             },
             // The head is the only tensor outside; the others are of no Persimmon.
-            _ => Source::named("lm_head.weight"),
+            _ => TensorSource::named("lm_head.weight"),
         }
     }
 
     fn neurons(&self, _: &Architecture, layer: usize) -> NeuronSources {
-        let mlp = |name: &str| Source::named(format!("model.layers.{layer}.mlp.{name}"));
+        let mlp = |name: &str| TensorSource::named(format!("model.layers.{layer}.mlp.{name}"));
         NeuronSources {
             gate: None,
             up: mlp("dense_h_to_4h.weight"),

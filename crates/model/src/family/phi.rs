@@ -7,7 +7,7 @@ use crate::architecture::{
     NormPlace, Residual,
 };
 use crate::config::{Config, Heads, RopeDefaults};
-use crate::{Activation, LayerPart, ModelError, NeuronSources, PerLayer, Role, Source};
+use crate::{Activation, LayerPart, ModelError, NeuronSources, PerLayer, TensorRole, TensorSource};
 
 const DEFAULT_CONTEXT: usize = 2048;
 const DEFAULT_END: u32 = 2;
@@ -73,19 +73,19 @@ impl Family for Phi {
         "phi"
     }
 
-    fn dense(&self, _: &Architecture, role: Role) -> Source {
-        Source::named(match role {
-            Role::TokenEmbedding => "model.embed_tokens.weight".to_owned(),
-            Role::FinalNorm(affine) => format!("model.final_layernorm.{affine}"),
-            Role::Layer(layer, part) => format!("model.layers.{layer}.{}", in_layer(part)),
-            Role::HeadBias => "lm_head.bias".to_owned(),
+    fn dense(&self, _: &Architecture, role: TensorRole) -> TensorSource {
+        TensorSource::named(match role {
+            TensorRole::TokenEmbedding => "model.embed_tokens.weight".to_owned(),
+            TensorRole::FinalNorm(affine) => format!("model.final_layernorm.{affine}"),
+            TensorRole::Layer(layer, part) => format!("model.layers.{layer}.{}", in_layer(part)),
+            TensorRole::HeadBias => "lm_head.bias".to_owned(),
             // The head's weight; the others are of no Phi.
             _ => "lm_head.weight".to_owned(),
         })
     }
 
     fn neurons(&self, _: &Architecture, layer: usize) -> NeuronSources {
-        let mlp = |name: &str| Source::named(format!("model.layers.{layer}.mlp.{name}"));
+        let mlp = |name: &str| TensorSource::named(format!("model.layers.{layer}.mlp.{name}"));
         NeuronSources {
             gate: None,
             up: mlp("fc1.weight"),

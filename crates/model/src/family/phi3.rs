@@ -3,7 +3,9 @@
 use super::{Describe, Family, llama};
 use crate::config::Config;
 use crate::source::Rows;
-use crate::{Affine, Architecture, LayerPart, ModelError, NeuronSources, PerLayer, Role, Source};
+use crate::{
+    Affine, Architecture, LayerPart, ModelError, NeuronSources, PerLayer, TensorRole, TensorSource,
+};
 
 /// What the configuration class assumes.
 const DEFAULT_CONTEXT: usize = 4096;
@@ -29,12 +31,12 @@ impl Family for Phi3 {
         "phi3"
     }
 
-    fn dense(&self, architecture: &Architecture, role: Role) -> Source {
+    fn dense(&self, architecture: &Architecture, role: TensorRole) -> TensorSource {
         let (query, kv) = (architecture.query_width(), architecture.kv_width());
         let (layer, rows) = match role {
-            Role::Layer(layer, LayerPart::Query(Affine::Weight)) => (layer, 0..query),
-            Role::Layer(layer, LayerPart::Key(Affine::Weight)) => (layer, query..query + kv),
-            Role::Layer(layer, LayerPart::Value(Affine::Weight)) => {
+            TensorRole::Layer(layer, LayerPart::Query(Affine::Weight)) => (layer, 0..query),
+            TensorRole::Layer(layer, LayerPart::Key(Affine::Weight)) => (layer, query..query + kv),
+            TensorRole::Layer(layer, LayerPart::Value(Affine::Weight)) => {
                 (layer, query + kv..query + 2 * kv)
             }
             _ => return llama::dense(role),
@@ -57,6 +59,6 @@ impl Family for Phi3 {
     }
 }
 
-fn fused(layer: usize, name: &str, rows: Rows) -> Source {
-    Source { names: vec![format!("model.layers.{layer}.{name}")], rows: Some(rows) }
+fn fused(layer: usize, name: &str, rows: Rows) -> TensorSource {
+    TensorSource { names: vec![format!("model.layers.{layer}.{name}")], rows: Some(rows) }
 }

@@ -4,7 +4,7 @@
 use super::{Describe, Family, llama};
 use crate::architecture::Biases;
 use crate::config::Config;
-use crate::{Architecture, ModelError, NeuronSources, PerLayer, Role, Source};
+use crate::{Architecture, ModelError, NeuronSources, PerLayer, TensorRole, TensorSource};
 
 /// What the configuration class assumes.
 pub(super) const DEFAULT_CONTEXT: usize = 32_768;
@@ -48,7 +48,7 @@ impl Family for Qwen2 {
         "qwen2"
     }
 
-    fn dense(&self, _: &Architecture, role: Role) -> Source {
+    fn dense(&self, _: &Architecture, role: TensorRole) -> TensorSource {
         llama::dense(role)
     }
 

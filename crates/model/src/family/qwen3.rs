@@ -4,7 +4,7 @@
 use super::{Describe, Family, llama, qwen2};
 use crate::architecture::{Biases, HeadNorm};
 use crate::config::Config;
-use crate::{Architecture, ModelError, NeuronSources, Role, Source};
+use crate::{Architecture, ModelError, NeuronSources, TensorRole, TensorSource};
 
 #[derive(Debug)]
 pub(super) struct Qwen3;
@@ -27,7 +27,7 @@ impl Family for Qwen3 {
         "qwen3"
     }
 
-    fn dense(&self, _: &Architecture, role: Role) -> Source {
+    fn dense(&self, _: &Architecture, role: TensorRole) -> TensorSource {
         llama::dense(role)
     }
 

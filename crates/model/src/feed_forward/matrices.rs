@@ -1,6 +1,6 @@
 //! The feed-forward as three matrices among the dense weights, every neuron computed.
 
-use crate::{Affine, Architecture, FeedForward, LayerPart, ModelError, Role, Weights};
+use crate::{Affine, Architecture, FeedForward, LayerPart, ModelError, TensorRole, Weights};
 use candle_core::Tensor;
 use flint_kernels::{Activation, Compute, ops};
 
@@ -33,8 +33,8 @@ impl MatrixFeedForward {
         input: &Tensor,
         weights: &mut dyn Weights,
     ) -> Result<Tensor, ModelError> {
-        let bias = self.bias.then(|| Role::Layer(layer, part(Affine::Bias)));
-        weights.linear(Role::Layer(layer, part(Affine::Weight)), bias, input)
+        let bias = self.bias.then(|| TensorRole::Layer(layer, part(Affine::Bias)));
+        weights.linear(TensorRole::Layer(layer, part(Affine::Weight)), bias, input)
     }
 
     /// The activation of every number of `x`, times `up` where there is a gate.
@@ -73,6 +73,6 @@ impl FeedForward for MatrixFeedForward {
             let up = self.project(layer, LayerPart::Up, input, weights)?;
             self.activate(&up, None)?
         };
-        weights.linear(Role::Layer(layer, LayerPart::Down), None, &acts)
+        weights.linear(TensorRole::Layer(layer, LayerPart::Down), None, &acts)
     }
 }

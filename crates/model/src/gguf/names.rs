@@ -1,25 +1,25 @@
 //! What the tensors of GGUF files are called.
 
-use crate::source::{Rows, Source};
-use crate::{Affine, Architecture, LayerPart, Residual, Role};
+use crate::source::{Rows, TensorSource};
+use crate::{Affine, Architecture, LayerPart, Residual, TensorRole};
 
 /// Where a GGUF file keeps the tensor for `role`: under a name of its own, or as rows of a fused one. `exists` tells
 /// which tensors there are; `None` where the file has no such tensor.
 pub fn gguf_source(
     architecture: &Architecture,
-    role: Role,
+    role: TensorRole,
     exists: &dyn Fn(&str) -> bool,
-) -> Option<Source> {
+) -> Option<TensorSource> {
     let name = match role {
-        Role::TokenEmbedding => "token_embd.weight".to_owned(),
-        Role::Positions => "position_embd.weight".to_owned(),
-        Role::FinalNorm(affine) => format!("output_norm.{affine}"),
-        Role::Head => "output.weight".to_owned(),
-        Role::HeadBias => "output.bias".to_owned(),
-        Role::ProjectIn | Role::ProjectOut => return None,
-        Role::Layer(layer, part) => return in_layer(architecture, layer, part, exists),
+        TensorRole::TokenEmbedding => "token_embd.weight".to_owned(),
+        TensorRole::Positions => "position_embd.weight".to_owned(),
+        TensorRole::FinalNorm(affine) => format!("output_norm.{affine}"),
+        TensorRole::Head => "output.weight".to_owned(),
+        TensorRole::HeadBias => "output.bias".to_owned(),
+        TensorRole::ProjectIn | TensorRole::ProjectOut => return None,
+        TensorRole::Layer(layer, part) => return in_layer(architecture, layer, part, exists),
     };
-    exists(&name).then(|| Source::whole([name]))
+    exists(&name).then(|| TensorSource::whole([name]))
 }
 
 fn in_layer(
@@ -27,7 +27,7 @@ fn in_layer(
     layer: usize,
     part: LayerPart,
     exists: &dyn Fn(&str) -> bool,
-) -> Option<Source> {
+) -> Option<TensorSource> {
     let two_norms = architecture.residual == Residual::ParallelTwoNorms;
     let module = match part {
         // Where both blocks have a norm of their own, the first name is the feed-forward's.
@@ -54,10 +54,10 @@ fn in_layer(
         // A feed-forward of twice the rows stands under the name of its second half.
         if !exists(&name(module)) || rows.0 == module || !exists(&name("ffn_gate")) && is_gate(part)
         {
-            return exists(&fused).then(|| Source { names: vec![fused], rows: Some(rows.1) });
+            return exists(&fused).then(|| TensorSource { names: vec![fused], rows: Some(rows.1) });
         }
     }
-    exists(&name(module)).then(|| Source::whole([name(module)]))
+    exists(&name(module)).then(|| TensorSource::whole([name(module)]))
 }
 
 fn is_gate(part: LayerPart) -> bool {

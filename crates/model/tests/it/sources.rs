@@ -1,7 +1,7 @@
 //! Where tensors are taken from: every one that the decoder asks for, and the rows of fused projections.
 
 use crate::describe::config;
-use flint_model::{Affine, LayerPart, Role, describe};
+use flint_model::{Affine, LayerPart, TensorRole, describe};
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::HashSet;
@@ -65,12 +65,12 @@ fn models_saved_without_their_head_have_shorter_names() {
     ] {
         let (family, architecture) =
             describe(config(kind, &json!({})).to_string().as_bytes()).unwrap();
-        let up = family.tensor(&architecture, Role::Layer(1, LayerPart::Up(Affine::Weight)));
+        let up = family.tensor(&architecture, TensorRole::Layer(1, LayerPart::Up(Affine::Weight)));
         assert_eq!(up.unwrap().names, [long, short], "{kind}");
         for spec in architecture
             .all_tensors()
             .into_iter()
-            .filter(|it| !matches!(it.role, Role::Head | Role::HeadBias))
+            .filter(|it| !matches!(it.role, TensorRole::Head | TensorRole::HeadBias))
         {
             let names = family.tensor(&architecture, spec.role).unwrap().names;
             assert_eq!(names.len(), 2, "{kind}: {names:?}");
@@ -91,7 +91,7 @@ proptest! {
         let parts = [LayerPart::Query, LayerPart::Key, LayerPart::Value];
         for (part, make) in parts.into_iter().enumerate() {
             let expected = if part == 0 { heads } else { kv_heads };
-            let role = Role::Layer(1, make(Affine::Weight));
+            let role = TensorRole::Layer(1, make(Affine::Weight));
             let rows = family.dense(&architecture, role).rows.unwrap();
             prop_assert_eq!(rows.of, owner.len());
             let taken: Vec<usize> = rows.ranges.into_iter().flatten().collect();

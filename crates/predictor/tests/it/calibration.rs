@@ -1,7 +1,7 @@
 //! Thresholds: they reach their recall, cost what the curve says, and hold on other text.
 
 use crate::synthetic::{Group, compute};
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_predictor::train::Regression;
 use flint_predictor::{
     Activity, Cascade, CascadeGroup, Curve, HalfStates, LowRankGroup, Predictor,
@@ -47,14 +47,14 @@ fn the_curve_counts_what_the_predictor_does() {
     low_rank.set_threshold(curve.threshold(0.95));
     let mut x = vec![0.0; 200 * group.width];
     states.read(2200, &mut x).unwrap();
-    let mut sets = vec![NeuronSet::new(); 200];
+    let mut sets = vec![UnitSet::new(); 200];
     let mut predictor =
         ThresholdPredictor::new(group.width, group.neurons, vec![Some(low_rank.clone())]);
     predictor.predict(&compute(), 0, &x, &mut sets).unwrap();
     let mut score = Score::default();
     for (token, set) in (2200..).zip(&sets) {
         let active = (0..group.neurons).filter(|&n| activity.is_active(token, n));
-        score.add(set, &NeuronSet::from_unsorted(active.map(|n| n as u32).collect()));
+        score.add(set, &UnitSet::from_unsorted(active.map(|n| n as u32).collect()));
     }
     assert_eq!(curve.at(low_rank.threshold()), score);
     let evaluated = evaluate(&compute(), &low_rank, &mut states, &activity, 2200..2400).unwrap();
@@ -86,14 +86,14 @@ fn a_cascade_finds_as_many_and_names_fewer_than_its_first_stage() {
     assert!(found.score.predicted_per_active() < 1.1, "{:?}", found.score);
     let unseen = evaluate(&compute(), &cascade, &mut states, &activity, 0..1500).unwrap();
     assert!(unseen.score.recall() > 0.9, "{:?}", unseen.score);
-    let mut sets = vec![NeuronSet::new()];
+    let mut sets = vec![UnitSet::new()];
     let input = vec![0.5; group.width];
     let mut first =
         ThresholdPredictor::new(group.width, group.neurons, vec![Some(cascade.first().clone())]);
     first.predict(&compute(), 0, &input, &mut sets).unwrap();
     let stored = [Some(cascade.to_bytes())];
     let mut stages = Cascade::first_stage(group.width, group.neurons, stored).unwrap();
-    let mut again = vec![NeuronSet::new()];
+    let mut again = vec![UnitSet::new()];
     stages.predict(&compute(), 0, &input, &mut again).unwrap();
     assert_eq!((again, stages.kind()), (sets, "low-rank"), "the first stage stands alone");
 }

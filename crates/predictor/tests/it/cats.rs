@@ -2,7 +2,7 @@
 //! come back from their bytes.
 
 use crate::synthetic::{Group, compute};
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_kernels::{Activation, Compute, Isa};
 use flint_predictor::{
     BlobFault, Cats, CatsCalibration, CatsGroup, Predictor, States, ThresholdLayer,
@@ -62,7 +62,7 @@ fn what_is_kept_is_what_is_strong() {
     for token in (0..TOKENS).step_by(7) {
         let mut x = vec![0.0; SHAPE.0];
         states.read(token, &mut x).unwrap();
-        let mut sets = [NeuronSet::new()];
+        let mut sets = [UnitSet::new()];
         cats.predict(&compute(), 0, &x, &mut sets).unwrap();
         for neuron in 0..SHAPE.1 {
             let truly =
@@ -102,7 +102,7 @@ fn what_is_kept_does_not_depend_on_chunk_threads_or_instruction_set() {
         cats.choose(0.9).unwrap();
         let mut all = Vec::new();
         for x in x.chunks(chunk * SHAPE.0) {
-            let mut sets = vec![NeuronSet::new(); x.len() / SHAPE.0];
+            let mut sets = vec![UnitSet::new(); x.len() / SHAPE.0];
             cats.predict(compute, 0, x, &mut sets).unwrap();
             all.extend(sets);
         }

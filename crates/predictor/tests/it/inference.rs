@@ -1,7 +1,7 @@
 //! Predictions against a naive twin in f64, and the promise that their bits depend on nothing else.
 
 use crate::synthetic::{Group, Numbers, compute};
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
 use flint_predictor::Factors;
 use flint_predictor::{
@@ -50,9 +50,9 @@ fn only_those_asked<G: ThresholdLayer>(group: &G, x: &[f32], asked: u64) {
 fn same_sets(mut predictor: impl Predictor, x: &[f32], asked: u64) {
     let asked = |neuron: u32| asked >> neuron & 1 == 1;
     for group in 0..2 {
-        let mut all = [NeuronSet::new()];
+        let mut all = [UnitSet::new()];
         predictor.predict(&compute(), group, x, &mut all).unwrap();
-        let (mut some, [mut expected]) = (NeuronSet::full(3), all);
+        let (mut some, [mut expected]) = (UnitSet::full(3), all);
         predictor.predict_among(&compute(), group, x, &asked, &mut some).unwrap();
         expected.retain(asked);
         assert_eq!(some, expected);
@@ -256,15 +256,15 @@ fn sets_are_those_that_reach_the_threshold_and_a_dense_group_names_all() {
     let expected = one_by_one(&group, &input);
     group.set_threshold(expected[1][7]);
     let mut predictor: LowRank = ThresholdPredictor::new(12, 40, vec![Some(group.clone()), None]);
-    let mut sets = vec![NeuronSet::full(3); 3];
+    let mut sets = vec![UnitSet::full(3); 3];
     predictor.predict(&compute(), 0, &input, &mut sets).unwrap();
     for (set, scores) in sets.iter().zip(&expected) {
         let reach = (0..40).filter(|&n| scores[n as usize] >= group.threshold());
-        assert_eq!(*set, NeuronSet::from_unsorted(reach.collect()));
+        assert_eq!(*set, UnitSet::from_unsorted(reach.collect()));
     }
     assert!(sets[1].contains(7), "the threshold itself is reached");
     predictor.predict(&compute(), 1, &input, &mut sets).unwrap();
-    assert!(sets.iter().all(|set| *set == NeuronSet::full(40)));
+    assert!(sets.iter().all(|set| *set == UnitSet::full(40)));
     assert_eq!((predictor.kind(), predictor.bytes()), ("low-rank", group.bytes()));
 }
 
@@ -272,9 +272,9 @@ fn sets_are_those_that_reach_the_threshold_and_a_dense_group_names_all() {
 fn wrong_groups_and_sizes_are_errors() {
     let group = LowRankGroup::quantise(&factors((12, 40), 4, 8));
     let mut predictor = ThresholdPredictor::new(12, 40, vec![Some(group)]);
-    let error = predictor.predict(&compute(), 1, &[0.0; 12], &mut [NeuronSet::new()]).unwrap_err();
+    let error = predictor.predict(&compute(), 1, &[0.0; 12], &mut [UnitSet::new()]).unwrap_err();
     assert!(matches!(error, PredictorError::UnknownGroup { group: 1, known: 1 }));
-    let error = predictor.predict(&compute(), 0, &[0.0; 13], &mut [NeuronSet::new()]).unwrap_err();
+    let error = predictor.predict(&compute(), 0, &[0.0; 13], &mut [UnitSet::new()]).unwrap_err();
     assert!(matches!(error, PredictorError::InputSize { got: 13, positions: 1, width: 12 }));
     predictor.predict(&compute(), 0, &[], &mut []).unwrap();
 }
@@ -286,7 +286,7 @@ fn a_copy_knows_where_its_activation_turns_on() {
     let deciding = GateRows::new(rows, Some(&[0.0, 2.0]), Activation::FatRelu(0.5));
     let copy = QuantizedGateLayer::copy(&compute(), &deciding, 4);
     let mut predictor: QuantizedGate = ThresholdPredictor::new(1, 2, vec![Some(copy)]);
-    let mut sets = vec![NeuronSet::new(); 2];
+    let mut sets = vec![UnitSet::new(); 2];
     predictor.predict(&compute(), 0, &[0.4, 0.6], &mut sets).unwrap();
     assert_eq!((sets[0].as_slice(), sets[1].as_slice()), (&[1][..], &[0, 1][..]));
     assert_eq!(predictor.kind(), "gate-copy");

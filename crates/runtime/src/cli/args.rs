@@ -6,8 +6,8 @@ use super::refuse;
 use clap::Args;
 use flint_dram_cache::PolicyKind;
 use flint_engine::{
-    Ablation, Engine, Guessing, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions, SystemFiles,
-    TextCodec,
+    Ablation, Engine, MemoryBudget, Mode, OpenModel, PlannedEngine, Prefetching, RunOptions,
+    SystemFiles, Tokenizer,
 };
 use flint_flash_io::BackendChoice;
 use flint_kernels::{Arithmetic, Isa, KvElement};
@@ -117,7 +117,7 @@ impl RunArgs {
             read_timeout: Duration::from_secs(self.io_timeout),
             verify_reads: !self.no_verify_reads,
             chunk: self.chunk,
-            guesses: if self.no_guesses { Guessing::Never } else { Guessing::Tried },
+            guesses: if self.no_guesses { Prefetching::Never } else { Prefetching::Tried },
             measure: !self.no_forecast,
             depth: self.depth,
             max_gap: self.max_gap,
@@ -129,8 +129,8 @@ impl RunArgs {
     }
 
     /// Opens a bundle and its tokenizer.
-    pub(super) fn open(model: &Path) -> anyhow::Result<(ModelFiles, Option<TextCodec>)> {
-        let files = ModelFiles::open(model)?;
+    pub(super) fn open(model: &Path) -> anyhow::Result<(OpenModel, Option<Tokenizer>)> {
+        let files = OpenModel::open(model)?;
         let codec = files.codec()?;
         Ok((files, codec))
     }
@@ -138,12 +138,12 @@ impl RunArgs {
     /// Plans; says what may break the memory limit.
     pub(super) fn prepare(
         &self,
-        files: ModelFiles,
+        files: OpenModel,
         needed: Option<usize>,
         quiet: bool,
-    ) -> anyhow::Result<Prepared> {
+    ) -> anyhow::Result<PlannedEngine> {
         let unused = files.unused_tensors().clone();
-        let prepared = Prepared::new(files, self.options()?, needed)?;
+        let prepared = PlannedEngine::new(files, self.options()?, needed)?;
         if !quiet && !unused.names().is_empty() {
             note(&format!("flint: {unused}"));
         }
@@ -155,7 +155,7 @@ impl RunArgs {
 }
 
 /// Loads, with a bar meanwhile.
-pub(super) fn load(prepared: Prepared, quiet: bool) -> anyhow::Result<Engine> {
+pub(super) fn load(prepared: PlannedEngine, quiet: bool) -> anyhow::Result<Engine> {
     let bar = byte_bar("loading", quiet);
     let engine = prepared.load(&mut |done, total| advance(&bar, done, total));
     bar.finish_and_clear();
@@ -179,7 +179,7 @@ pub(super) struct PromptArgs {
 
 impl PromptArgs {
     /// The prompt as tokens.
-    pub(super) fn tokens(&self, codec: Option<&TextCodec>) -> anyhow::Result<Vec<u32>> {
+    pub(super) fn tokens(&self, codec: Option<&Tokenizer>) -> anyhow::Result<Vec<u32>> {
         if let Some(tokens) = &self.tokens {
             return Ok(tokens.clone());
         }

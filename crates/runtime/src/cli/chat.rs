@@ -15,7 +15,7 @@ use super::sampling::SamplingArgs;
 use clap::Args;
 use flint_chat::{CommandError, Moment};
 use flint_dialogue::{Overflow, Prompter, Talk};
-use flint_engine::{Engine, EngineError, Stats, TextCodec};
+use flint_engine::{Engine, EngineError, Stats, Tokenizer};
 use input::{Heard, Input};
 use signals::Signals;
 use std::io::{IsTerminal, stdout};
@@ -74,7 +74,7 @@ pub(super) struct ChatArgs {
 struct Chat {
     args: ChatArgs,
     engine: Engine,
-    codec: TextCodec,
+    codec: Tokenizer,
     prompter: Prompter,
     talk: Talk,
     signals: Signals,

@@ -12,7 +12,7 @@ use clap::Args;
 use flint_convert::{
     CalibrateError, CalibrateOptions, ConvertError, ConvertEvent, ConvertOptions, PredictorKind,
 };
-use flint_engine::{EngineError, ModelFiles};
+use flint_engine::{EngineError, OpenModel};
 use flint_geometry::DType;
 use flint_model::Architecture;
 use std::path::{Path, PathBuf};
@@ -210,7 +210,7 @@ fn make_predictors(
     sparsities: Vec<f32>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
-    let files = ModelFiles::open(&args.out)?;
+    let files = OpenModel::open(&args.out)?;
     let activation = files.architecture().feed_forward.activation;
     if !activation.is_sparse() && sparsities.is_empty() {
         note(&format!(
@@ -255,7 +255,7 @@ fn steps(args: &ConvertArgs, interrupt: &Interrupt) -> Arc<AtomicU64> {
 
 /// The tokens to learn from; none where there is nothing to make them of, unless they are `wanted`.
 fn calibration_text(
-    files: &ModelFiles,
+    files: &OpenModel,
     text: Option<&str>,
     wanted: bool,
 ) -> anyhow::Result<Option<Vec<u32>>> {

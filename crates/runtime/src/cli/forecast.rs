@@ -1,17 +1,17 @@
 //! The forecast as sentences: before a run with its reasons, after it beside what came.
 
-use flint_engine::{Forecast, ForecastReport, Prepared};
+use flint_engine::{Forecast, ForecastReport, PlannedEngine};
 
 /// Tokens of the prompt that `flint plan` forecasts the first token of.
 const PROMPT: usize = 128;
 
 /// The forecast of a plan, where the machine was measured.
-pub(super) fn of(prepared: &Prepared) -> Option<Forecast> {
+pub(super) fn of(prepared: &PlannedEngine) -> Option<Forecast> {
     Some(prepared.work().forecast(prepared.rates()?))
 }
 
 /// Lines for people: how it will read and why, how fast it will be and why.
-pub(super) fn table(prepared: &Prepared) -> String {
+pub(super) fn table(prepared: &PlannedEngine) -> String {
     let mut lines: Vec<String> = Vec::new();
     for (index, reason) in prepared.choices().reasons.iter().enumerate() {
         lines.push(format!("{:<16}{reason}", if index == 0 { "reading" } else { "" }));

@@ -7,7 +7,7 @@ use super::progress::{advance, count_bar};
 use super::refuse;
 use super::sampling::SamplingArgs;
 use clap::{Args, Parser};
-use flint_engine::{Controls, Engine, Event, Generated, Live, Request, Stats, TextCodec};
+use flint_engine::{Controls, Engine, Event, Generated, ProgressHandle, Request, Stats, Tokenizer};
 use std::fs::File;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -78,7 +78,7 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
     }
     let request = args.request(prompt);
     let prepared = args.run.prepare(files, Some(needed), quiet)?;
-    let controls = Controls { cancel: interrupt.cancel(), live: Live::default() };
+    let controls = Controls { cancel: interrupt.cancel(), live: ProgressHandle::default() };
     controls.live.planned(&prepared, &request.prompt);
     let (shown, form) = (controls.live.clone(), args.form());
     interrupt.set_final_report(move || {
@@ -100,7 +100,7 @@ pub(super) fn generate(args: GenerateArgs) -> anyhow::Result<()> {
 /// Generates, and shows each token as it comes.
 fn run(
     engine: &mut Engine,
-    codec: Option<&TextCodec>,
+    codec: Option<&Tokenizer>,
     request: &Request,
     controls: &Controls,
     args: &GenerateArgs,

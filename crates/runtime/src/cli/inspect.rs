@@ -6,7 +6,7 @@ mod in_place;
 use super::output::{bytes, cost, say, say_json};
 use clap::Args;
 use flint_bundle::{Bundle, Calibration, GroupCalibration, LoadsPerToken};
-use flint_engine::{ModelFiles, Sparsity, sparsities};
+use flint_engine::{OpenModel, Sparsity, sparsities};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ pub(super) fn inspect(args: InspectArgs) -> anyhow::Result<()> {
     if args.bundle.is_file() {
         return gguf::inspect(&args.bundle, args.json);
     }
-    let files = ModelFiles::open(&args.bundle)?;
+    let files = OpenModel::open(&args.bundle)?;
     let Some(bundle) = files.records() else { return in_place::inspect(&files, args.json) };
     let sparsities = sparsities(&files)?;
     if args.json {
@@ -34,7 +34,7 @@ pub(super) fn inspect(args: InspectArgs) -> anyhow::Result<()> {
     }
 }
 
-fn description(files: &ModelFiles, bundle: &Bundle, sparsities: &[Sparsity]) -> Value {
+fn description(files: &OpenModel, bundle: &Bundle, sparsities: &[Sparsity]) -> Value {
     let sparsity = |known: &Sparsity| {
         json!({
             "sparsity": known.sparsity,
@@ -70,7 +70,7 @@ fn description(files: &ModelFiles, bundle: &Bundle, sparsities: &[Sparsity]) -> 
     })
 }
 
-fn table(files: &ModelFiles, bundle: &Bundle, sparsities: &[Sparsity]) -> String {
+fn table(files: &OpenModel, bundle: &Bundle, sparsities: &[Sparsity]) -> String {
     let architecture = files.architecture();
     let (shape, source) = (bundle.shape(), bundle.source());
     let feed_forward = &architecture.feed_forward;

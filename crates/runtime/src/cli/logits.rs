@@ -4,7 +4,7 @@
 use super::args::{RunArgs, check_context, load};
 use super::output::{cost, note, say};
 use clap::Args;
-use flint_engine::{CancelToken, ModelFiles};
+use flint_engine::{CancelToken, OpenModel};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -27,7 +27,7 @@ pub(super) struct LogitsArgs {
 }
 
 pub(super) fn logits(args: LogitsArgs) -> anyhow::Result<()> {
-    let files = ModelFiles::open(&args.model)?;
+    let files = OpenModel::open(&args.model)?;
     files.check_tokens(&args.tokens)?;
     let needed = args.tokens.len();
     check_context(&args.run, files.architecture(), needed)?;

@@ -4,7 +4,7 @@ use super::args::RunArgs;
 use super::forecast;
 use super::output::{bytes, cost, say, say_json};
 use clap::Args;
-use flint_engine::{NeuronPlan, Plan, Prepared, Sparsity};
+use flint_engine::{NeuronPlan, Plan, PlannedEngine, Sparsity};
 use flint_flash_io::PathReport;
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub(super) struct PlanArgs {
 
 pub(super) fn plan(args: PlanArgs) -> anyhow::Result<()> {
     let (files, _codec) = RunArgs::open(&args.model)?;
-    let prepared = Prepared::new(files, args.run.options()?, Some(CONTEXT))?;
+    let prepared = PlannedEngine::new(files, args.run.options()?, Some(CONTEXT))?;
     let (plan, path) = (prepared.plan(), prepared.path());
     let (sparsity, warnings) = (prepared.sparsity(), prepared.warnings());
     if args.json {

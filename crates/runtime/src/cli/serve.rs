@@ -8,7 +8,7 @@ use super::output::{bytes, note};
 use super::sampling::ChoiceArgs;
 use clap::Args;
 use flint_chat::Moment;
-use flint_engine::{EngineError, MemoryBudget, ModelFiles, Prepared, Sampling, TextCodec};
+use flint_engine::{EngineError, MemoryBudget, OpenModel, PlannedEngine, Sampling, Tokenizer};
 use flint_server::{Defaults, Handle, Hosted, ServeOptions, Server, Sessions};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -120,8 +120,8 @@ pub(super) fn serve(args: ServeArgs) -> anyhow::Result<()> {
 
 /// Loads the model and answers until the server is closed.
 fn answer(
-    prepared: Prepared,
-    codec: &TextCodec,
+    prepared: PlannedEngine,
+    codec: &Tokenizer,
     handle: &Handle,
     quiet: bool,
 ) -> anyhow::Result<()> {
@@ -145,7 +145,7 @@ impl Drop for CloseAtEnd {
 
 impl ServeArgs {
     /// Where conversations are kept.
-    fn sessions_kept(&self, files: &ModelFiles) -> anyhow::Result<Option<Sessions>> {
+    fn sessions_kept(&self, files: &OpenModel) -> anyhow::Result<Option<Sessions>> {
         let Some(directory) = &self.session_dir else { return Ok(None) };
         let options = self.run.options()?;
         let sessions = Sessions::new(directory, self.session_bytes, files, &options);
@@ -170,7 +170,7 @@ impl ServeArgs {
 }
 
 /// What is served, within what.
-fn describe(hosted: &Hosted, prepared: &Prepared, sessions: usize) {
+fn describe(hosted: &Hosted, prepared: &PlannedEngine, sessions: usize) {
     let plan = prepared.plan();
     note(&format!(
         "{}: {} of weights, {} of memory (by {}); requests of up to {} tokens (-c), pages for {sessions} such (--sessions)",

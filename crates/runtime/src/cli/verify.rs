@@ -3,7 +3,7 @@
 use super::output::{bytes, say, say_json};
 use super::progress::{advance, byte_bar};
 use clap::Args;
-use flint_engine::{EngineError, ModelFiles};
+use flint_engine::{EngineError, OpenModel};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<()> {
     if args.seal {
         return seal(&args);
     }
-    let files = ModelFiles::open(&args.model)?;
+    let files = OpenModel::open(&args.model)?;
     let bar = byte_bar("verifying", args.json);
     let mut progress = |done, total| advance(&bar, done, total);
     let checked = match files.records() {
@@ -43,7 +43,7 @@ pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<()> {
 }
 
 fn seal(args: &VerifyArgs) -> anyhow::Result<()> {
-    let files = ModelFiles::open_unsealed(&args.model)?;
+    let files = OpenModel::open_unsealed(&args.model)?;
     let bar = byte_bar("sealing", args.json);
     let sealed = files.seal(&mut |done, total| advance(&bar, done, total));
     bar.finish_and_clear();

@@ -2,7 +2,7 @@
 
 use crate::model::{greedy, load, options, oracle, unseen_prompt};
 use flint_dram_cache::PolicyKind;
-use flint_engine::{Ablation, Generated, Guessing, Mode, RunOptions};
+use flint_engine::{Ablation, Generated, Mode, Prefetching, RunOptions};
 use flint_fixtures::tiny_opt_bundle;
 use std::num::NonZeroU32;
 
@@ -21,7 +21,7 @@ fn run(options: &RunOptions) -> Generated {
 fn sparse(ablation: Ablation) -> Generated {
     let policy = PolicyKind::Window { tokens: NonZeroU32::new(4) };
     let mode = Some(Mode::Sparse);
-    run(&RunOptions { mode, policy, ablation, guesses: Guessing::Never, ..options(BUDGET) })
+    run(&RunOptions { mode, policy, ablation, guesses: Prefetching::Never, ..options(BUDGET) })
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn guesses_come_true_mostly_and_never_change_a_token() {
         let mode = Some(Mode::Sparse);
         run(&RunOptions { mode, guesses, ..options(BUDGET) })
     };
-    let (with, without) = (with(Guessing::Always), with(Guessing::Never));
+    let (with, without) = (with(Prefetching::Always), with(Prefetching::Never));
     assert_eq!(with.tokens, without.tokens);
     assert_eq!(
         with.tokens,

@@ -3,7 +3,7 @@
 use crate::checkpoints::copy;
 use crate::command_line::json;
 use crate::families::converted;
-use flint_engine::ModelFiles;
+use flint_engine::OpenModel;
 use flint_fixtures::{oracle, tokenizer};
 use serde_json::Value;
 use std::fs;
@@ -30,10 +30,10 @@ fn texts_begin_as_the_tokenizer_says_whatever_the_configuration_names() {
     let dir = with_tokenizer("qwen2");
     set(dir.path(), "bos_token_id", 3.into());
     let bundle = converted(dir.path(), dir.path());
-    let published = ModelFiles::open(&bundle).unwrap();
+    let published = OpenModel::open(&bundle).unwrap();
     let text = published.bundle().unwrap().read_text("tokenizer.json").unwrap();
     let begins = |model: &Path| {
-        let files = ModelFiles::open(model).unwrap();
+        let files = OpenModel::open(model).unwrap();
         let codec = files.codec().unwrap().unwrap();
         assert_eq!(codec.encode("a", true).unwrap()[0], 1, "{}", model.display());
         files.architecture().begin_of_text
@@ -51,7 +51,7 @@ fn texts_begin_as_the_tokenizer_says_whatever_the_configuration_names() {
     let said = fs::read_to_string(&settings).unwrap();
     let said = said.replace("\"add_bos_token\": true", "\"add_bos_token\": false");
     fs::write(&settings, said).unwrap();
-    assert_eq!(ModelFiles::open(dir.path()).unwrap().architecture().begin_of_text, None);
+    assert_eq!(OpenModel::open(dir.path()).unwrap().architecture().begin_of_text, None);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::device::copy;
 use crate::model::{greedy, load, options, unseen_prompt};
 use flint_convert::{CalibrateEvent, CalibrateOptions, PredictorKind, calibrate};
 use flint_dram_cache::PolicyKind;
-use flint_engine::{EngineError, Mode, ModelFiles, Prepared, RunOptions};
+use flint_engine::{EngineError, Mode, OpenModel, PlannedEngine, RunOptions};
 use flint_fixtures::{tiny_opt, tiny_opt_bundle};
 use flint_flash_io::BackendChoice;
 use flint_kernels::Isa;
@@ -18,7 +18,7 @@ const TOKENS: usize = 1200;
 
 fn text() -> Vec<u32> {
     let text = fs::read_to_string(tiny_opt().join("calibration.txt")).unwrap();
-    let codec = ModelFiles::open(&tiny_opt_bundle()).unwrap().codec().unwrap().unwrap();
+    let codec = OpenModel::open(&tiny_opt_bundle()).unwrap().codec().unwrap().unwrap();
     codec.encode(&text[..8_000], false).unwrap()
 }
 
@@ -44,7 +44,7 @@ fn every_kind_of_predictors_is_made_stored_and_run() {
         assert!(matches!(events[0], CalibrateEvent::Planned { tokens: TOKENS, .. }));
         assert!(!directory.path().join("tiny.flint.calibration").exists());
 
-        let files = ModelFiles::open(&bundle).unwrap();
+        let files = OpenModel::open(&bundle).unwrap();
         files.bundle().unwrap().verify(&mut |_, _| {}).unwrap();
         let bytes = files.bundle().unwrap().predictors().unwrap().bytes();
         let neurons = files.bundle().unwrap().shape().neuron_bytes();
@@ -128,7 +128,7 @@ fn an_interrupted_calibration_goes_on_and_makes_the_same_predictors() {
         })
     }));
     assert!(stopped.is_err());
-    assert!(ModelFiles::open(&interrupted).unwrap().bundle().unwrap().predictors().is_none());
+    assert!(OpenModel::open(&interrupted).unwrap().bundle().unwrap().predictors().is_none());
     let work = directory.path().join("interrupted.flint.calibration");
     let first = fs::metadata(work.join("states-0")).unwrap().modified().unwrap();
     let mut seen = None;
@@ -140,7 +140,7 @@ fn an_interrupted_calibration_goes_on_and_makes_the_same_predictors() {
     .unwrap();
     assert_eq!(seen, Some(first), "what was collected was collected again");
     let blobs = |bundle: &Path| {
-        let files = ModelFiles::open(bundle).unwrap();
+        let files = OpenModel::open(bundle).unwrap();
         (0..6)
             .map(|layer| files.bundle().unwrap().read_predictor(layer).unwrap())
             .collect::<Vec<_>>()
@@ -162,8 +162,8 @@ fn a_budget_that_is_too_small_is_refused_before_predictors_are_read() {
     bytes[middle] ^= 1;
     fs::write(&predictors, bytes).unwrap();
     let refused = |percent| {
-        let files = ModelFiles::open(&bundle).unwrap();
-        Prepared::new(files, options(percent), Some(16)).map(drop).unwrap_err()
+        let files = OpenModel::open(&bundle).unwrap();
+        PlannedEngine::new(files, options(percent), Some(16)).map(drop).unwrap_err()
     };
     assert!(matches!(refused(1.0), EngineError::BelowFloor { .. }), "{}", refused(1.0));
     assert!(refused(100.0).to_string().contains("checksum"), "{}", refused(100.0));

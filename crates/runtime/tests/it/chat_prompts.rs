@@ -3,7 +3,7 @@
 use flint_chat::{Message, Moment, RenderOptions};
 use flint_checkpoint::gguf::{GgufFile, GgufTokenizer};
 use flint_dialogue::Prompter;
-use flint_engine::{ChatTexts, TextCodec};
+use flint_engine::{ChatTexts, Tokenizer};
 use serde_json::Value;
 use std::fs;
 
@@ -36,7 +36,7 @@ fn prompts_begin_once_and_answers_end_where_the_template_ends_them() {
         let path = flint_fixtures::root().join(format!("gguf/vocabularies/{vocabulary}.gguf"));
         let tokenizer = GgufTokenizer::new(GgufFile::open(&path).unwrap().metadata()).unwrap();
         let json = tokenizer.tokenizer().to_string(false).unwrap();
-        let codec = TextCodec::parse(json.as_bytes()).unwrap();
+        let codec = Tokenizer::parse(json.as_bytes()).unwrap();
         let named = [("bos_token", tokenizer.begin()), ("eos_token", tokenizer.end())];
         let named = named.into_iter().filter_map(|(name, token)| Some((name.to_owned(), token?)));
         let texts = ChatTexts {

@@ -4,7 +4,7 @@ mod killed;
 mod no_room;
 
 use crate::program::{ended, flint, mounted};
-use flint_engine::ModelFiles;
+use flint_engine::OpenModel;
 use flint_fixtures::oracle;
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,10 +25,10 @@ fn convert(name: &str, out: &Path, extra: &[&str]) -> std::process::Command {
 /// Every byte of the bundle at `dir` checked; the names of its files where it is one.
 fn whole(dir: &Path) -> Option<BTreeSet<PathBuf>> {
     if !dir.join("manifest.bin").exists() {
-        assert!(ModelFiles::open(dir).is_err());
+        assert!(OpenModel::open(dir).is_err());
         return None;
     }
-    let files = ModelFiles::open(dir).unwrap();
+    let files = OpenModel::open(dir).unwrap();
     files.bundle().unwrap().verify(&mut |_, _| {}).unwrap();
     Some(names(dir))
 }

@@ -2,13 +2,13 @@
 
 use crate::model::Twin;
 use flint_convert::{ConvertEvent, ConvertOptions, convert};
-use flint_engine::ModelFiles;
+use flint_engine::OpenModel;
 use flint_fixtures::{OracleReference, oracle, tiny_opt, tiny_opt_bundle};
 use flint_geometry::DType;
 use std::fs;
 use std::path::Path;
 
-fn convert_to(checkpoint: &Path, out: &Path, element: Option<DType>) -> ModelFiles {
+fn convert_to(checkpoint: &Path, out: &Path, element: Option<DType>) -> OpenModel {
     let options = ConvertOptions {
         checkpoint: checkpoint.to_owned(),
         out: out.to_owned(),
@@ -17,14 +17,14 @@ fn convert_to(checkpoint: &Path, out: &Path, element: Option<DType>) -> ModelFil
         cancel: flint_engine::CancelToken::default(),
     };
     convert(&options, &mut |_| {}).unwrap();
-    ModelFiles::open(out).unwrap()
+    OpenModel::open(out).unwrap()
 }
 
 #[test]
 fn the_bundle_that_ships_is_what_convert_makes_of_the_checkpoint_that_ships() {
     let directory = tempfile::tempdir().unwrap();
     let made = convert_to(&tiny_opt(), &directory.path().join("tiny.flint"), None);
-    let ships = ModelFiles::open(&tiny_opt_bundle()).unwrap();
+    let ships = OpenModel::open(&tiny_opt_bundle()).unwrap();
     assert_eq!(made.architecture(), ships.architecture());
     for (made, ships) in [
         (made.bundle().unwrap().neurons_path(), ships.bundle().unwrap().neurons_path()),
@@ -110,9 +110,9 @@ fn a_bundle_that_exists_is_replaced_only_when_asked() {
             &mut |_| {},
         )
     };
-    let first = ModelFiles::open(&out).unwrap().architecture().clone();
+    let first = OpenModel::open(&out).unwrap().architecture().clone();
     assert!(again(false).is_err_and(|error| error.exit_status() == 2));
-    assert_eq!(*ModelFiles::open(&out).unwrap().architecture(), first);
+    assert_eq!(*OpenModel::open(&out).unwrap().architecture(), first);
     again(true).unwrap();
-    assert_ne!(*ModelFiles::open(&out).unwrap().architecture(), first);
+    assert_ne!(*OpenModel::open(&out).unwrap().architecture(), first);
 }

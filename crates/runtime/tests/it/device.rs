@@ -3,7 +3,7 @@
 
 use crate::model::{Twin, greedy, load, options, oracle, request, unseen_prompt};
 use flint_convert::{ConvertOptions, convert};
-use flint_engine::{Controls, EngineError, Generated, Mode, ModelFiles, RunOptions, generate};
+use flint_engine::{Controls, EngineError, Generated, Mode, OpenModel, RunOptions, generate};
 use flint_fixtures::{oracle as oracle_checkpoint, tiny_opt_bundle};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use serde_json::Value;
@@ -134,7 +134,7 @@ fn without((call, error): (i64, i32), extra: &[&str]) -> Output {
 
 /// The file of records of a bundle.
 fn neurons(bundle: &Path) -> PathBuf {
-    ModelFiles::open(bundle).unwrap().bundle().unwrap().neurons_path()
+    OpenModel::open(bundle).unwrap().bundle().unwrap().neurons_path()
 }
 
 /// An engine over a copy of the bundle that reads most neurons again and again; then something happens to the file.

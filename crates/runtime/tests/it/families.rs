@@ -7,7 +7,7 @@ mod same_weights;
 
 use crate::model::{greedy, load, options};
 use flint_convert::{ConvertOptions, convert};
-use flint_engine::{Engine, ModelFiles};
+use flint_engine::{Engine, OpenModel};
 use flint_fixtures::{OracleReference, oracle};
 use std::path::{Path, PathBuf};
 
@@ -56,7 +56,7 @@ fn meets_the_reference(name: &str) {
     model_meets(&checkpoint, &OracleReference::read(&checkpoint).unwrap());
     let reference = OracleReference::read(&checkpoint).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let files = ModelFiles::open(&converted(&checkpoint, dir.path())).unwrap();
+    let files = OpenModel::open(&converted(&checkpoint, dir.path())).unwrap();
     let sparse = files.architecture().feed_forward.activation.is_sparse();
     assert_eq!(sparse, reference.active_neurons.is_some(), "which families have exact zeros");
     if let Some(expected) = &reference.active_neurons {

@@ -9,8 +9,8 @@ mod simulation;
 use crate::families::converted;
 use crate::model::{greedy, oracle, request};
 use flint_engine::{
-    CancelToken, Controls, Engine, EngineError, Event, Generated, Guessing, MemoryBudget, Mode,
-    ModelFiles, NeuronPlan, Prepared, RunOptions, generate,
+    CancelToken, Controls, Engine, EngineError, Event, Generated, MemoryBudget, Mode, NeuronPlan,
+    OpenModel, PlannedEngine, Prefetching, RunOptions, generate,
 };
 use flint_fixtures::oracle as checkpoint;
 use flint_flash_io::Faults;
@@ -104,11 +104,11 @@ fn everything() -> RunOptions {
 }
 
 /// With the true active neurons as prediction, sparse mode must say what exact mode says.
-fn prepare(bundle: &Path, options: RunOptions) -> Result<Prepared, EngineError> {
-    let files = ModelFiles::open(bundle).unwrap();
+fn prepare(bundle: &Path, options: RunOptions) -> Result<PlannedEngine, EngineError> {
+    let files = OpenModel::open(bundle).unwrap();
     let sparse = options.mode == Some(Mode::Sparse);
     let predictor: Option<Box<dyn Predictor>> = sparse.then(|| oracle(bundle));
-    Prepared::with_predictor(files, options, Some(CONTEXT), predictor)
+    PlannedEngine::with_predictor(files, options, Some(CONTEXT), predictor)
 }
 
 /// What an error is called in the count, after checking that it says where.
@@ -257,7 +257,7 @@ fn no_schedule_leaks() {
 /// Options whose reads go to a device with `faults`.
 fn over(faults: Faults, mode: Mode) -> RunOptions {
     let devices = Arc::new(Simulation::new(faults, 512, 1));
-    let guesses = Guessing::Always;
+    let guesses = Prefetching::Always;
     RunOptions { threads: Some(1), mode: Some(mode), guesses, devices, ..RunOptions::default() }
 }
 

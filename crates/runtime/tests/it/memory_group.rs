@@ -2,7 +2,7 @@
 //! and without swap: everything goes through, and nothing is killed. Skipped aloud where no group can be made.
 
 use crate::program::flint;
-use flint_engine::ModelFiles;
+use flint_engine::OpenModel;
 use flint_fixtures::{ControlGroup, Outcome, tiny_opt, tiny_opt_bundle};
 use serde_json::Value;
 use std::path::Path;
@@ -80,7 +80,7 @@ fn auto_takes_what_the_group_leaves_and_goes_through() {
     let model = tiny_opt_bundle();
     let model = model.to_str().unwrap();
     // Less than the model, so the limit is felt.
-    let weights = ModelFiles::open(&tiny_opt_bundle()).unwrap().bundle().unwrap().weights_bytes();
+    let weights = OpenModel::open(&tiny_opt_bundle()).unwrap().bundle().unwrap().weights_bytes();
     let limit = weights + 26 * MIB;
     let Some(outcome) = within(limit, &["plan", "-m", model, "--json"]) else { return };
     let plan = json(&outcome.stdout);
@@ -108,7 +108,7 @@ fn convert_goes_through_in_little_memory() {
     std::fs::write(&short, &text[..8_000]).unwrap();
     let run = ["convert", from, "--out", &predicting, "--calibrate-tokens", "1000"];
     let run = [&run[..], &["--predictor", "gate-copy", "--calibrate", &short]].concat();
-    let whole = ModelFiles::open(Path::new(&plain)).unwrap().bundle().unwrap().weights_bytes();
+    let whole = OpenModel::open(Path::new(&plain)).unwrap().bundle().unwrap().weights_bytes();
     let outcome = within(whole + PROCESS + BESIDE, &run).unwrap();
     eprintln!("with predictors: group peak {} of {}", outcome.group_peak, whole + PROCESS + BESIDE);
     for bundle in [&plain, &predicting] {
@@ -127,7 +127,7 @@ fn a_bundle_of_a_gigabyte_goes_through_at_every_share_from_its_floor_on() {
         flint_fixtures::skip(format_args!("name a bundle of at least 1 GB in {LARGE_BUNDLE}"));
         return;
     };
-    let files = ModelFiles::open(Path::new(&model)).unwrap();
+    let files = OpenModel::open(Path::new(&model)).unwrap();
     let weights = files.bundle().unwrap().weights_bytes();
     assert!(weights >= 1_000_000_000, "{weights} bytes are less than a gigabyte");
     let mut modes = vec!["exact"];

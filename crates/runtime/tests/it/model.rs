@@ -1,16 +1,16 @@
 //! Running a model in a test: open, plan, load, decode greedily; and the twin that holds everything.
 
 use flint_engine::{
-    CancelToken, Controls, Engine, EngineError, Generated, MemoryBudget, ModelFiles, Prepared,
+    CancelToken, Controls, Engine, EngineError, Generated, MemoryBudget, OpenModel, PlannedEngine,
     Request, RunOptions, Sampling, generate,
 };
 use flint_fixtures::tiny_opt_bundle;
 use flint_geometry::DType;
 use flint_kernels::{
-    Arithmetic, Compute, Isa, KvElement, KvShape, KvStore, MatrixView, PagedKv, embed, ops,
+    Arithmetic, Compute, Isa, KvElement, KvShape, KvStore, MatrixView, PagedKv, gather_rows, ops,
 };
 use flint_model::{
-    Batch, Decoder, InMemoryFeedForward, InMemoryWeights, MemoryGroup, Pass, Role, TensorSpec,
+    Batch, Decoder, InMemoryFeedForward, InMemoryWeights, MemoryGroup, Pass, TensorRole, TensorSpec,
 };
 use flint_predictor::{Oracle, OracleGroup, Predictor};
 use std::fs::File;
@@ -21,7 +21,7 @@ use std::path::Path;
 /// A prompt that is not in `reference.json`, as tokens of tiny-opt: "The little fox ran into the wood
 /// and hid himself from the hunter, but".
 pub(crate) fn unseen_prompt() -> Vec<u32> {
-    let files = ModelFiles::open(&tiny_opt_bundle()).unwrap();
+    let files = OpenModel::open(&tiny_opt_bundle()).unwrap();
     let codec = files.codec().unwrap().unwrap();
     codec
         .encode("The little fox ran into the wood and hid himself from the hunter, but", true)
@@ -46,10 +46,10 @@ pub(crate) fn load(
     context: usize,
     predictor: Option<Box<dyn Predictor>>,
 ) -> Engine {
-    let files = ModelFiles::open(bundle).unwrap();
+    let files = OpenModel::open(bundle).unwrap();
     let prepared = match predictor {
-        None => Prepared::new(files, options.clone(), Some(context)),
-        some => Prepared::with_predictor(files, options.clone(), Some(context), some),
+        None => PlannedEngine::new(files, options.clone(), Some(context)),
+        some => PlannedEngine::with_predictor(files, options.clone(), Some(context), some),
     };
     prepared.unwrap().load(&mut |_, _| {}).unwrap()
 }
@@ -91,7 +91,7 @@ pub(crate) struct Twin {
 
 impl Twin {
     pub(crate) fn open(bundle: &Path) -> Twin {
-        let files = ModelFiles::open(bundle).unwrap();
+        let files = OpenModel::open(bundle).unwrap();
         let architecture = files.architecture().clone();
         let compute = Compute::new(Isa::Scalar, 1).unwrap();
         let mut weights = InMemoryWeights::new(compute.clone());
@@ -146,14 +146,14 @@ impl Twin {
     }
 }
 
-fn tensor(files: &ModelFiles, role: Role) -> (DType, Vec<u8>) {
+fn tensor(files: &OpenModel, role: TensorRole) -> (DType, Vec<u8>) {
     let entry = files.bundle().unwrap().tensor(&role.to_string()).unwrap();
     let mut bytes = vec![0; entry.extent.len() as usize];
     files.bundle().unwrap().read_tensor_into(entry, &mut bytes).unwrap();
     (entry.element, bytes)
 }
 
-fn group(files: &ModelFiles, layer: usize) -> MemoryGroup<Vec<u8>> {
+fn group(files: &OpenModel, layer: usize) -> MemoryGroup<Vec<u8>> {
     let bundle = files.bundle().unwrap();
     let group = &bundle.groups()[layer];
     let mut records = vec![0; group.extent().len() as usize];
@@ -165,7 +165,7 @@ fn group(files: &ModelFiles, layer: usize) -> MemoryGroup<Vec<u8>> {
         bundle.read_tensor_into(entry, &mut bytes).unwrap();
         let view = MatrixView::new(entry.element, 1, group.neurons() as usize, &bytes).unwrap();
         let mut values = vec![0.0; group.neurons() as usize];
-        embed(&Compute::new(Isa::Scalar, 1).unwrap(), view, &[0], &mut values);
+        gather_rows(&Compute::new(Isa::Scalar, 1).unwrap(), view, &[0], &mut values);
         Some(values)
     };
     MemoryGroup {
@@ -178,7 +178,7 @@ fn group(files: &ModelFiles, layer: usize) -> MemoryGroup<Vec<u8>> {
 
 /// A predictor that knows the truly active neurons of a bundle.
 pub(crate) fn oracle(bundle: &Path) -> Box<dyn Predictor> {
-    let files = ModelFiles::open(bundle).unwrap();
+    let files = OpenModel::open(bundle).unwrap();
     let layout = files.bundle().unwrap().shape().record;
     let deciding = layout.gate().unwrap_or(layout.up());
     let groups = (0..files.architecture().layers).map(|layer| {

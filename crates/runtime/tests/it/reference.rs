@@ -1,7 +1,7 @@
 //! The trained model against values of an independent implementation.
 
 use crate::model::{Twin, all_logits, greedy, load, options, unseen_prompt};
-use flint_engine::{CancelToken, ModelFiles, perplexity};
+use flint_engine::{CancelToken, OpenModel, perplexity};
 use flint_fixtures::{TinyReference, tiny_opt, tiny_opt_bundle};
 
 const TOLERANCE: f32 = 5e-4;
@@ -33,7 +33,7 @@ fn logits_after_a_prompt_are_those_of_the_reference() {
 #[test]
 fn prompts_become_the_tokens_of_the_reference() {
     let reference = TinyReference::read(&tiny_opt()).unwrap();
-    let codec = ModelFiles::open(&tiny_opt_bundle()).unwrap().codec().unwrap().unwrap();
+    let codec = OpenModel::open(&tiny_opt_bundle()).unwrap().codec().unwrap().unwrap();
     for prompt in &reference.prompts {
         assert_eq!(codec.encode(&prompt.prompt, true).unwrap(), prompt.prompt_ids);
     }
@@ -54,7 +54,7 @@ fn an_unseen_prompt_gives_the_bits_of_the_model_held_whole_in_memory() {
 fn perplexity_of_held_out_text_is_near_the_loss_of_the_reference() {
     let text = std::fs::read_to_string(tiny_opt().join("heldout.txt")).unwrap();
     let text: String = text.chars().take(6000).collect();
-    let codec = ModelFiles::open(&tiny_opt_bundle()).unwrap().codec().unwrap().unwrap();
+    let codec = OpenModel::open(&tiny_opt_bundle()).unwrap().codec().unwrap().unwrap();
     let tokens = codec.encode(&text, false).unwrap();
     let mut engine = load(&tiny_opt_bundle(), &options(400.0), 256, None);
     let found = perplexity(&mut engine, &tokens, &CancelToken::default(), &mut |_| {}).unwrap();

@@ -5,7 +5,7 @@ use crate::model::{Twin, all_logits, greedy, load, options, oracle, unseen_promp
 use flint_dram_cache::PolicyKind;
 use flint_engine::{MemoryBudget, Mode, NeuronPlan, RunOptions};
 use flint_fixtures::tiny_opt_bundle;
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_kernels::{Compute, KvElement};
 use flint_predictor::{AllNeurons, Predictor, PredictorError};
 use std::fs;
@@ -67,13 +67,13 @@ impl Predictor for Forgetful {
         compute: &Compute,
         group: usize,
         input: &[f32],
-        sets: &mut [NeuronSet],
+        sets: &mut [UnitSet],
     ) -> Result<(), PredictorError> {
         self.0.predict(compute, group, input, sets)?;
         let width = input.len() / sets.len();
         for (set, row) in sets.iter_mut().zip(input.chunks_exact(width)) {
             let kept = set.iter().filter(|neuron| (neuron ^ row[0].to_bits()) % 3 != 0).collect();
-            *set = NeuronSet::from_sorted(kept).unwrap();
+            *set = UnitSet::from_sorted(kept).unwrap();
         }
         Ok(())
     }
@@ -124,7 +124,7 @@ fn an_engine_goes_on_after_a_read_that_failed() {
     copy(&tiny_opt_bundle(), &bundle);
     let prompt = unseen_prompt();
     let expected = Twin::open(&bundle).greedy(&prompt, 4);
-    let neurons = flint_engine::ModelFiles::open(&bundle).unwrap().bundle().unwrap().neurons_path();
+    let neurons = flint_engine::OpenModel::open(&bundle).unwrap().bundle().unwrap().neurons_path();
     let whole = fs::read(&neurons).unwrap();
     let mut wrong = whole.clone();
     // Every record of the fourth layer.
@@ -177,11 +177,11 @@ fn keys_and_values_in_f16_change_the_result_and_halve_the_cache() {
 fn a_run_at_its_floor_works_and_one_byte_less_is_refused() {
     let prompt = unseen_prompt();
     let context = prompt.len() + 3;
-    let files = || flint_engine::ModelFiles::open(&tiny_opt_bundle()).unwrap();
+    let files = || flint_engine::OpenModel::open(&tiny_opt_bundle()).unwrap();
     let weights = files().bundle().unwrap().weights_bytes() as f64;
     let plan = |bytes: f64| {
         let options = options(bytes * 100.0 / weights);
-        flint_engine::Prepared::new(files(), options, Some(context))
+        flint_engine::PlannedEngine::new(files(), options, Some(context))
     };
     let floor = plan(weights).unwrap().plan().floor_bytes as f64;
     assert!(plan(floor - 1.0).is_err());
@@ -193,8 +193,8 @@ fn a_run_at_its_floor_works_and_one_byte_less_is_refused() {
 
 #[test]
 fn sparse_mode_without_predictors_is_refused() {
-    let files = flint_engine::ModelFiles::open(&tiny_opt_bundle()).unwrap();
+    let files = flint_engine::OpenModel::open(&tiny_opt_bundle()).unwrap();
     let options = RunOptions { mode: Some(Mode::Sparse), ..options(BUDGET) };
-    let refused = flint_engine::Prepared::new(files, options, Some(8));
+    let refused = flint_engine::PlannedEngine::new(files, options, Some(8));
     assert!(refused.is_err_and(|error| error.exit_status() == 2));
 }

@@ -135,7 +135,7 @@ fn the_stored_cost_is_what_a_run_measures() {
         }
     })
     .unwrap();
-    let files = flint_engine::ModelFiles::open(&bundle).unwrap();
+    let files = flint_engine::OpenModel::open(&bundle).unwrap();
     files.bundle().unwrap().verify(&mut |_, _| {}).unwrap();
     let stored = sparsities(&files).unwrap();
     assert_eq!(stored, heard);

@@ -1,7 +1,7 @@
 //! A given text read token by token: as generation reads what it chose itself.
 
 use crate::model::{greedy, load, options, oracle, unseen_prompt};
-use flint_engine::{EngineError, Guessing, Lesson, Mode, RunOptions, teacher_force};
+use flint_engine::{EngineError, ForcedDecode, Mode, Prefetching, RunOptions, teacher_force};
 use flint_fixtures::tiny_opt_bundle;
 
 const TOKENS: usize = 24;
@@ -12,13 +12,13 @@ fn reading_what_was_generated_costs_what_generating_it_did() {
     let context = prompt.len() + TOKENS;
     // What is guessed depends on how fast the disk is, and so does what is loaded.
     let mode = Some(Mode::Sparse);
-    let options = RunOptions { mode, guesses: Guessing::Never, ..options(95.0) };
+    let options = RunOptions { mode, guesses: Prefetching::Never, ..options(95.0) };
     let engine = || load(&tiny_opt_bundle(), &options, context, Some(oracle(&tiny_opt_bundle())));
     let generated = greedy(&mut engine(), &prompt, TOKENS);
     // The last token was chosen and not read.
     let tokens = generated.tokens[..TOKENS - 1].to_vec();
     let mut fed = Vec::new();
-    let all = Lesson { prompt: prompt.clone(), warm_up: Vec::new(), tokens: tokens.clone() };
+    let all = ForcedDecode { prompt: prompt.clone(), warm_up: Vec::new(), tokens: tokens.clone() };
     let taught = teacher_force(&mut engine(), &all, &mut |count| fed.push(count)).unwrap();
     let (a, b) = (taught.per_token, generated.stats.per_token);
     assert_eq!((a.neurons_loaded, a.neurons_predicted), (b.neurons_loaded, b.neurons_predicted));
@@ -26,7 +26,7 @@ fn reading_what_was_generated_costs_what_generating_it_did() {
     assert_eq!(fed, (1..TOKENS).collect::<Vec<_>>());
 
     let (warm_up, counted) = tokens.split_at(10);
-    let half = Lesson { prompt, warm_up: warm_up.to_vec(), tokens: counted.to_vec() };
+    let half = ForcedDecode { prompt, warm_up: warm_up.to_vec(), tokens: counted.to_vec() };
     let taught = teacher_force(&mut engine(), &half, &mut |_| {}).unwrap();
     assert_eq!((taught.decode_tokens, taught.prefill_tokens), (13, half.prompt.len() as u64));
     let loaded = taught.per_token.neurons_loaded * 13.0;
@@ -35,7 +35,7 @@ fn reading_what_was_generated_costs_what_generating_it_did() {
 
 #[test]
 fn a_lesson_needs_a_prompt() {
-    let nothing = Lesson { prompt: Vec::new(), warm_up: Vec::new(), tokens: vec![5] };
+    let nothing = ForcedDecode { prompt: Vec::new(), warm_up: Vec::new(), tokens: vec![5] };
     let mut engine = load(&tiny_opt_bundle(), &options(95.0), 8, None);
     let error = teacher_force(&mut engine, &nothing, &mut |_| {}).unwrap_err();
     assert!(matches!(error, EngineError::EmptyPrompt));

@@ -1,7 +1,7 @@
 //! From a JSON schema to a form, for the tokens of one model.
 
 use super::{Form, first_line};
-use flint_engine::TextCodec;
+use flint_engine::Tokenizer;
 use llguidance::api::{ParserLimits, TopLevelGrammar};
 use llguidance::toktrie::{ApproximateTokEnv, TokEnv, TokRxInfo, TokTrie};
 use llguidance::{Matcher, ParserFactory};
@@ -22,7 +22,7 @@ pub(crate) struct Forms(ParserFactory);
 
 impl Forms {
     /// For a model whose texts end on any of `ends`.
-    pub(crate) fn new(codec: &TextCodec, vocabulary: usize, ends: &[u32]) -> Result<Forms, String> {
+    pub(crate) fn new(codec: &Tokenizer, vocabulary: usize, ends: &[u32]) -> Result<Forms, String> {
         let ends: Vec<u32> =
             ends.iter().copied().filter(|&end| (end as usize) < vocabulary).collect();
         let &[first, ..] = &ends[..] else {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     fn forms() -> Forms {
-        let files = flint_engine::ModelFiles::open(&flint_fixtures::tiny_opt_bundle()).unwrap();
+        let files = flint_engine::OpenModel::open(&flint_fixtures::tiny_opt_bundle()).unwrap();
         let codec = files.codec().unwrap().unwrap();
         Forms::new(&codec, files.architecture().vocabulary, &[2]).unwrap()
     }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn forms_vocabulary() -> usize {
-        let files = flint_engine::ModelFiles::open(&flint_fixtures::tiny_opt_bundle()).unwrap();
+        let files = flint_engine::OpenModel::open(&flint_fixtures::tiny_opt_bundle()).unwrap();
         files.architecture().vocabulary
     }
 

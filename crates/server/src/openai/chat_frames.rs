@@ -10,7 +10,7 @@ use crate::schedule::Chosen;
 use crate::stream::{Frames, event};
 use axum::http::StatusCode;
 use flint_chat::{Event, call_id};
-use flint_engine::TextCodec;
+use flint_engine::Tokenizer;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,14 +26,14 @@ pub(super) struct ChatFrames {
     head: Head,
     delivery: Delivery,
     /// Where probabilities were asked for.
-    codec: Option<Arc<TextCodec>>,
+    codec: Option<Arc<Tokenizer>>,
     /// Tokens whose text is not out yet.
     held: Vec<Chosen>,
     began: Instant,
 }
 
 impl ChatFrames {
-    pub(super) fn new(head: Head, delivery: Delivery, codec: Option<Arc<TextCodec>>) -> ChatFrames {
+    pub(super) fn new(head: Head, delivery: Delivery, codec: Option<Arc<Tokenizer>>) -> ChatFrames {
         ChatFrames { head, delivery, codec, held: Vec::new(), began: Instant::now() }
     }
 

@@ -10,7 +10,7 @@ use crate::schedule::Chosen;
 use crate::stream::{Frames, event};
 use axum::http::StatusCode;
 use flint_chat::Event;
-use flint_engine::TextCodec;
+use flint_engine::Tokenizer;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) struct CompletionFrames {
     head: Head,
     delivery: Delivery,
     /// Where probabilities were asked for.
-    codec: Option<Arc<TextCodec>>,
+    codec: Option<Arc<Tokenizer>>,
     /// The prompt, where it is to be repeated.
     echo: Option<String>,
     /// Where the text of the next token begins.
@@ -30,7 +30,7 @@ impl CompletionFrames {
     pub(super) fn new(
         head: Head,
         delivery: Delivery,
-        codec: Option<Arc<TextCodec>>,
+        codec: Option<Arc<Tokenizer>>,
         echo: Option<String>,
     ) -> CompletionFrames {
         CompletionFrames { head, delivery, codec, echo, offset: 0 }

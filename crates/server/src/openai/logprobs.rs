@@ -1,18 +1,18 @@
 //! Probabilities of tokens in the two forms that this interface has.
 
 use crate::schedule::{Chosen, Likely};
-use flint_engine::TextCodec;
+use flint_engine::Tokenizer;
 use serde_json::{Map, Value, json};
 
 /// One token: its text, with a mark for what is no whole character, and its bytes.
-fn entry(codec: &TextCodec, likely: Likely) -> Value {
+fn entry(codec: &Tokenizer, likely: Likely) -> Value {
     let bytes = codec.bytes(likely.token);
     let text = String::from_utf8_lossy(&bytes).into_owned();
     json!({ "token": text, "bytes": bytes, "logprob": likely.logprob })
 }
 
 /// Those of chat answers.
-pub(super) fn of_chat(codec: &TextCodec, tokens: &[Chosen]) -> Value {
+pub(super) fn of_chat(codec: &Tokenizer, tokens: &[Chosen]) -> Value {
     let content = tokens.iter().map(|chosen| {
         let mut taken = entry(codec, chosen.taken);
         let top = chosen.top.iter().map(|&likely| entry(codec, likely)).collect::<Vec<_>>();
@@ -23,7 +23,7 @@ pub(super) fn of_chat(codec: &TextCodec, tokens: &[Chosen]) -> Value {
 }
 
 /// Those of completions; `offset` is where the text of the first token begins, in characters.
-pub(super) fn of_completion(codec: &TextCodec, tokens: &[Chosen], offset: &mut usize) -> Value {
+pub(super) fn of_completion(codec: &Tokenizer, tokens: &[Chosen], offset: &mut usize) -> Value {
     let (mut texts, mut logprobs, mut tops, mut offsets) = (vec![], vec![], vec![], vec![]);
     let text = |token| String::from_utf8_lossy(&codec.bytes(token)).into_owned();
     for chosen in tokens {

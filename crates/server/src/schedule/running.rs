@@ -5,7 +5,7 @@ use super::gone::Gone;
 use super::job::{Ended, Job, Queued, Update};
 use super::text::AnswerText;
 use crate::usage::Usage;
-use flint_engine::{Sampler, Sequence, TextCodec};
+use flint_engine::{Sampler, Sequence, Tokenizer};
 use flint_model::Row;
 use std::sync::Arc;
 use std::time::Instant;
@@ -44,7 +44,7 @@ impl<'c> Running<'c> {
         queued: Queued,
         sequence: Sequence,
         promised: usize,
-        codec: &'c TextCodec,
+        codec: &'c Tokenizer,
     ) -> Running<'c> {
         let Queued { mut job, updates, gone, since } = queued;
         let form = job.form.take();

@@ -6,7 +6,7 @@ mod identity;
 
 use super::prefixes::Prefixes;
 use file::{ENDING, SessionFile};
-use flint_engine::{Engine, ModelFiles, RunOptions, Sequence};
+use flint_engine::{Engine, OpenModel, RunOptions, Sequence};
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -43,7 +43,7 @@ impl Sessions {
     pub fn new(
         directory: &Path,
         most_bytes: u64,
-        files: &ModelFiles,
+        files: &OpenModel,
         options: &RunOptions,
     ) -> io::Result<Sessions> {
         fs::create_dir_all(directory)?;

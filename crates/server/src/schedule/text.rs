@@ -1,7 +1,7 @@
 //! From the tokens of one answer to text that is certain: whole characters, and no beginning of a stop text.
 
 use super::job::{Chosen, Job};
-use flint_engine::{StopTexts, TextCodec, TextStream};
+use flint_engine::{StopTexts, TextStream, Tokenizer};
 
 /// The text of a growing answer.
 pub(super) struct AnswerText<'c> {
@@ -22,7 +22,7 @@ pub(super) struct Piece {
 }
 
 impl<'c> AnswerText<'c> {
-    pub(super) fn new(codec: &'c TextCodec, job: &Job) -> AnswerText<'c> {
+    pub(super) fn new(codec: &'c Tokenizer, job: &Job) -> AnswerText<'c> {
         AnswerText {
             stream: codec.stream(&job.prompt),
             stops: StopTexts::new(job.stops.iter().cloned()),

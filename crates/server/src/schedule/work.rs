@@ -9,7 +9,7 @@ use super::running::{Running, Step};
 use super::sessions::Sessions;
 use crate::metrics::Metrics;
 use crate::view::{View, Watcher};
-use flint_engine::{CancelToken, Engine, EngineError, Sequence, TextCodec};
+use flint_engine::{CancelToken, Engine, EngineError, Sequence, Tokenizer};
 use flint_kernels::SeqId;
 use flint_model::{Batch, Row};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ const FAIR: usize = 8;
 /// Everything that the engine's thread works with.
 pub(super) struct Work<'c> {
     engine: Engine,
-    codec: &'c TextCodec,
+    codec: &'c Tokenizer,
     queue: &'c Queue,
     metrics: &'c Metrics,
     /// Asks for the end of every answer.
@@ -37,7 +37,7 @@ pub(super) struct Work<'c> {
 impl<'c> Work<'c> {
     pub(super) fn new(
         engine: Engine,
-        codec: &'c TextCodec,
+        codec: &'c Tokenizer,
         queue: &'c Queue,
         metrics: &'c Metrics,
         stop: &'c AtomicBool,

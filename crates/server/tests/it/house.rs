@@ -1,6 +1,6 @@
 //! A scheduler over tiny-opt with a thread for its engine.
 
-use flint_engine::{MemoryBudget, ModelFiles, Prepared, RunOptions, Sampling, TextCodec};
+use flint_engine::{MemoryBudget, OpenModel, PlannedEngine, RunOptions, Sampling, Tokenizer};
 use flint_fixtures::tiny_opt_bundle;
 use flint_server::{
     Chosen, Ended, Job, Metrics, Penalties, Scheduler, Sessions, Ticket, Update, Usage,
@@ -28,10 +28,10 @@ impl House {
         options: RunOptions,
         sessions: Option<Sessions>,
     ) -> House {
-        let files = ModelFiles::open(&tiny_opt_bundle()).unwrap();
+        let files = OpenModel::open(&tiny_opt_bundle()).unwrap();
         let codec = files.codec().unwrap().unwrap();
         let options = RunOptions { sequences: SESSIONS, ..options };
-        let prepared = Prepared::new(files, options, Some(context)).unwrap();
+        let prepared = PlannedEngine::new(files, options, Some(context)).unwrap();
         let metrics = Arc::new(Metrics::default());
         let scheduler = Scheduler::new(64, Arc::clone(&metrics));
         let scheduler = match sessions {
@@ -105,8 +105,8 @@ pub(crate) fn job(prompt: Vec<u32>, max_tokens: usize) -> Job {
     }
 }
 
-pub(crate) fn codec() -> TextCodec {
-    ModelFiles::open(&tiny_opt_bundle()).unwrap().codec().unwrap().unwrap()
+pub(crate) fn codec() -> Tokenizer {
+    OpenModel::open(&tiny_opt_bundle()).unwrap().codec().unwrap().unwrap()
 }
 
 /// Tokens that look random.

@@ -1,7 +1,7 @@
 //! A whole server on a port of its own.
 
 use flint_chat::Moment;
-use flint_engine::{MemoryBudget, ModelFiles, Prepared, RunOptions, Sampling};
+use flint_engine::{MemoryBudget, OpenModel, PlannedEngine, RunOptions, Sampling};
 use flint_fixtures::tiny_opt_bundle;
 use flint_server::{Defaults, Handle, Hosted, ServeOptions, Server};
 use std::net::SocketAddr;
@@ -34,11 +34,11 @@ impl Served {
         template: Option<&str>,
         change: impl FnOnce(&mut ServeOptions),
     ) -> Served {
-        let files = ModelFiles::open(&tiny_opt_bundle()).unwrap();
+        let files = OpenModel::open(&tiny_opt_bundle()).unwrap();
         let codec = files.codec().unwrap().unwrap();
         let memory = MemoryBudget::Percent(1000.0);
         let options = RunOptions { sequences: 2, memory, ..RunOptions::default() };
-        let prepared = Prepared::new(files, options, Some(CONTEXT)).unwrap();
+        let prepared = PlannedEngine::new(files, options, Some(CONTEXT)).unwrap();
         let hosted = Hosted::new(prepared.files(), codec, CONTEXT, template);
         let codec = Arc::clone(&hosted.codec);
         let now = Moment::from_date(2025, 3, 14);

@@ -1,7 +1,7 @@
 //! Conversations outlive the server, within a cap, and only for the same model.
 
 use crate::house::{House, job, tokens};
-use flint_engine::{MemoryBudget, ModelFiles, RunOptions};
+use flint_engine::{MemoryBudget, OpenModel, RunOptions};
 use flint_fixtures::tiny_opt_bundle;
 use flint_kernels::KvElement;
 use flint_server::Sessions;
@@ -17,7 +17,7 @@ fn options() -> RunOptions {
 }
 
 fn house(directory: &Path, most_bytes: u64, options: &RunOptions) -> House {
-    let files = ModelFiles::open(&tiny_opt_bundle()).unwrap();
+    let files = OpenModel::open(&tiny_opt_bundle()).unwrap();
     let sessions = Sessions::new(directory, most_bytes, &files, options).unwrap();
     House::keeping(CONTEXT, options.clone(), Some(sessions))
 }

@@ -1,5 +1,6 @@
 //! A server for clients to talk to.
 
+use super::tools::target;
 use anyhow::{Context, bail};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -15,7 +16,7 @@ pub(in crate::ci) struct Server {
 impl Server {
     /// Serves `model` with further options.
     pub(in crate::ci) fn start(root: &Path, model: &Path, more: &[&str]) -> anyhow::Result<Server> {
-        let mut child = Command::new(root.join("target/release/flint"))
+        let mut child = Command::new(target(root).join("release/flint"))
             .args(["serve", "--port", "0", "-m"])
             .arg(model)
             .args(more)

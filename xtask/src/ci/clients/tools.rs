@@ -27,7 +27,7 @@ impl Clients {
                 return Ok(Err(format!("no {tool}")));
             }
         }
-        let place = root.join("target/ci-clients");
+        let place = target(root).join("ci-clients");
         std::fs::create_dir_all(&place)?;
         let clients = Clients { scripts: root.join("crates/server/clients"), place };
         if clients.install().is_err() {
@@ -74,6 +74,12 @@ impl Clients {
     pub(in crate::ci) fn browser() -> Option<&'static str> {
         BROWSERS.iter().copied().find(|name| is_there(name))
     }
+}
+
+/// Where cargo puts what it builds.
+pub(in crate::ci) fn target(root: &Path) -> PathBuf {
+    let elsewhere = std::env::var_os("CARGO_TARGET_DIR");
+    root.join(elsewhere.unwrap_or_else(|| "target".into()))
 }
 
 fn is_there(tool: &str) -> bool {

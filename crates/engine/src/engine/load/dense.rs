@@ -5,14 +5,14 @@ use super::resident::ResidentLoader;
 use crate::dense::{DenseWeights, MatrixStream, RowReader, Table};
 use crate::plan::DensePlan;
 use crate::reads::Reads;
-use crate::{EngineError, ModelFiles, RunOptions};
+use crate::{EngineError, OpenModel, RunOptions};
 use flint_kernels::Compute;
 use flint_model::InMemoryWeights;
 use std::collections::HashMap;
 
 /// Loads the dense weights as planned.
 pub(super) fn load(
-    files: &ModelFiles,
+    files: &OpenModel,
     options: &RunOptions,
     compute: &Compute,
     plan: &DensePlan,

@@ -5,9 +5,9 @@
 //! disk managed lately, and a layer whose guesses mostly fail is left alone for a while.
 
 use crate::plan::MIN_PREFETCH;
-use flint_geometry::{NeuronKey, NeuronSet};
+use flint_geometry::{UnitKey, UnitSet};
 
-/// Guesses of a layer must come true this often.
+/// Prefetches of a layer must come true this often.
 const LEAST_PRECISION: f32 = 0.5;
 
 /// Weight of the newest visit in the running precision.
@@ -16,9 +16,9 @@ const NEWEST: f32 = 0.125;
 /// Visits after which a layer that was left alone is tried again.
 const PAUSE: u32 = 64;
 
-/// Guesses of a layer that were asked for, and the record of earlier ones.
+/// Prefetches of a layer that were asked for, and the record of earlier ones.
 #[derive(Debug)]
-pub(super) struct Guesses {
+pub(super) struct Prefetches {
     enabled: bool,
     layers: Vec<Layer>,
     /// What the disk managed during the last attentions, with a little on top.
@@ -37,10 +37,10 @@ struct Layer {
     paused: u32,
 }
 
-impl Guesses {
-    /// Guesses for `layers` layers, in at most `limit` slots; none at all unless `enabled`.
-    pub(super) fn new(enabled: bool, layers: u32, limit: usize) -> Guesses {
-        Guesses {
+impl Prefetches {
+    /// Prefetches for `layers` layers, in at most `limit` slots; none at all unless `enabled`.
+    pub(super) fn new(enabled: bool, layers: u32, limit: usize) -> Prefetches {
+        Prefetches {
             enabled,
             // Start optimistic: prefetch until measured precision falls below the limit.
             layers: vec![Layer { precision: 1.0, paused: 0 }; layers as usize],
@@ -76,13 +76,13 @@ impl Guesses {
     }
 
     /// Judges the guesses of `layer` by what it needs. `recalled` of them were not even begun.
-    pub(super) fn judge(&mut self, layer: u32, needed: &NeuronSet, recalled: &mut [NeuronKey]) {
+    pub(super) fn judge(&mut self, layer: u32, needed: &UnitSet, recalled: &mut [UnitKey]) {
         if self.layer != layer || self.asked.is_empty() {
             return;
         }
         recalled.sort_unstable();
         let taken_back =
-            |&neuron: &u32| recalled.binary_search(&NeuronKey { group: layer, neuron }).is_ok();
+            |&neuron: &u32| recalled.binary_search(&UnitKey { group: layer, neuron }).is_ok();
         self.asked.retain(|neuron| !taken_back(neuron));
         let read = self.asked.len();
         let right = self.asked.iter().filter(|&&neuron| needed.contains(neuron)).count();
@@ -108,22 +108,22 @@ impl Guesses {
 mod tests {
     use super::*;
 
-    fn visit(guesses: &mut Guesses, asked: u32, right: u32, recalled: u32) -> bool {
+    fn visit(guesses: &mut Prefetches, asked: u32, right: u32, recalled: u32) -> bool {
         if guesses.worth(0).is_none() {
             return false;
         }
         guesses.begin(0).extend(0..asked);
         let needed = (0..right).collect();
         let from = asked - recalled;
-        let mut back: Vec<NeuronKey> =
-            (from..asked).map(|neuron| NeuronKey { group: 0, neuron }).collect();
-        guesses.judge(0, &NeuronSet::from_unsorted(needed), &mut back);
+        let mut back: Vec<UnitKey> =
+            (from..asked).map(|neuron| UnitKey { group: 0, neuron }).collect();
+        guesses.judge(0, &UnitSet::from_unsorted(needed), &mut back);
         true
     }
 
     #[test]
     fn a_layer_whose_guesses_fail_is_left_alone_and_tried_again() {
-        let mut guesses = Guesses::new(true, 1, 1000);
+        let mut guesses = Prefetches::new(true, 1, 1000);
         let good = (0..100).all(|_| visit(&mut guesses, 20, 15, 0));
         assert!(good, "three of four are right");
         let tried = (0..1000).filter(|_| visit(&mut guesses, 20, 2, 0)).count();
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_the_disk_did_not_begin_is_asked_for_no_more_and_counts_neither_way() {
-        let mut guesses = Guesses::new(true, 1, 1000);
+        let mut guesses = Prefetches::new(true, 1, 1000);
         for _ in 0..50 {
             visit(&mut guesses, 20, 0, 20);
         }

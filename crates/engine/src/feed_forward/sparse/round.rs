@@ -1,12 +1,12 @@
 //! Neurons of one layer that are computed together: where they are, and their activations in order.
 
 use flint_dram_cache::Slot;
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 
 /// Collects activations as records become ready, in any order, and gives them out ascending by neuron.
 #[derive(Debug, Default)]
 pub(super) struct Round {
-    neurons: NeuronSet,
+    neurons: UnitSet,
     /// Where each neuron's record is; known once its activations are.
     slots: Vec<Option<Slot>>,
     /// positions x neurons.
@@ -15,7 +15,7 @@ pub(super) struct Round {
 
 impl Round {
     /// Starts over with these neurons.
-    pub(super) fn start(&mut self, neurons: NeuronSet, positions: usize) {
+    pub(super) fn start(&mut self, neurons: UnitSet, positions: usize) {
         self.slots.clear();
         self.slots.resize(neurons.len(), None);
         self.acts.clear();
@@ -24,7 +24,7 @@ impl Round {
     }
 
     /// The neurons of the round.
-    pub(super) fn neurons(&self) -> &NeuronSet {
+    pub(super) fn neurons(&self) -> &UnitSet {
         &self.neurons
     }
 
@@ -45,7 +45,7 @@ impl Round {
 
     /// Zeroes what a position did not predict: a neuron counts only where it was asked for, whoever else
     /// of the chunk asked for it.
-    pub(super) fn keep_predicted(&mut self, sets: &[NeuronSet]) {
+    pub(super) fn keep_predicted(&mut self, sets: &[UnitSet]) {
         if let [_] = sets {
             return;
         }

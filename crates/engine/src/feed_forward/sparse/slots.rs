@@ -5,7 +5,7 @@ use crate::records::RecordFile;
 use crate::{Ablation, CancelToken, EngineError};
 use flint_dram_cache::{Admission, Missing, Slot, SlotCache};
 use flint_flash_io::{Priority, RecordDone, RecordRead};
-use flint_geometry::{NeuronKey, NeuronSet};
+use flint_geometry::{UnitKey, UnitSet};
 use flint_kernels::Compute;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ pub(super) struct Slots {
 /// A read that ended.
 #[derive(Debug)]
 pub(super) struct Arrival {
-    pub(super) key: NeuronKey,
+    pub(super) key: UnitKey,
     /// On an error the record is absent again.
     pub(super) result: Result<(), EngineError>,
 }
@@ -71,8 +71,8 @@ impl Slots {
     pub(super) fn admit(
         &mut self,
         layer: u32,
-        needed: &NeuronSet,
-        beside: &NeuronSet,
+        needed: &UnitSet,
+        beside: &UnitSet,
     ) -> Result<(), EngineError> {
         let started = Instant::now();
         self.cache.admit_beside(layer, needed, beside, &mut self.admission)?;
@@ -86,11 +86,11 @@ impl Slots {
     pub(super) fn guess(
         &mut self,
         layer: u32,
-        wanted: &NeuronSet,
+        wanted: &UnitSet,
         most: usize,
         asked: &mut Vec<u32>,
     ) {
-        debug_assert!(wanted.iter().all(|neuron| !self.holds(NeuronKey { group: layer, neuron })));
+        debug_assert!(wanted.iter().all(|neuron| !self.holds(UnitKey { group: layer, neuron })));
         let started = Instant::now();
         self.cache.reserve(layer, wanted, most, &mut self.admission);
         asked.extend(self.admission.missing.iter().map(|missing| missing.neuron));
@@ -99,7 +99,7 @@ impl Slots {
     }
 
     /// Takes back guesses that no device has begun; `each` gets them.
-    pub(super) fn cancel_speculative(&mut self, mut each: impl FnMut(NeuronKey)) {
+    pub(super) fn cancel_speculative(&mut self, mut each: impl FnMut(UnitKey)) {
         let (cache, loaded) = (&mut self.cache, &mut self.loaded);
         self.reads.cancel(Priority::Speculative, |tag, lease| {
             *loaded -= 1;
@@ -110,7 +110,7 @@ impl Slots {
 
     fn submit(&mut self, layer: u32, priority: Priority) {
         for Missing { neuron, lease: into, .. } in self.admission.missing.drain(..) {
-            let key = NeuronKey { group: layer, neuron };
+            let key = UnitKey { group: layer, neuron };
             let extent = self.file.record_extent(key);
             self.batch.push(RecordRead::new(tag_of(key), self.file.file(), extent, into));
         }
@@ -180,23 +180,23 @@ impl Slots {
     }
 
     /// Whether a record is there or on its way.
-    pub(super) fn holds(&self, key: NeuronKey) -> bool {
+    pub(super) fn holds(&self, key: UnitKey) -> bool {
         self.cache.holds(key)
     }
 
     /// The slot of a record that is there.
-    pub(super) fn lookup(&self, key: NeuronKey) -> Option<Slot> {
+    pub(super) fn lookup(&self, key: UnitKey) -> Option<Slot> {
         self.cache.lookup(key)
     }
 
     /// The payload of the record of `key`, which lies in `slot`.
-    pub(super) fn record(&self, key: NeuronKey, slot: Slot) -> &[u8] {
+    pub(super) fn record(&self, key: UnitKey, slot: Slot) -> &[u8] {
         let at = self.reads.reader().place(self.file.record_extent(key));
         &self.cache.bytes(slot)[at]
     }
 
     /// What the last position of a prompt used outlasts what the others did.
-    pub(super) fn expect(&mut self, layer: u32, used: &NeuronSet) {
+    pub(super) fn expect(&mut self, layer: u32, used: &UnitSet) {
         let started = Instant::now();
         self.cache.expect(layer, used);
         self.time += started.elapsed();
@@ -212,10 +212,10 @@ impl Slots {
     }
 }
 
-fn tag_of(key: NeuronKey) -> u64 {
+fn tag_of(key: UnitKey) -> u64 {
     u64::from(key.group) << 32 | u64::from(key.neuron)
 }
 
-fn key_of(tag: u64) -> NeuronKey {
-    NeuronKey { group: (tag >> 32) as u32, neuron: tag as u32 }
+fn key_of(tag: u64) -> UnitKey {
+    UnitKey { group: (tag >> 32) as u32, neuron: tag as u32 }
 }

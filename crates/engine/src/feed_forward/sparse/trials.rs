@@ -30,7 +30,7 @@ const UNSEEN: [f64; 2] = [f64::INFINITY; 2];
 
 /// Which way is ahead, and the trial under way.
 #[derive(Debug)]
-pub(super) struct Trials {
+pub(super) struct PrefetchTuner {
     guesses_pay: bool,
     /// Tokens until the next trial; none while one is under way.
     rest: u32,
@@ -40,11 +40,11 @@ pub(super) struct Trials {
     seconds: Vec<[f64; 2]>,
 }
 
-impl Trials {
-    /// Guesses are made until a trial finds that they do not pay.
-    pub(super) fn new(layers: u32) -> Trials {
+impl PrefetchTuner {
+    /// Prefetches are made until a trial finds that they do not pay.
+    pub(super) fn new(layers: u32) -> PrefetchTuner {
         let seconds = vec![UNSEEN; layers as usize];
-        Trials { guesses_pay: true, rest: FIRST_REST, token: 0, seconds }
+        PrefetchTuner { guesses_pay: true, rest: FIRST_REST, token: 0, seconds }
     }
 
     /// Whether to guess `layer` in this token.
@@ -103,7 +103,11 @@ mod tests {
     use super::*;
 
     /// Runs tokens of 32 layers; gives how many layers were guessed.
-    fn run(trials: &mut Trials, tokens: u32, mut seconds: impl FnMut(u32, bool) -> f64) -> u32 {
+    fn run(
+        trials: &mut PrefetchTuner,
+        tokens: u32,
+        mut seconds: impl FnMut(u32, bool) -> f64,
+    ) -> u32 {
         let mut guessed = 0;
         for _ in 0..tokens {
             for layer in 0..32 {
@@ -119,19 +123,19 @@ mod tests {
     #[test]
     fn the_faster_way_is_taken_and_layers_need_not_be_alike() {
         let layer = |layer: u32| 10.0 + f64::from(layer);
-        let mut trials = Trials::new(32);
+        let mut trials = PrefetchTuner::new(32);
         assert_eq!(run(&mut trials, FIRST_REST, |_, _| 1.0), 32 * FIRST_REST);
         let dear = |l, with| layer(l) * if with { 1.05 } else { 1.0 };
         assert_eq!(run(&mut trials, TOKENS, dear), 16 * TOKENS);
         assert_eq!(run(&mut trials, REST, |_, _| 1.0), 0, "they do not pay");
-        let mut trials = Trials::new(32);
+        let mut trials = PrefetchTuner::new(32);
         run(&mut trials, FIRST_REST + TOKENS, |l, with| layer(l) * if with { 0.95 } else { 1.0 });
         assert_eq!(run(&mut trials, REST, |_, _| 1.0), 32 * REST, "they pay");
     }
 
     #[test]
     fn a_saving_in_few_layers_counts() {
-        let mut trials = Trials::new(32);
+        let mut trials = PrefetchTuner::new(32);
         run(&mut trials, FIRST_REST + TOKENS, |layer, with| match (layer, with) {
             (0..3, false) => 2.0,
             (_, true) => 1.05,
@@ -143,7 +147,7 @@ mod tests {
     #[test]
     fn a_change_of_the_machine_is_found_and_trials_cost_little() {
         for slower in [1.01, 1.05, 1.5, 3.0, 5.0] {
-            let mut trials = Trials::new(32);
+            let mut trials = PrefetchTuner::new(32);
             let worse = |_: u32, with: bool| if with { slower } else { 1.0 };
             run(&mut trials, FIRST_REST, worse);
             let tokens = 20_000;
@@ -157,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_moment_of_a_stopped_disk_and_a_failed_token_decide_nothing() {
-        let mut trials = Trials::new(32);
+        let mut trials = PrefetchTuner::new(32);
         run(&mut trials, FIRST_REST, |_, _| 1.0);
         // What a token that failed has left would make guesses look good.
         trials.layer_took(3, 0.001);
@@ -174,7 +178,7 @@ mod tests {
 
     #[test]
     fn without_any_time_nothing_is_decided() {
-        let mut trials = Trials::new(32);
+        let mut trials = PrefetchTuner::new(32);
         (0..200).for_each(|_| trials.end_token());
         assert!(trials.guesses_pay);
     }

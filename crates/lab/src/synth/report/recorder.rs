@@ -1,6 +1,6 @@
 //! A predictor that answers as another one does and remembers some of the questions and answers.
 
-use flint_geometry::NeuronSet;
+use flint_geometry::UnitSet;
 use flint_kernels::Compute;
 use flint_predictor::{Predictor, PredictorError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(super) struct Sampled {
     /// tokens x width.
     pub(super) states: Vec<f32>,
-    pub(super) predicted: Vec<NeuronSet>,
+    pub(super) predicted: Vec<UnitSet>,
     seen: usize,
 }
 
@@ -21,8 +21,8 @@ impl Sampled {
         other: &mut dyn Predictor,
         layer: usize,
         compute: &Compute,
-    ) -> Result<Vec<NeuronSet>, PredictorError> {
-        let mut sets = vec![NeuronSet::new(); self.predicted.len()];
+    ) -> Result<Vec<UnitSet>, PredictorError> {
+        let mut sets = vec![UnitSet::new(); self.predicted.len()];
         other.predict(compute, layer, &self.states, &mut sets)?;
         Ok(sets)
     }
@@ -52,7 +52,7 @@ impl Heard {
         self.layers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hear(&self, layer: usize, input: &[f32], sets: &[NeuronSet]) {
+    fn hear(&self, layer: usize, input: &[f32], sets: &[UnitSet]) {
         let mut lists = self.lists();
         let Some(sampled) = lists.get_mut(layer) else { return };
         let width = input.len() / sets.len().max(1);
@@ -85,7 +85,7 @@ impl Predictor for Recorder {
         compute: &Compute,
         group: usize,
         input: &[f32],
-        sets: &mut [NeuronSet],
+        sets: &mut [UnitSet],
     ) -> Result<(), PredictorError> {
         self.inner.predict(compute, group, input, sets)?;
         self.heard.hear(group, input, sets);

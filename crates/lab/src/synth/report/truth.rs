@@ -2,8 +2,8 @@
 
 use super::super::states::InMemory;
 use anyhow::Context;
-use flint_engine::ModelFiles;
-use flint_geometry::NeuronSet;
+use flint_engine::OpenModel;
+use flint_geometry::UnitSet;
 use flint_kernels::{Compute, MatrixView};
 use flint_predictor::{Activity, GateRows};
 use std::fs::File;
@@ -17,11 +17,11 @@ const PIECE: usize = 1024;
 /// # Errors
 /// When the bundle cannot be read.
 pub(super) fn active(
-    files: &ModelFiles,
+    files: &OpenModel,
     layer: usize,
     states: &[f32],
     compute: &Compute,
-) -> anyhow::Result<Vec<NeuronSet>> {
+) -> anyhow::Result<Vec<UnitSet>> {
     let layout = files.bundle()?.shape().record;
     let architecture = files.architecture();
     let neurons = architecture.neurons(layer);
@@ -35,11 +35,11 @@ pub(super) fn active(
     let activity = Activity::observe(compute, &deciding, &mut states)?;
     let of =
         |token| (0..neurons as u32).filter(|&n| activity.is_active(token, n as usize)).collect();
-    Ok((0..tokens).map(|token| NeuronSet::from_unsorted(of(token))).collect())
+    Ok((0..tokens).map(|token| UnitSet::from_unsorted(of(token))).collect())
 }
 
 /// The gate rows, or else the up rows, one after the other.
-fn deciding_rows(files: &ModelFiles, layer: usize) -> anyhow::Result<Vec<u8>> {
+fn deciding_rows(files: &OpenModel, layer: usize) -> anyhow::Result<Vec<u8>> {
     let (bundle, layout) = (files.bundle()?, files.bundle()?.shape().record);
     let row = layout.gate().unwrap_or(layout.up());
     let path = bundle.neurons_path();
@@ -58,7 +58,7 @@ fn deciding_rows(files: &ModelFiles, layer: usize) -> anyhow::Result<Vec<u8>> {
     Ok(rows)
 }
 
-fn bias(files: &ModelFiles, layer: usize) -> anyhow::Result<Option<Vec<f32>>> {
+fn bias(files: &OpenModel, layer: usize) -> anyhow::Result<Option<Vec<f32>>> {
     let (bundle, layer) = (files.bundle()?, layer as u32);
     let gated = bundle.shape().record.is_gated();
     let entry = if gated { bundle.gate_bias(layer) } else { bundle.up_bias(layer) };

@@ -7,7 +7,7 @@ use crate::cli::output::note;
 use crate::cli::progress::{advance, count_bar};
 use flint_chat::Message;
 use flint_dialogue::{TalkEvent, TurnOptions};
-use flint_engine::{Controls, Finish, Live};
+use flint_engine::{Controls, Finish, ProgressHandle};
 use std::io::{IsTerminal, stdout};
 use std::ops::ControlFlow;
 
@@ -16,7 +16,7 @@ impl Chat {
     pub(super) fn say(&mut self, question: &str) -> anyhow::Result<()> {
         let options = self.turn_options();
         let quiet = self.args.quiet || self.args.prompt.is_some();
-        let controls = Controls { cancel: self.signals.begin(), live: Live::default() };
+        let controls = Controls { cancel: self.signals.begin(), live: ProgressHandle::default() };
         let mut show = Show::new(self.thoughts, stdout().is_terminal());
         let bar = count_bar("reading", quiet);
         let (mut new, mut failed) = (0, None);

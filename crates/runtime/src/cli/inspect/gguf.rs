@@ -3,13 +3,13 @@
 use super::super::output::{bytes, say, say_json};
 use super::in_place;
 use flint_checkpoint::gguf::{GgufFile, GgufTokenizer, Tensor, TensorType};
-use flint_engine::ModelFiles;
+use flint_engine::OpenModel;
 use serde_json::{Value, json};
 use std::path::Path;
 
 pub(super) fn inspect(path: &Path, as_json: bool) -> anyhow::Result<()> {
     let file = GgufFile::open(path)?;
-    let runs = ModelFiles::open(path);
+    let runs = OpenModel::open(path);
     if as_json {
         let mut object = description(&file)?;
         match &runs {

@@ -1,18 +1,18 @@
 //! What a model is that is used from the files of others.
 
 use super::super::output::{bytes, say, say_json};
-use flint_engine::{ModelFiles, RunOptions, needs};
+use flint_engine::{OpenModel, RunOptions, needs};
 use serde_json::{Value, json};
 
 /// Context that memory is told for: enough for a conversation, and less than most models have.
 const CONTEXT: usize = 4096;
 
-pub(super) fn inspect(files: &ModelFiles, as_json: bool) -> anyhow::Result<()> {
+pub(super) fn inspect(files: &OpenModel, as_json: bool) -> anyhow::Result<()> {
     if as_json { say_json(&description(files)?) } else { say(&(lines(files)?.join("\n") + "\n")) }
 }
 
 /// What can be run, as one JSON object.
-pub(super) fn description(files: &ModelFiles) -> anyhow::Result<Value> {
+pub(super) fn description(files: &OpenModel) -> anyhow::Result<Value> {
     let architecture = files.architecture();
     let types = files.bytes_by_dtype();
     let types = types.iter().map(|(dtype, bytes)| json!({ "dtype": dtype.name(), "bytes": bytes }));
@@ -33,7 +33,7 @@ pub(super) fn description(files: &ModelFiles) -> anyhow::Result<Value> {
 }
 
 /// The same for people.
-pub(super) fn lines(files: &ModelFiles) -> anyhow::Result<Vec<String>> {
+pub(super) fn lines(files: &OpenModel) -> anyhow::Result<Vec<String>> {
     let architecture = files.architecture();
     let types = files.bytes_by_dtype();
     let types: Vec<String> =
@@ -65,7 +65,7 @@ pub(super) fn lines(files: &ModelFiles) -> anyhow::Result<Vec<String>> {
     Ok(lines)
 }
 
-fn model(files: &ModelFiles) -> String {
+fn model(files: &OpenModel) -> String {
     let architecture = files.architecture();
     let feed_forward = &architecture.feed_forward;
     format!(

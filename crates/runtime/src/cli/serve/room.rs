@@ -2,7 +2,7 @@
 
 use super::super::args::RunArgs;
 use super::super::chat::DEFAULT_CONTEXT;
-use flint_engine::{EngineError, ModelFiles, Plan, Prepared, RunOptions};
+use flint_engine::{EngineError, OpenModel, Plan, PlannedEngine, RunOptions};
 use std::path::Path;
 
 /// Whole contexts to have pages for, and their tokens, from the most to the least. Shorter requests share the pages, so one
@@ -25,7 +25,7 @@ pub(super) fn prepare(
     model: &Path,
     args: &RunArgs,
     sessions: Option<usize>,
-) -> anyhow::Result<(Prepared, usize)> {
+) -> anyhow::Result<(PlannedEngine, usize)> {
     let options = args.options()?;
     let mut rungs: Vec<(usize, usize)> = LADDER
         .iter()
@@ -34,7 +34,7 @@ pub(super) fn prepare(
     rungs.dedup();
     let plan = |(sequences, needed): (usize, usize)| {
         let options = RunOptions { sequences, ..options.clone() };
-        Prepared::new(ModelFiles::open(model)?, options, Some(needed))
+        PlannedEngine::new(OpenModel::open(model)?, options, Some(needed))
     };
     let (mut fits, mut refused) = (None, None);
     for rung in rungs {

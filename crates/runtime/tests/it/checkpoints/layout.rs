@@ -3,7 +3,7 @@
 use super::{copy, refusal};
 use crate::families::{TOLERANCE, all_logits, converted, distance};
 use crate::model::{load, options};
-use flint_engine::ModelFiles;
+use flint_engine::OpenModel;
 use flint_fixtures::{OracleReference, oracle};
 use flint_geometry::DType;
 use half::{bf16, f16};
@@ -88,7 +88,7 @@ fn mixed_encodings_are_kept_and_give_the_same_logits() {
     let dir = tempfile::tempdir().unwrap();
     recoded("llama-relu", dir.path(), mixed);
     let bundle = converted(dir.path(), dir.path());
-    let files = ModelFiles::open(&bundle).unwrap();
+    let files = OpenModel::open(&bundle).unwrap();
     // The three rows of a neuron are one record: wide enough for each of them.
     assert_eq!(files.bundle().unwrap().shape().record.element(), DType::F32);
     let element = |name: &str| files.bundle().unwrap().tensor(name).unwrap().element;
@@ -105,7 +105,7 @@ fn mixed_encodings_are_kept_and_give_the_same_logits() {
 fn the_files_beside_the_configuration_say_how_texts_begin_and_end() {
     let dir = tempfile::tempdir().unwrap();
     copy(&oracle("qwen2"), dir.path());
-    let read = |dir: &Path| ModelFiles::open(&converted(dir, dir)).unwrap().architecture().clone();
+    let read = |dir: &Path| OpenModel::open(&converted(dir, dir)).unwrap().architecture().clone();
     let plain = read(dir.path());
     assert_eq!((plain.begin_of_text, plain.end_of_text), (None, vec![4, 3]));
     for (name, begins, expected) in [

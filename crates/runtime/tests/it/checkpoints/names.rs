@@ -5,7 +5,7 @@ use super::copy;
 use crate::families::converted;
 use crate::model::{all_logits, load, options};
 use flint_convert::{ConvertEvent, ConvertOptions, convert};
-use flint_engine::{Engine, ModelFiles};
+use flint_engine::{Engine, OpenModel};
 use flint_fixtures::oracle;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors, serialize_to_file};
@@ -60,7 +60,7 @@ fn tensors_that_nobody_announced_are_told() {
     let bias = "model.layers.0.self_attn.q_proj.bias";
     let dir = tempfile::tempdir().unwrap();
     renamed("llama-2", dir.path(), str::to_owned, Some(bias));
-    assert_eq!(ModelFiles::open(dir.path()).unwrap().unused_tensors().names(), [bias]);
+    assert_eq!(OpenModel::open(dir.path()).unwrap().unused_tensors().names(), [bias]);
     let told = |dir: &Path| {
         let mut told = Vec::new();
         let options = ConvertOptions {
@@ -96,7 +96,7 @@ fn tensors_that_nobody_announced_are_told() {
 fn no_reference_has_a_tensor_too_many() {
     for entry in fs::read_dir(flint_fixtures::root().join("oracle")).unwrap() {
         let path = entry.unwrap().path();
-        let files = ModelFiles::open(&path).unwrap();
+        let files = OpenModel::open(&path).unwrap();
         assert_eq!(files.unused_tensors().names(), [""; 0], "{}", path.display());
     }
     for entry in fs::read_dir(flint_fixtures::root().join("gguf")).unwrap() {
@@ -109,7 +109,7 @@ fn no_reference_has_a_tensor_too_many() {
         let Some(first) = names.first().filter(|_| !folder.ends_with("vocabularies")) else {
             continue;
         };
-        let files = ModelFiles::open(first).unwrap();
+        let files = OpenModel::open(first).unwrap();
         assert_eq!(files.unused_tensors().names(), [""; 0], "{}", first.display());
     }
 }

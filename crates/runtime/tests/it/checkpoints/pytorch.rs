@@ -4,7 +4,7 @@ use super::pytorch_file::{Manner, TorchTensor, write};
 use super::{copy, refusal};
 use crate::families::{converted, meets};
 use flint_checkpoint::Checkpoint;
-use flint_engine::ModelFiles;
+use flint_engine::OpenModel;
 use flint_fixtures::{oracle, pytorch_bin};
 use safetensors::{Dtype, SafeTensors};
 use std::fs;
@@ -44,8 +44,8 @@ fn a_pytorch_file_makes_the_bundle_that_safetensors_make() {
     for name in ["opt-post-ln-free", "falcon-40b-relu", "llama-2"] {
         let (plain, torch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         checkpoint(torch.path(), name, &tensors(name), Manner::default());
-        let plain = ModelFiles::open(&converted(&oracle(name), plain.path())).unwrap();
-        let torch = ModelFiles::open(&converted(torch.path(), torch.path())).unwrap();
+        let plain = OpenModel::open(&converted(&oracle(name), plain.path())).unwrap();
+        let torch = OpenModel::open(&converted(torch.path(), torch.path())).unwrap();
         let (plain, torch) = (plain.bundle().unwrap(), torch.bundle().unwrap());
         assert!(fs::read(plain.neurons_path()).unwrap() == fs::read(torch.neurons_path()).unwrap());
         assert!(fs::read(plain.dense_path()).unwrap() == fs::read(torch.dense_path()).unwrap());

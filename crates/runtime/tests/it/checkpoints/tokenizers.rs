@@ -2,7 +2,7 @@
 
 use super::{copy, refusal};
 use crate::families::converted;
-use flint_engine::{ModelFiles, TextCodec};
+use flint_engine::{OpenModel, Tokenizer};
 use flint_fixtures::{oracle, tokenizer};
 use serde::Deserialize;
 use std::fs;
@@ -31,8 +31,8 @@ fn checkpoint(model: &str, name: &str) -> tempfile::TempDir {
     dir
 }
 
-fn codec(dir: &Path) -> TextCodec {
-    ModelFiles::open(&converted(dir, dir)).unwrap().codec().unwrap().unwrap()
+fn codec(dir: &Path) -> Tokenizer {
+    OpenModel::open(&converted(dir, dir)).unwrap().codec().unwrap().unwrap()
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn text_of_a_sentencepiece_model_streams_whole_characters() {
 }
 
 /// The text of `ids` as it is given out after those of `prompt`.
-fn streamed(codec: &TextCodec, prompt: &[u32], ids: &[u32]) -> String {
+fn streamed(codec: &Tokenizer, prompt: &[u32], ids: &[u32]) -> String {
     let mut stream = codec.stream(prompt);
     let text: String = ids.iter().map(|&id| stream.push(id)).collect();
     text + &stream.finish()
@@ -143,7 +143,7 @@ fn a_tokenizer_json_is_taken_as_it_is() {
     let dir = checkpoint("opt-post-ln-free", "opt");
     let published = fs::read(flint_fixtures::tiny_opt().join("tokenizer.json")).unwrap();
     fs::write(dir.path().join("tokenizer.json"), &published).unwrap();
-    let files = ModelFiles::open(&converted(dir.path(), dir.path())).unwrap();
+    let files = OpenModel::open(&converted(dir.path(), dir.path())).unwrap();
     assert_eq!(files.bundle().unwrap().read_text("tokenizer.json").unwrap(), published);
 }
 

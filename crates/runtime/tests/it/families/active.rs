@@ -2,8 +2,8 @@
 
 use candle_core::Tensor;
 use flint_bundle::TensorEntry;
-use flint_engine::ModelFiles;
-use flint_kernels::{Compute, Isa, KvElement, KvShape, KvStore, MatrixView, PagedKv, embed};
+use flint_engine::OpenModel;
+use flint_kernels::{Compute, Isa, KvElement, KvShape, KvStore, MatrixView, PagedKv, gather_rows};
 use flint_model::{
     Batch, Decoder, FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError,
     Pass, Weights,
@@ -12,7 +12,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 /// Ascending indices, per layer, of the neurons that are not zero at the last of `ids`.
-pub(super) fn neurons(files: &ModelFiles, ids: &[u32]) -> Vec<Vec<u32>> {
+pub(super) fn neurons(files: &OpenModel, ids: &[u32]) -> Vec<Vec<u32>> {
     let architecture = files.architecture().clone();
     let compute = Compute::new(Isa::best(), 1).unwrap();
     let mut weights = InMemoryWeights::new(compute.clone());
@@ -66,13 +66,13 @@ impl FeedForward for Capture {
     }
 }
 
-fn bytes(files: &ModelFiles, entry: &TensorEntry) -> Vec<u8> {
+fn bytes(files: &OpenModel, entry: &TensorEntry) -> Vec<u8> {
     let mut bytes = vec![0; entry.extent.len() as usize];
     files.bundle().unwrap().read_tensor_into(entry, &mut bytes).unwrap();
     bytes
 }
 
-fn group(files: &ModelFiles, layer: usize) -> MemoryGroup<Vec<u8>> {
+fn group(files: &OpenModel, layer: usize) -> MemoryGroup<Vec<u8>> {
     let bundle = files.bundle().unwrap();
     let group = &bundle.groups()[layer];
     let neurons = group.neurons() as usize;
@@ -84,7 +84,7 @@ fn group(files: &ModelFiles, layer: usize) -> MemoryGroup<Vec<u8>> {
         let bytes = bytes(files, entry);
         let view = MatrixView::new(entry.element, 1, neurons, &bytes).unwrap();
         let mut values = vec![0.0; neurons];
-        embed(&Compute::new(Isa::best(), 1).unwrap(), view, &[0], &mut values);
+        gather_rows(&Compute::new(Isa::best(), 1).unwrap(), view, &[0], &mut values);
         Some(values)
     };
     MemoryGroup {

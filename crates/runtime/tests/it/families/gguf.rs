@@ -5,7 +5,7 @@ use super::grid::{MORE, PROMPT, plain, run};
 use super::model_meets;
 use crate::model::options;
 use flint_convert::{ConvertOptions, convert};
-use flint_engine::{DEFAULT_ARITHMETIC, Mode, ModelFiles, RunOptions};
+use flint_engine::{DEFAULT_ARITHMETIC, Mode, OpenModel, RunOptions};
 use flint_fixtures::{OracleReference, gguf};
 use flint_geometry::DType;
 use flint_kernels::Arithmetic;
@@ -22,7 +22,7 @@ fn holds(name: &str) {
     let model = file(name);
     model_meets(&model, &reference);
     let ids = &reference.prompts.last().unwrap().ids[..PROMPT + MORE];
-    let quantised = ModelFiles::open(&model)
+    let quantised = OpenModel::open(&model)
         .unwrap()
         .bytes_by_dtype()
         .iter()
@@ -53,7 +53,7 @@ fn bundles_made_from_files_meet_their_references() {
         model_meets(&out, &OracleReference::read(&gguf(name)).unwrap());
         let text = "A dog, a cat.";
         let ids = |path: &Path| {
-            let codec = ModelFiles::open(path).unwrap().codec().unwrap().unwrap();
+            let codec = OpenModel::open(path).unwrap().codec().unwrap().unwrap();
             codec.encode(text, true).unwrap()
         };
         assert_eq!(ids(&out), ids(&file(name)), "{name}");

@@ -5,7 +5,7 @@ use super::converted;
 use crate::model::{Twin, load, options, oracle};
 use flint_convert::{CalibrateOptions, PredictorKind, calibrate};
 use flint_dram_cache::PolicyKind;
-use flint_engine::{CancelToken, Engine, MemoryBudget, Mode, ModelFiles, Prepared, RunOptions};
+use flint_engine::{CancelToken, Engine, MemoryBudget, Mode, OpenModel, PlannedEngine, RunOptions};
 use flint_fixtures::{OracleReference, oracle as checkpoint};
 use flint_flash_io::BackendChoice;
 use flint_kernels::Isa;
@@ -68,12 +68,12 @@ fn grid() -> Vec<(f64, RunOptions)> {
 
 /// The floor of a run and what holding everything takes, in percent of the weights. `options` has room for everything.
 fn ends(bundle: &Path, options: RunOptions, predictor: &Predicted) -> [f64; 2] {
-    let files = ModelFiles::open(bundle).unwrap();
+    let files = OpenModel::open(bundle).unwrap();
     let weights = files.weights_bytes() as f64;
     let context = PROMPT + MORE;
     let prepared = match predictor(bundle) {
-        None => Prepared::new(files, options, Some(context)),
-        some => Prepared::with_predictor(files, options, Some(context), some),
+        None => PlannedEngine::new(files, options, Some(context)),
+        some => PlannedEngine::with_predictor(files, options, Some(context), some),
     };
     let prepared = prepared.unwrap();
     let plan = prepared.plan();
@@ -148,7 +148,7 @@ fn holds(name: &str) {
     // Used as it lies there the down projection is another sum, so the bits are its own.
     let in_place = plain(&checkpoint(name), ids, &exact);
     run(&checkpoint(name), ids, &exact, &|_| None, &in_place);
-    let files = ModelFiles::open(&bundle).unwrap();
+    let files = OpenModel::open(&bundle).unwrap();
     let vocabulary = files.architecture().vocabulary;
     let mut making = CalibrateOptions {
         kind: PredictorKind::QuantizedGate,

@@ -2,7 +2,7 @@
 
 use super::simulation::Simulation;
 use flint_dram_cache::PolicyKind;
-use flint_engine::{Ablation, Guessing, Mode, RunOptions};
+use flint_engine::{Ablation, Mode, Prefetching, RunOptions};
 use flint_flash_io::Faults;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -64,7 +64,7 @@ impl Schedule {
             mode: Some(mode),
             policy,
             chunk: [1, 3, 64][pick(3)],
-            guesses: if pick(4) > 0 { Guessing::Always } else { Guessing::Never },
+            guesses: if pick(4) > 0 { Prefetching::Always } else { Prefetching::Never },
             depth: Some([1, 2, 7, 32][pick(4)]),
             max_gap: Some([0, 5000][pick(2)]),
             ablation,

@@ -174,8 +174,8 @@ fn what_a_tokenizer_says_of_lengths_is_not_obeyed() {
         all["padding"] = padding;
         all["truncation"] = truncation;
     });
-    let codec = flint_engine::TextCodec::parse(text.as_bytes()).unwrap();
-    let plain = flint_engine::TextCodec::parse(published(|_| {}).as_bytes()).unwrap();
+    let codec = flint_engine::Tokenizer::parse(text.as_bytes()).unwrap();
+    let plain = flint_engine::Tokenizer::parse(published(|_| {}).as_bytes()).unwrap();
     let words = "Once upon a time";
     assert_eq!(codec.encode(words, true).unwrap(), plain.encode(words, true).unwrap());
     assert!(codec.encode(words, true).unwrap().len() > 2);

@@ -1,6 +1,6 @@
 //! What keys and values depend on beside the tokens: the model's files and how they are computed with.
 
-use flint_engine::{ModelFiles, RunOptions};
+use flint_engine::{OpenModel, RunOptions};
 use std::fmt::Write;
 use std::fs;
 use std::io;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// A text that differs wherever keys and values may. Files are told apart by name, size and time, not by all their bytes.
-pub(super) fn of(files: &ModelFiles, options: &RunOptions) -> io::Result<String> {
+pub(super) fn of(files: &OpenModel, options: &RunOptions) -> io::Result<String> {
     let mut text = format!("flint {}\n", env!("CARGO_PKG_VERSION"));
     let RunOptions { mode, sparsity, kv, arithmetic, kv_page, .. } = options;
     // Writing to a text does not fail.

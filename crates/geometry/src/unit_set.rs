@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 /// Names one record: a neuron of a group. A group is the feed-forward of one layer today; an expert
 /// of a mixture can be a group of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NeuronKey {
+pub struct UnitKey {
     /// Index of the group, in the order in which a token visits them.
     pub group: u32,
     /// Index of the neuron inside its group.
@@ -17,31 +17,31 @@ pub struct NeuronKey {
 /// Ascending because the down projection adds neurons in that order (the arithmetic contract), and
 /// because sorted sets become sorted reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct NeuronSet {
+pub struct UnitSet {
     indices: Vec<u32>,
 }
 
-impl NeuronSet {
+impl UnitSet {
     /// The empty set.
-    pub fn new() -> NeuronSet {
-        NeuronSet::default()
+    pub fn new() -> UnitSet {
+        UnitSet::default()
     }
 
     /// All of `0..neurons`.
-    pub fn full(neurons: u32) -> NeuronSet {
-        NeuronSet { indices: (0..neurons).collect() }
+    pub fn full(neurons: u32) -> UnitSet {
+        UnitSet { indices: (0..neurons).collect() }
     }
 
     /// A set from indices that are strictly ascending already; `None` when they are not.
-    pub fn from_sorted(indices: Vec<u32>) -> Option<NeuronSet> {
-        indices.is_sorted_by(|a, b| a < b).then_some(NeuronSet { indices })
+    pub fn from_sorted(indices: Vec<u32>) -> Option<UnitSet> {
+        indices.is_sorted_by(|a, b| a < b).then_some(UnitSet { indices })
     }
 
     /// A set from indices in any order, repeats allowed.
-    pub fn from_unsorted(mut indices: Vec<u32>) -> NeuronSet {
+    pub fn from_unsorted(mut indices: Vec<u32>) -> UnitSet {
         indices.sort_unstable();
         indices.dedup();
-        NeuronSet { indices }
+        UnitSet { indices }
     }
 
     /// Empties the set and keeps its memory.
@@ -89,23 +89,23 @@ impl NeuronSet {
     }
 
     /// Those in either set.
-    pub fn union(&self, other: &NeuronSet) -> NeuronSet {
+    pub fn union(&self, other: &UnitSet) -> UnitSet {
         self.merge(other, |_| true)
     }
 
     /// Those in both sets.
-    pub fn intersection(&self, other: &NeuronSet) -> NeuronSet {
+    pub fn intersection(&self, other: &UnitSet) -> UnitSet {
         self.merge(other, |side| side == Ordering::Equal)
     }
 
     /// Those in this set and not in `other`.
-    pub fn difference(&self, other: &NeuronSet) -> NeuronSet {
+    pub fn difference(&self, other: &UnitSet) -> UnitSet {
         self.merge(other, |side| side == Ordering::Less)
     }
 
     /// Walks both sets in step; `keep` sees `Less` for an index of `self` alone, `Greater` for one of
     /// `other` alone, `Equal` for one of both.
-    fn merge(&self, other: &NeuronSet, keep: impl Fn(Ordering) -> bool) -> NeuronSet {
+    fn merge(&self, other: &UnitSet, keep: impl Fn(Ordering) -> bool) -> UnitSet {
         let (a, b) = (&self.indices, &other.indices);
         let mut indices = Vec::with_capacity(a.len().max(b.len()));
         let (mut i, mut j) = (0, 0);
@@ -121,7 +121,7 @@ impl NeuronSet {
             i += usize::from(side != Ordering::Greater);
             j += usize::from(side != Ordering::Less);
         }
-        NeuronSet { indices }
+        UnitSet { indices }
     }
 }
 
@@ -131,8 +131,8 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
-    fn indices(set: &BTreeSet<u32>) -> NeuronSet {
-        NeuronSet::from_unsorted(set.iter().rev().copied().collect())
+    fn indices(set: &BTreeSet<u32>) -> UnitSet {
+        UnitSet::from_unsorted(set.iter().rev().copied().collect())
     }
 
     proptest! {
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn unsorted_input_is_refused_where_sorted_is_promised() {
-        assert_eq!(NeuronSet::from_sorted(vec![1, 1]), None);
-        assert_eq!(NeuronSet::from_sorted(vec![2, 1]), None);
+        assert_eq!(UnitSet::from_sorted(vec![1, 1]), None);
+        assert_eq!(UnitSet::from_sorted(vec![2, 1]), None);
     }
 }
