@@ -20,12 +20,12 @@ question = [{"role": "user", "content": "Say hello to Ada."}]
 greedy = {"model": "whatever", "messages": question, "temperature": 0, "max_tokens": 16}
 
 
-class Person(BaseModel):
+class Person(BaseModel, extra="forbid"):
     name: str = Field(max_length=12)
     age: int = Field(ge=0, le=150)
 
 
-class Weather(BaseModel):
+class Weather(BaseModel, extra="forbid"):
     city: str = Field(max_length=12)
     days: int = Field(ge=1, le=9)
 
