@@ -83,7 +83,10 @@ fn real(root: &Path, clients: &Clients, model: &Path) -> anyhow::Result<()> {
 /// The page in a browser; its screenshots are for people to look at.
 fn page(clients: &Clients, server: &Server) -> anyhow::Result<()> {
     match Clients::browser() {
-        Some(browser) => clients.node("page.mjs", &[&server.address, browser, &clients.place()]),
+        Some(browser) => {
+            let browser = browser.to_string_lossy();
+            clients.node("page.mjs", &[&server.address, &browser, &clients.place()])
+        }
         None => Ok(()),
     }
 }

@@ -70,9 +70,13 @@ impl Clients {
         self.place.to_string_lossy().into_owned()
     }
 
-    /// A Chromium, where there is one.
-    pub(in crate::ci) fn browser() -> Option<&'static str> {
-        BROWSERS.iter().copied().find(|name| is_there(name))
+    /// A Chromium, where there is one, by its whole path: what drives it does not look for names.
+    pub(in crate::ci) fn browser() -> Option<PathBuf> {
+        let places = std::env::var_os("PATH")?;
+        let places: Vec<PathBuf> = std::env::split_paths(&places).collect();
+        let found =
+            |name: &&str| places.iter().map(|place| place.join(name)).find(|it| it.is_file());
+        BROWSERS.iter().find_map(|name| found(&name))
     }
 }
 
