@@ -30,20 +30,21 @@ pub(super) fn run(root: &Path, args: &DeepArgs) -> anyhow::Result<Outcome> {
     if let Some(model) = &args.model {
         real(root, &clients, model)?;
     }
-    match Clients::browser() {
-        Some(_) => Ok(Outcome::Passed),
-        None => Ok(Outcome::Skipped("all but the page: no chromium".to_owned())),
-    }
+    Ok(match (Clients::browser(), &args.model) {
+        (Some(_), Some(_)) => Outcome::Passed,
+        (None, _) => Outcome::Skipped("all but the page: no chromium".to_owned()),
+        (_, None) => Outcome::Skipped("the page, and all with a real model: no --model".to_owned()),
+    })
 }
 
-/// Everybody against the model that ships. Its 256 tokens of context do not hold what a template says of tools.
+/// Everybody but the page against the model that ships: it answers before a page could show a speed. Its 256 tokens of
+/// context do not hold what a template says of tools.
 fn tiny(root: &Path, clients: &Clients) -> anyhow::Result<()> {
     let model = root.join("fixtures/tiny-opt.flint");
     let start = || Server::start(root, &model, TINY);
     let server = start()?;
     clients.python("python_clients.py", &[&server.address, "tiny-opt", "0"])?;
     clients.node("node_client.mjs", &[&server.address, "tiny-opt"])?;
-    page(clients, &server)?;
     clients.python("attacks.py", &[&server.address])?;
     clients.python("soak.py", &[&server.address, &server.pid(), SOAK])?;
     let other = start()?;

@@ -76,7 +76,7 @@ impl Clients {
         let places: Vec<PathBuf> = std::env::split_paths(&places).collect();
         let found =
             |name: &&str| places.iter().map(|place| place.join(name)).find(|it| it.is_file());
-        BROWSERS.iter().find_map(|name| found(name))
+        BROWSERS.iter().find_map(found)
     }
 }
 
