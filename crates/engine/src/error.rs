@@ -36,6 +36,14 @@ pub enum EngineError {
         /// The model.
         path: PathBuf,
     },
+    /// The checksums of a model cannot be written beside it.
+    #[error("cannot write {}: {cause}: the checksums of a model lie beside it", path.display())]
+    SealNotWritten {
+        /// The sidecar.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// The checksums beside a model are malformed, or those of other files.
     #[error("{}: not the checksums of this model: {cause}: remove the file, or make it again with `flint verify --seal`",
         path.display())]

@@ -63,6 +63,11 @@ pub(crate) fn path_of(model: &Path) -> PathBuf {
     name.into()
 }
 
+/// As the sidecar writes them.
+fn runs(tensor: &StoredTensor) -> Vec<(u64, u64)> {
+    tensor.runs.iter().map(|run| (run.offset(), run.len())).collect()
+}
+
 /// Reads every tensor of the model at `model` and writes their checksums beside it. Returns where they are.
 ///
 /// # Errors
@@ -74,7 +79,7 @@ pub(crate) fn make(
 ) -> Result<PathBuf, EngineError> {
     let mut sealed = Vec::new();
     each_checksum(tensors, progress, &mut |tensor, crc32c| {
-        let runs = tensor.runs.iter().map(|run| (run.offset(), run.len())).collect();
+        let runs = runs(tensor);
         let (name, file) = (tensor.name.clone(), tensor.file.0);
         sealed.push(SealedTensor { name, file, runs, crc32c });
         Ok(())
@@ -83,7 +88,8 @@ pub(crate) fn make(
     let files = files.collect::<Result<_, _>>()?;
     let text = SealText { format: FORMAT.to_owned(), version: VERSION, files, tensors: sealed };
     let path = path_of(model);
-    replace(&path, &text).map_err(|cause| EngineError::File { path: path.clone(), cause })?;
+    replace(&path, &text)
+        .map_err(|cause| EngineError::SealNotWritten { path: path.clone(), cause })?;
     Ok(path)
 }
 
@@ -126,8 +132,7 @@ pub(crate) fn apply(model: &Path, tensors: &mut Tensors) -> Result<(), EngineErr
     let checksums: HashMap<_, u32> =
         text.tensors.into_iter().map(|it| ((it.file, it.runs), it.crc32c)).collect();
     for tensor in tensors.all_mut() {
-        let runs = tensor.runs.iter().map(|run| (run.offset(), run.len())).collect();
-        let found = checksums.get(&(tensor.file.0, runs));
+        let found = checksums.get(&(tensor.file.0, runs(tensor)));
         tensor.crc = Some(*found.ok_or_else(|| {
             bad(format!("it lacks tensor '{}' as it is read here", tensor.name.escape_debug()))
         })?);

@@ -67,11 +67,6 @@ impl Segments {
     pub fn only(&self) -> Option<Segment> {
         self.more.is_empty().then_some(self.first)
     }
-
-    /// Bytes of all segments, widening left out.
-    pub fn bytes(&self) -> u64 {
-        self.iter().map(|segment| segment.extent.len()).sum()
-    }
 }
 
 /// One record to read. Moving it into the reader lends the lease to the device.

@@ -74,7 +74,7 @@ fn real(root: &Path, clients: &Clients, model: &Path) -> anyhow::Result<()> {
         "--threads",
         "1",
         "--chunk",
-        "4",
+        "2",
         "--no-forecast",
     ];
     let slow = Server::start(root, model, &slow)?;

@@ -5,11 +5,12 @@
 
 use flint_engine::Devices;
 use flint_flash_io::{
-    Backend, ClientId, Device, DeviceDone, DeviceRead, Failure, FileId, Options, Piece, Priority,
-    ReadError, Reader, RecordPiece, WorkerLost,
+    Backend, ClientId, Device, DeviceDone, DeviceRead, Failure, FileId, Options, PartOf, Piece,
+    Priority, ReadError, Reader, RecordPiece, WorkerLost,
 };
 use flint_iobuf::Lease;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,8 +45,11 @@ struct Whole {
     client: ClientId,
     file: FileId,
     offset: u64,
-    /// The piece, without its lease.
-    piece: (u64, Option<flint_flash_io::PartOf>, usize, std::ops::Range<usize>),
+    /// Its only piece, without the lease.
+    tag: u64,
+    part: Option<PartOf>,
+    bytes: usize,
+    at: Range<usize>,
     halves: [Option<Lease>; 2],
     failure: Option<Failure>,
 }
@@ -79,8 +83,17 @@ impl Halves {
             read
         };
         let halves = [half(0, 0, into, first), half(1, first, rest, bytes - first)];
-        let piece = (tag, part, bytes, at);
-        let whole = Whole { client, file, offset, piece, halves: [None, None], failure: None };
+        let whole = Whole {
+            client,
+            file,
+            offset,
+            tag,
+            part,
+            bytes,
+            at,
+            halves: [None, None],
+            failure: None,
+        };
         self.waiting.insert(id, whole);
         Ok(halves)
     }
@@ -100,10 +113,10 @@ impl Halves {
         if whole.halves.iter().any(Option::is_none) {
             return None;
         }
-        let Whole { client, file, offset, piece, halves, failure } = self.waiting.remove(&id)?;
+        let Whole { client, file, offset, tag, part, bytes, at, halves, failure } =
+            self.waiting.remove(&id)?;
         let [Some(mut into), Some(rest)] = halves else { unreachable!("both are there") };
         into.join(rest);
-        let (tag, part, bytes, at) = piece;
         let pieces = vec![Piece::Record(RecordPiece { tag, part, into, bytes, at })];
         let mut read = DeviceRead::new(file, offset, self.alignment, pieces);
         read.assign(client, id);
@@ -177,6 +190,9 @@ mod tests {
     use flint_flash_io::{Faults, MergePolicy, RecordRead, SimulatedDevice, TIMEOUT};
     use flint_geometry::Extent;
 
+    /// Bytes of each lease: room for 3000 from any offset on.
+    const LEASE: usize = 4096;
+
     #[test]
     fn halves_come_back_as_wholes_that_took_two_requests() {
         let file: Vec<u8> = (0..200_000u32).map(|place| ((place * 7919) >> 8) as u8).collect();
@@ -187,18 +203,18 @@ mod tests {
         let (paths, reasons) = (vec![PathBuf::from("dense"), PathBuf::from("neurons")], Vec::new());
         let device = Device { paths, alignment: 512, direct: true, reasons };
         let mut reader = Reader::with_backend(Box::new(halves), device, MergePolicy::NEVER);
-        let read = |reader: &Reader, n: u64, file| {
+        let read = |n: u64, file| {
             let extent = Extent::new(n * 5000 + 300, 3000).unwrap();
-            let into = Lease::alone(reader.lease_bytes(4000)).unwrap();
+            let into = Lease::alone(LEASE).unwrap();
             RecordRead::new(n, FileId(file), extent, into)
         };
-        let mut batch: Vec<RecordRead> = (0..20).map(|n| read(&reader, n, 1)).collect();
+        let mut batch: Vec<RecordRead> = (0..20).map(|n| read(n, 1)).collect();
         reader.submit(&mut batch, Priority::Speculative);
-        batch.extend((20..30).map(|n| read(&reader, n, 0)));
+        batch.extend((20..30).map(|n| read(n, 0)));
         reader.submit(&mut batch, Priority::Demand);
         let mut left = 30;
         reader.cancel(Priority::Speculative, |_, lease| {
-            assert_eq!(lease.len(), reader_lease());
+            assert_eq!(lease.len(), LEASE);
             left -= 1;
         });
         assert!(left < 30, "a device that reads two at a time had begun all");
@@ -212,10 +228,5 @@ mod tests {
         }
         assert_eq!((left, reader.counters().device_reads), (0, 10 + 2 * second));
         assert!(second > 0);
-    }
-
-    /// Bytes of the leases above.
-    fn reader_lease() -> usize {
-        4096
     }
 }

@@ -138,4 +138,10 @@ fn what_cannot_be_sealed_says_why_and_leaves_nothing() {
     fs::write(&path, b"GGUF").unwrap();
     refusal(&["verify", "--seal", path.to_str().unwrap()]);
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    // A directory lies where the checksums should.
+    fs::copy(gguf_file("llama-q4_0"), &path).unwrap();
+    fs::create_dir(home.path().join("model.gguf.seal.json")).unwrap();
+    let line = refusal(&["verify", "--seal", path.to_str().unwrap()]);
+    assert!(line.contains("cannot write") && line.contains("seal.json"), "{line}");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2, "no temporary file is left");
 }
