@@ -75,6 +75,9 @@ pub fn convert(
     listen: &mut dyn FnMut(ConvertEvent),
 ) -> Result<Bundle, ConvertError> {
     let (origin, architecture) = Origin::open(&options.checkpoint)?;
+    if architecture.experts.is_some() {
+        return Err(ModelError::ExpertsInBundle.into());
+    }
     target::check(options)?;
     let plan = Conversion::plan(origin, architecture, options.element)?;
     let shape = plan.architecture.shape(plan.element)?;

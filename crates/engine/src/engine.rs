@@ -5,13 +5,14 @@ mod load;
 pub use load::read_bias;
 
 use crate::dense::DenseWeights;
+use crate::expert_units::ExpertUnits;
 use crate::feed_forward::Neurons;
 use crate::forecast::measure_disk;
 use crate::memory::MemoryBudget;
 use crate::memory::warnings;
 use crate::observed::LayerPass;
 use crate::options::DEFAULT_ARITHMETIC;
-use crate::plan::{BlockLayout, Costs, DenseCosts, KvPages, Plan, Widths, context};
+use crate::plan::{BlockLayout, Costs, DenseCosts, ExpertCosts, KvPages, Plan, Widths, context};
 use crate::predictors::{self, bundled_predictor, stored_predictor_bytes};
 use crate::reads::Reads;
 use crate::stats::{PassCounters, RunInfo, Stats};
@@ -348,6 +349,14 @@ fn refuse_what_cannot_fit(
     Plan::make(&Costs { predictor_bytes: stored, ..costs }, options.memory).map(drop)
 }
 
+/// What the experts take, where the model has some.
+fn expert_costs(files: &OpenModel, options: &RunOptions, reader: &Reader) -> Option<ExpertCosts> {
+    let used = files.architecture.experts.as_ref()?.routing.used;
+    // Every matrix was found when the model was opened.
+    let units = ExpertUnits::of(&files.tensors, &files.architecture).ok()?;
+    Some(ExpertCosts::of(&units, reader, options.policy, used))
+}
+
 /// What a run takes, but for its predictors.
 fn costs(
     files: &OpenModel,
@@ -375,6 +384,7 @@ fn costs(
             Some(_) => BlockLayout::new(&shape, |bytes| reader.lease_bytes(bytes)),
             None => BlockLayout::NONE,
         },
+        experts: expert_costs(files, options, reader),
         cache: CacheConfig {
             groups: vec![shape.neurons; shape.layers as usize],
             slot_bytes: reader.lease_bytes(shape.record.payload_bytes()),

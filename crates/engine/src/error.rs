@@ -132,6 +132,16 @@ pub enum EngineError {
         /// Checksum of what was read.
         got: u32,
     },
+    /// An expert cannot be read, or is not what was written.
+    #[error("expert {expert} of layer {layer}: {cause}")]
+    InExpert {
+        /// The layer.
+        layer: usize,
+        /// Its number in the layer.
+        expert: u32,
+        /// What went wrong.
+        cause: Box<EngineError>,
+    },
     /// A table that is read row by row is not what was written.
     #[error(
         "{}: tensor '{tensor}' at offset {offset} has checksum {got:08x}, expected {expected:08x}: \
@@ -382,6 +392,7 @@ impl EngineError {
             EngineError::Read(_)
             | EngineError::Corrupt { .. }
             | EngineError::CorruptTensor { .. }
+            | EngineError::InExpert { .. }
             | EngineError::Cache(_)
             | EngineError::Memory(_)
             | EngineError::Cancelled

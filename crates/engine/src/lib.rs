@@ -8,6 +8,7 @@ mod dense;
 mod devices;
 mod engine;
 mod error;
+mod expert_units;
 mod feed;
 mod feed_forward;
 mod forecast;
@@ -38,6 +39,7 @@ mod teacher;
 mod tensors;
 mod text;
 mod threads;
+mod touch;
 mod unused;
 
 pub use cancel::CancelToken;
@@ -61,8 +63,8 @@ pub use observed::{Counts, LayerHeld, LayerPass};
 pub use options::{Ablation, DEFAULT_ARITHMETIC, Mode, Prefetching, RunOptions};
 pub use perplexity::{Perplexity, RunningMean, each_foreseen, negative_log_likelihood, perplexity};
 pub use plan::{
-    Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, NeuronPlan, Plan,
-    StreamPlan, Widths,
+    Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, ExpertClass,
+    ExpertCosts, ExpertPlan, NeuronPlan, Plan, StreamPlan, Widths,
 };
 pub use predictors::{
     Sparsity, bundled_first_stage, bundled_predictor, read_predictor, sparsities,

@@ -4,7 +4,9 @@ mod dense;
 mod resident;
 
 use super::{Engine, PlannedEngine, Progress};
-use crate::feed_forward::{ExactNeurons, NeuronBiases, NeuronMath, Neurons, SparseNeurons};
+use crate::feed_forward::{
+    ExactNeurons, ExpertNeurons, NeuronBiases, NeuronMath, Neurons, SparseNeurons,
+};
 use crate::plan::{ExactPlan, KvPages, NeuronPlan};
 use crate::read_ahead::{self, ReadAhead};
 use crate::reads::Reads;
@@ -39,6 +41,16 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
     tracing::debug!(bytes = loaded.done, "dense weights are in memory");
     let (files, path) = (Arc::new(files), reads.reader().report());
     let neurons = match &plan.neurons {
+        NeuronPlan::Experts(experts) => {
+            let reads = reads.client();
+            let mut own = ExpertNeurons::new(&files, &options, &compute, experts, reads)?;
+            if experts.all_resident() {
+                for layer in 0..files.architecture.layers {
+                    loaded.add(own.preload(layer)?);
+                }
+            }
+            Neurons::Experts(Box::new(own))
+        }
         _ if files.records().is_none() => {
             Neurons::Matrices(MatrixFeedForward::new(&files.architecture, compute.clone()))
         }
@@ -112,6 +124,8 @@ fn kept_bytes(plan: &crate::Plan) -> u64 {
         NeuronPlan::Exact(exact) => exact.pinned * exact.layout.place_bytes as u64,
         NeuronPlan::Sparse { bytes, .. } if plan.all_resident => *bytes,
         NeuronPlan::Sparse { .. } => 0,
+        NeuronPlan::Experts(experts) if experts.all_resident() => experts.bytes(),
+        NeuronPlan::Experts(_) => 0,
     }
 }
 

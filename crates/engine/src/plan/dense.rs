@@ -76,6 +76,8 @@ impl DenseCosts {
             let rows = if spec.dims.len() > 1 { spec.dims[0] as u64 } else { 1 };
             let is_head = spec.role == architecture.head_matrix();
             let table = matches!(spec.role, TensorRole::TokenEmbedding | TensorRole::Positions);
+            // Of which an expert needs one row, and which are small.
+            let of_experts = matches!(spec.role, TensorRole::Layer(_, LayerPart::ExpertBias(_)));
             let numbers: usize = spec.dims.iter().product();
             Some(DenseTensor {
                 role: spec.role,
@@ -86,7 +88,7 @@ impl DenseCosts {
                     _ => stored.bytes().next_multiple_of(PAGE as u64),
                 },
                 table,
-                matrix: spec.dims.len() > 1 && (!table || is_head),
+                matrix: spec.dims.len() > 1 && (!table || is_head) && !of_experts,
                 for_logits: is_head || spec.role == TensorRole::ProjectOut,
             })
         });

@@ -89,6 +89,13 @@ fn neurons(plan: &Plan) -> String {
                 config.policy
             )
         }
+        NeuronPlan::Experts(experts) => {
+            let (slots, all) = experts.slots();
+            format!(
+                "places for {slots} of {all} experts, and {} for those that pass through",
+                experts.places
+            )
+        }
     }
 }
 
@@ -98,6 +105,10 @@ fn table(
     sparsity: Option<&Sparsity>,
     warnings: &[String],
 ) -> String {
+    let units = match plan.neurons {
+        NeuronPlan::Experts(_) => "experts",
+        _ => "neurons",
+    };
     let left_out = sparsity.map_or(String::new(), |chosen| format!(", {}", cost(chosen)));
     let mut lines = vec![
         format!("mode            {}{left_out}", plan.mode.name()),
@@ -107,7 +118,7 @@ fn table(
         format!("  predictors    {}", bytes(plan.predictor_bytes)),
         format!("  KV cache      {} for {} tokens", bytes(plan.kv_bytes), plan.context),
         format!("  buffers       {} for chunks of {}", bytes(plan.buffer_bytes), plan.chunk),
-        format!("  neurons       {}: {}", bytes(plan.cache_bytes), neurons(plan)),
+        format!("  {:<14}{}: {}", units, bytes(plan.cache_bytes), neurons(plan)),
         format!("process         {} (code, tokenizer, stacks)", bytes(plan.process_bytes)),
         format!("floor           {} bytes", plan.floor_bytes),
         format!(
