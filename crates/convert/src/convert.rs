@@ -13,7 +13,7 @@ pub use error::ConvertError;
 use flint_bundle::{Bundle, BundleWriter, Overwrite, Provenance};
 use flint_engine::{CancelToken, UnusedTensors};
 use flint_geometry::DType;
-use flint_model::Architecture;
+use flint_model::{Architecture, ModelError};
 use origin::Origin;
 use std::path::{Path, PathBuf};
 
