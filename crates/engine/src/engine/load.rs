@@ -7,7 +7,7 @@ use super::{Engine, PlannedEngine, Progress};
 use crate::feed_forward::{
     ExactNeurons, ExpertNeurons, NeuronBiases, NeuronMath, Neurons, SparseNeurons,
 };
-use crate::plan::{ExactPlan, KvPages, NeuronPlan};
+use crate::plan::{ExactPlan, ExpertPlan, KvPages, NeuronPlan};
 use crate::read_ahead::{self, ReadAhead};
 use crate::reads::Reads;
 use crate::records::{LoadedBlock, RecordFile};
@@ -42,14 +42,9 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
     let (files, path) = (Arc::new(files), reads.reader().report());
     let neurons = match &plan.neurons {
         NeuronPlan::Experts(experts) => {
-            let reads = reads.client();
-            let mut own = ExpertNeurons::new(&files, &options, &compute, experts, reads)?;
-            if experts.all_resident() {
-                for layer in 0..files.architecture.layers {
-                    loaded.add(own.preload(layer)?);
-                }
-            }
-            Neurons::Experts(Box::new(own))
+            let of = (&*files, &options, &compute);
+            let experts = load_experts(of, experts, reads.client(), &mut loaded)?;
+            Neurons::Experts(Box::new(experts))
         }
         _ if files.records().is_none() => {
             Neurons::Matrices(MatrixFeedForward::new(&files.architecture, compute.clone()))
@@ -96,6 +91,22 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
         last_pass: Vec::new(),
         rows: 0,
     })
+}
+
+/// The experts, those that stay read.
+fn load_experts(
+    (files, options, compute): (&OpenModel, &RunOptions, &Compute),
+    plan: &ExpertPlan,
+    reads: Reads,
+    loaded: &mut Loaded<'_>,
+) -> Result<ExpertNeurons, EngineError> {
+    let mut experts = ExpertNeurons::new(files, options, compute, plan, reads)?;
+    if plan.all_resident() {
+        for layer in 0..files.architecture.layers {
+            loaded.add(experts.preload(layer)?);
+        }
+    }
+    Ok(experts)
 }
 
 /// The file of neuron records, and how they are computed.

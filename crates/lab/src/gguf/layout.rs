@@ -1,6 +1,7 @@
 //! Which tensors llama.cpp looks for in a model of an architecture, by its names and in file order.
 
 use super::file_type::FileType;
+use super::routers;
 use crate::Refused;
 use flint_geometry::DType;
 use flint_model::{Architecture, Residual};
@@ -17,6 +18,8 @@ pub(super) struct Tensor {
     pub(super) dtype: DType,
     /// Whether it is an embedding with a mean, or a router that reads hidden states that have it.
     pub(super) has_mean: bool,
+    /// What its weights are multiplied by, beside those that keep the size of what they multiply.
+    pub(super) gain: f64,
 }
 
 impl Tensor {
@@ -83,7 +86,8 @@ pub(super) fn tensors(
         let why = "routers without a bias are made for embeddings of type q4_k: --type q4_k_m";
         return Err(Refused(why.to_owned()));
     }
-    let mut list = List { tensors: Vec::new(), file_type, layers, tied, has_mean };
+    let experts = architecture.experts.is_some();
+    let mut list = List { tensors: Vec::new(), file_type, layers, tied, has_mean, experts };
     let (hidden, vocabulary) = (architecture.hidden, architecture.vocabulary);
     list.matrix("token_embd.weight", vocabulary, hidden);
     for layer in 0..architecture.layers {
@@ -210,6 +214,8 @@ struct List {
     tied: bool,
     /// Whether embeddings have a mean.
     has_mean: bool,
+    /// Whether layers have experts.
+    experts: bool,
 }
 
 impl List {
@@ -217,7 +223,17 @@ impl List {
         let dtype = self.file_type.of_matrix(name, columns, self.layers, self.tied);
         let name = name.to_owned();
         let has_mean = self.has_mean && name == "token_embd.weight";
-        self.tensors.push(Tensor { name, stack: None, rows: Some(rows), columns, dtype, has_mean });
+        let added = self.experts && name.ends_with("attn_output.weight");
+        let gain = if added { routers::ADDED } else { 1.0 };
+        self.tensors.push(Tensor {
+            name,
+            stack: None,
+            rows: Some(rows),
+            columns,
+            dtype,
+            has_mean,
+            gain,
+        });
     }
 
     /// A matrix of all experts of a layer.
@@ -225,13 +241,22 @@ impl List {
         let dtype = self.file_type.of_experts(name, columns, self.layers);
         let name = name.to_owned();
         let (stack, rows) = (Some(count), Some(rows));
-        self.tensors.push(Tensor { name, stack, rows, columns, dtype, has_mean: false });
+        let gain = if name.ends_with("ffn_down_exps.weight") { routers::ADDED } else { 1.0 };
+        self.tensors.push(Tensor { name, stack, rows, columns, dtype, has_mean: false, gain });
     }
 
     /// What chooses experts is stored in 32 bits.
     fn router(&mut self, name: &str, rows: usize, columns: usize) {
-        let (name, dtype, has_mean) = (name.to_owned(), DType::F32, self.has_mean);
-        self.tensors.push(Tensor { name, stack: None, rows: Some(rows), columns, dtype, has_mean });
+        let (name, dtype, has_mean, gain) = (name.to_owned(), DType::F32, self.has_mean, 1.0);
+        self.tensors.push(Tensor {
+            name,
+            stack: None,
+            rows: Some(rows),
+            columns,
+            dtype,
+            has_mean,
+            gain,
+        });
     }
 
     /// A bias of all experts of a layer.
@@ -242,7 +267,7 @@ impl List {
     /// llama.cpp adds and multiplies vectors in 32 bits only.
     fn vector(&mut self, name: &str, columns: usize) {
         let (name, dtype) = (name.to_owned(), DType::F32);
-        let has_mean = false;
-        self.tensors.push(Tensor { name, stack: None, rows: None, columns, dtype, has_mean });
+        let (has_mean, gain) = (false, 1.0);
+        self.tensors.push(Tensor { name, stack: None, rows: None, columns, dtype, has_mean, gain });
     }
 }

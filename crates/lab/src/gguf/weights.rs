@@ -45,7 +45,7 @@ pub(super) fn write(
     while left > 0 {
         random.fill_bytes(&mut piece);
         let mean = if tensor.has_mean { routers::EMBEDDING_MEAN } else { 0.0 };
-        scale(&mut piece, tensor.dtype, tensor.columns, mean);
+        scale(&mut piece, tensor.dtype, tensor.gain / (tensor.columns as f64).sqrt(), mean);
         let now = left.min(piece.len() as u64);
         out.write_all(&piece[..now as usize])?;
         left -= now;
@@ -65,12 +65,11 @@ fn router(tensor: &Tensor, random: &mut ChaCha8Rng) -> Vec<u8> {
     numbers.into_iter().flat_map(f32::to_le_bytes).collect()
 }
 
-/// Makes random bytes weights of `mean` times their spread and of nearly the size at which a row of `columns` neither grows nor shrinks
-/// what it multiplies. Codes stay random; scales are set.
-fn scale(bytes: &mut [u8], dtype: DType, columns: usize, mean: f64) {
-    let ideal = 1.0 / (columns as f64).sqrt();
+/// Makes random bytes weights of nearly the root mean square `ideal`, and of a mean of as many of these. Codes stay random;
+/// scales are set.
+fn scale(bytes: &mut [u8], dtype: DType, ideal: f64, mean: f64) {
     match dtype {
-        DType::F16 | DType::Bf16 => mask(bytes, dtype, columns),
+        DType::F16 | DType::Bf16 => mask(bytes, dtype, ideal),
         DType::Q8_0 => set(bytes, 34, &[(0, ideal / RMS_OF_A_BYTE)]),
         // Codes of 5 bits around 16.
         DType::Q5_0 => set(bytes, 22, &[(0, ideal / 9.25)]),
@@ -101,8 +100,8 @@ fn set(bytes: &mut [u8], block: usize, numbers: &[(usize, f64)]) {
 }
 
 /// Random sign and mantissa under a fixed exponent. Between 2^-e and 2^-(e+1) the root mean square is 0.76 x 2^-e.
-fn mask(bytes: &mut [u8], dtype: DType, columns: usize) {
-    let exponent = (columns as f64).sqrt().log2().round() as u64;
+fn mask(bytes: &mut [u8], dtype: DType, ideal: f64) {
+    let exponent = (1.0 / ideal).log2().round() as u64;
     let (keep, set) = match dtype {
         DType::F16 => (each(0x83ff), each((15_u64.saturating_sub(1 + exponent)).max(1) << 10)),
         _ => (each(0x807f), each((127_u64.saturating_sub(1 + exponent)).max(1) << 7)),
@@ -127,7 +126,7 @@ mod tests {
     fn numbers(dtype: DType) -> Vec<f32> {
         let (stack, rows, columns) = (None, Some(513), COLUMNS);
         let name = "m.weight".into();
-        let tensor = Tensor { name, stack, rows, columns, dtype, has_mean: false };
+        let tensor = Tensor { name, stack, rows, columns, dtype, has_mean: false, gain: 1.0 };
         let mut out = Vec::new();
         let mut told = 0;
         write(&mut out, &tensor, 7, 3, &mut |bytes| told += bytes).unwrap();
@@ -161,7 +160,8 @@ mod tests {
         for (name, value) in [("n.weight", 1.0f32), ("n.bias", 0.0)] {
             let dtype = DType::F32;
             let (name, stack, rows) = (name.into(), None, None);
-            let tensor = Tensor { name, stack, rows, columns: 3, dtype, has_mean: false };
+            let tensor =
+                Tensor { name, stack, rows, columns: 3, dtype, has_mean: false, gain: 1.0 };
             let mut out = Vec::new();
             write(&mut out, &tensor, 0, 0, &mut |_| {}).unwrap();
             assert_eq!(out, value.to_le_bytes().repeat(3));

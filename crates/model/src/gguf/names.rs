@@ -68,7 +68,7 @@ fn in_layer(
         if !exists(&name(module)) || rows.0 == module || !exists(&name("ffn_gate")) && is_gate(part)
         {
             let whole = TensorSource::whole([fused.clone()]);
-            return exists(&fused).then(|| TensorSource { rows: Some(rows.1), ..whole });
+            return exists(&fused).then_some(TensorSource { rows: Some(rows.1), ..whole });
         }
     }
     exists(&name(module)).then(|| TensorSource::whole([name(module)]))

@@ -19,11 +19,13 @@ fn prepared(model: &Path, percent: f64, chunk: usize) -> PlannedEngine {
     PlannedEngine::new(OpenModel::open(model).unwrap(), options, Some(PROMPT + TOKENS)).unwrap()
 }
 
-/// Percent of the weights at which all but `places` experts have to be read.
+/// Percent of the weights at which `places` experts have a place, and all else but embeddings is held.
 fn percent_with(model: &Path, chunk: usize, places: u64) -> f64 {
-    let enough = |percent: &f64| match &prepared(model, *percent, chunk).plan().neurons {
-        NeuronPlan::Experts(experts) => experts.slots().0 >= places,
-        _ => panic!("a model with experts"),
+    let enough = |percent: &f64| {
+        let prepared = prepared(model, *percent, chunk);
+        let plan = prepared.plan();
+        let NeuronPlan::Experts(experts) = &plan.neurons else { panic!("a model with experts") };
+        plan.dense.body.matrices.is_empty() && plan.chunk == chunk && experts.slots().0 >= places
     };
     let floor = prepared(model, 2000.0, chunk).plan().floor_bytes as f64;
     let weights = OpenModel::open(model).unwrap().weights_bytes() as f64;

@@ -166,7 +166,7 @@ impl ExpertStore {
         }
     }
 
-    /// Begins the visit of a layer: finds what is there, and asks for all else.
+    /// Begins the visit of a layer: finds what is resident, and asks for all else.
     pub(super) fn begin(&mut self, needed: &Needed<'_>) {
         let started = Instant::now();
         debug_assert_eq!(self.visit.in_flight, 0, "one visit at a time");
