@@ -361,6 +361,7 @@ fn costs(
     let records = u64::from(shape.layers) * u64::from(shape.neurons);
     Costs {
         mode,
+        sequences: options.sequences.max(1),
         context,
         chunk: options.chunk,
         weights_bytes: files.weights_bytes(),
