@@ -87,9 +87,12 @@ impl PlannedEngine {
             return PlannedEngine::with_predictor(files, options, needed, predictor);
         };
         let (predictor, sparsity) = predictors::chosen(&files, &options, sparsity)?;
-        let predictor: Box<dyn Predictor> = Box::new(predictor);
+        // What is loaded was measured with the first share that is stored.
+        let first = predictors::sparsities(&files)?.first().map_or(sparsity, |first| *first);
+        let others = f64::from((1.0 - sparsity.sparsity) / (1.0 - first.sparsity));
         let prepared = PlannedEngine::with_predictor(files, options, needed, Some(predictor))?;
-        Ok(PlannedEngine { sparsity: Some(sparsity), ..prepared })
+        let work = prepared.work.clone().scaled(others);
+        Ok(PlannedEngine { sparsity: Some(sparsity), work, ..prepared })
     }
 
     /// The same with a predictor of the caller's; `options.sparsity` is not looked at.
@@ -370,6 +373,7 @@ fn costs(
     let records = u64::from(shape.layers) * u64::from(shape.neurons);
     Costs {
         mode,
+        sequences: options.sequences.max(1),
         context,
         chunk: options.chunk,
         weights_bytes: files.weights_bytes(),

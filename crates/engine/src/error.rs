@@ -188,8 +188,9 @@ pub enum EngineError {
     /// The budget is below what this run needs at least.
     #[error(
         "a memory budget of {budget} bytes is below the floor of this run: {floor} bytes \
-         beside what an absolute budget leaves to the process (weights that stay {resident}, KV cache for {context} tokens {kv}, buffers {buffers}): \
-         raise --memory to at least {ask}, or lower -c"
+         beside what an absolute budget leaves to the process (weights that stay {resident}, KV cache for {} {kv}, buffers {buffers}): \
+         raise --memory to at least {ask}, or lower -c",
+        contexts(*sequences, *context)
     )]
     BelowFloor {
         /// Bytes allowed for weights, cache, KV and buffers.
@@ -200,6 +201,8 @@ pub enum EngineError {
         ask: String,
         /// Dense weights and predictors.
         resident: u64,
+        /// Sequences that have a whole context each.
+        sequences: usize,
         /// Tokens of context asked for.
         context: usize,
         /// Bytes of the KV cache.
@@ -418,6 +421,14 @@ fn advice(cause: &io::Error) -> &'static str {
         // EMFILE and ENFILE.
         Some(24 | 23) => ": raise the limit on open files (ulimit -n)",
         _ => "",
+    }
+}
+
+/// What keys and values have room for.
+fn contexts(sequences: usize, context: usize) -> String {
+    match sequences {
+        1 => format!("{context} tokens"),
+        _ => format!("{sequences} contexts of {context} tokens"),
     }
 }
 

@@ -298,6 +298,7 @@ fn below_floor(
         floor,
         ask,
         resident,
+        sequences: costs.sequences,
         context: costs.context,
         kv: costs.kv_bytes,
         buffers: floor - resident - costs.kv_bytes,

@@ -223,6 +223,16 @@ fn dense_weights(files: &OpenModel) -> f64 {
 }
 
 impl Work {
+    /// The same where this many times as many neurons of each layer are computed and loaded as calibration measured.
+    pub(crate) fn scaled(mut self, factor: f64) -> Work {
+        for layer in &mut self.layers {
+            layer.predicted *= factor;
+            layer.active *= factor;
+            layer.loaded *= factor;
+        }
+        self
+    }
+
     /// The same with as many neurons predicted, active and loaded as a run really had.
     pub fn as_done(&self, stats: &Stats) -> Work {
         let mut done = self.clone();

@@ -15,6 +15,8 @@ pub(crate) const LOGIT_ROWS: usize = 4;
 pub struct Costs {
     /// Which neurons will be computed.
     pub mode: Mode,
+    /// Sequences that have a whole context each.
+    pub sequences: usize,
     /// Tokens of context.
     pub context: usize,
     /// Prompt tokens per chunk that were asked for.

@@ -1,5 +1,7 @@
 //! `flint plan`: where memory would go, before anything is loaded.
 
+mod advice;
+
 use super::args::RunArgs;
 use super::forecast;
 use super::output::{bytes, cost, say, say_json};
@@ -24,6 +26,9 @@ pub(super) struct PlanArgs {
 }
 
 pub(super) fn plan(args: PlanArgs) -> anyhow::Result<()> {
+    if args.run.asks_for_share() {
+        return advice::advise(&args.model, &args.run, args.json);
+    }
     let (files, _codec) = RunArgs::open(&args.model)?;
     let prepared = PlannedEngine::new(files, args.run.options()?, Some(CONTEXT))?;
     let (plan, path) = (prepared.plan(), prepared.path());
