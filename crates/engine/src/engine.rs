@@ -5,6 +5,7 @@ mod load;
 pub use load::read_bias;
 
 use crate::dense::DenseWeights;
+use crate::draft::Drafter;
 use crate::feed_forward::Neurons;
 use crate::forecast::measure_disk;
 use crate::memory::MemoryBudget;
@@ -14,7 +15,7 @@ use crate::options::DEFAULT_ARITHMETIC;
 use crate::plan::{BlockLayout, Costs, DenseCosts, KvPages, Plan, Widths, context};
 use crate::predictors::{self, bundled_predictor, stored_predictor_bytes};
 use crate::reads::Reads;
-use crate::stats::{PassCounters, RunInfo, Stats};
+use crate::stats::{DraftEffort, PassCounters, RunInfo, Stats};
 use crate::threads::available_threads;
 use crate::{
     Choices, DiskRates, EngineError, ForecastReport, Mode, OpenModel, Rates, RunOptions, Sparsity,
@@ -50,6 +51,10 @@ pub struct Engine {
     pub(crate) passes: u64,
     pub(crate) rows: u64,
     pub(crate) last_pass: Vec<LayerPass>,
+    /// Those who draft, where drafts were asked for.
+    pub(crate) drafter: Option<Drafter>,
+    /// What drafts took and were worth.
+    pub(crate) draft_effort: DraftEffort,
 }
 
 /// Everything that was decided before loading.
@@ -272,8 +277,9 @@ impl Engine {
 
     /// What was done so far.
     pub(crate) fn effort(&self) -> PassCounters {
-        let io_busy = self.reads.counters().busy;
-        PassCounters { io_busy, ..self.neurons.effort() + self.weights.effort() }
+        let (io_busy, drafts) = (self.reads.counters().busy, self.draft_effort);
+        let passes = self.passes;
+        PassCounters { passes, io_busy, drafts, ..self.neurons.effort() + self.weights.effort() }
     }
 }
 

@@ -4,11 +4,13 @@ mod dense;
 mod resident;
 
 use super::{Engine, PlannedEngine, Progress};
+use crate::draft::Drafter;
 use crate::feed_forward::{ExactNeurons, NeuronBiases, NeuronMath, Neurons, SparseNeurons};
 use crate::plan::{ExactPlan, KvPages, NeuronPlan};
 use crate::read_ahead::{self, ReadAhead};
 use crate::reads::Reads;
 use crate::records::{LoadedBlock, RecordFile};
+use crate::stats::DraftEffort;
 use crate::tensors::StoredTensor;
 use crate::{EngineError, OpenModel, Prefetching, RunOptions};
 use flint_bundle::{Bundle, TensorEntry};
@@ -66,6 +68,7 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
     let kv = KvPages::of(&files.architecture, plan.context, &options).store();
     let decoder = Decoder::new(files.architecture.clone(), compute.clone());
     let decoder = decoder.in_context(plan.context);
+    let drafter = Drafter::new(&options.draft, options.draft_tokens);
     Ok(Engine {
         decoder,
         weights,
@@ -83,6 +86,8 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
         passes: 0,
         last_pass: Vec::new(),
         rows: 0,
+        drafter,
+        draft_effort: DraftEffort::default(),
     })
 }
 
