@@ -9,11 +9,14 @@ mod blocks;
 mod costs;
 mod dense;
 mod limits;
+mod substitute;
 
 pub use blocks::{Block, BlockLayout, ExactPlan};
 pub use costs::{Costs, Widths};
 pub(crate) use costs::{KvPages, LOGIT_ROWS, context};
 pub use dense::{DenseCosts, DensePlan, DenseTensor, StreamPlan};
+pub use substitute::{NoSubstitute, SubstitutePlan};
+pub(crate) use substitute::{COPY, neuron_copy_bytes};
 pub(crate) use limits::{MAX_NEURONS_PER_ROUND, MIN_PREFETCH, PREFETCH_SHARE, can_prefetch};
 
 use crate::memory::{MemoryBudget, allowance, process_memory};
@@ -80,6 +83,8 @@ pub struct Plan {
     pub dense: DensePlan,
     /// How the neurons are held.
     pub neurons: NeuronPlan,
+    /// Copies in 4 bits of what is streamed, where drafts are made with such.
+    pub substitute: Option<SubstitutePlan>,
 }
 
 /// How neurons are held in memory.
@@ -104,6 +109,7 @@ impl Plan {
             + self.kv_bytes
             + self.buffer_bytes
             + self.cache_bytes
+            + self.substitute.as_ref().map_or(0, |copies| copies.bytes)
     }
 
     /// Bytes that the whole process may come to take by this plan's budget.
@@ -157,6 +163,7 @@ impl Plan {
             all_resident: all_resident && (costs.blocks.neurons > 0 || dense.holds_all()),
             dense,
             neurons,
+            substitute: None,
         })
     }
 }
