@@ -1,11 +1,14 @@
 //! Drafts on an engine: the pass that computes a draft exactly, and what of it is taken.
 
+mod rough;
+
 use crate::draft::{Cost, DraftRequest, DraftState, Round, Tried};
 use crate::engine::Engine;
 use crate::{CancelToken, EngineError, Sequence};
 use flint_kernels::KernelError;
 use flint_model::{Batch, Row};
 use rustix::time::{ClockId, clock_gettime};
+use rough::RoughEngine;
 use std::time::{Duration, Instant};
 
 /// A pass that may compute drafts, from the drafts on. Ends with [`Engine::end_drafted`].
@@ -49,9 +52,10 @@ impl Engine {
         cancel: &CancelToken,
     ) -> Result<DraftedPass, EngineError> {
         cancel.check()?;
-        let Some(drafter) = &mut self.drafter else { return Ok(DraftedPass(None)) };
+        let Some(mut drafter) = self.drafter.take() else { return Ok(DraftedPass(None)) };
         let clock = Clock::start();
-        let round = drafter.propose(requests);
+        let round = drafter.propose(&mut RoughEngine { engine: self, cancel }, requests);
+        self.drafter = Some(drafter);
         let round = round?;
         let drafting = if round.drafted > 0 { clock.cost() } else { Cost::default() };
         self.draft_effort.drafting += Duration::from_secs_f64(drafting.wall);
@@ -90,9 +94,15 @@ impl Engine {
         cancel: &CancelToken,
     ) -> Result<Vec<u32>, EngineError> {
         let Next { token, most, choose, state } = next;
-        let (seq, fed, drafted) = (sequence.id(), sequence.tokens(), Vec::new());
-        let mut request =
-            DraftRequest { seq, fed, next: token, most, state: &mut *state, choose, drafted };
+        let mut request = DraftRequest {
+            seq: sequence.id(),
+            fed: sequence.tokens(),
+            next: token,
+            most,
+            state: &mut *state,
+            choose: Box::new(&mut *choose),
+            drafted: Vec::new(),
+        };
         let pass = self.draft(std::slice::from_mut(&mut request), cancel)?;
         let drafted = request.drafted;
         let mut chosen = self.verify(sequence, token, &drafted, choose, cancel);

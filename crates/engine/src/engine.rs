@@ -1,6 +1,7 @@
 //! A loaded model within its memory plan, ready for sequences.
 
 mod load;
+mod substitute;
 
 pub use load::read_bias;
 
@@ -12,10 +13,13 @@ use crate::memory::MemoryBudget;
 use crate::memory::warnings;
 use crate::observed::LayerPass;
 use crate::options::DEFAULT_ARITHMETIC;
-use crate::plan::{BlockLayout, Costs, DenseCosts, KvPages, Plan, Widths, context};
+use crate::plan::{
+    BlockLayout, Costs, DenseCosts, KvPages, Plan, Widths, context, neuron_copy_bytes,
+};
 use crate::predictors::{self, bundled_predictor, stored_predictor_bytes};
 use crate::reads::Reads;
 use crate::stats::{DraftEffort, PassCounters, RunInfo, Stats};
+use crate::substitute::Substitutes;
 use crate::threads::available_threads;
 use crate::{
     Choices, DiskRates, EngineError, ForecastReport, Mode, OpenModel, Rates, RunOptions, Sparsity,
@@ -51,6 +55,8 @@ pub struct Engine {
     pub(crate) passes: u64,
     pub(crate) rows: u64,
     pub(crate) last_pass: Vec<LayerPass>,
+    /// Low-bit copies of what is streamed, where drafts are made with them.
+    pub(crate) substitutes: Option<Substitutes>,
     /// Those who draft, where drafts were asked for.
     pub(crate) drafter: Option<Drafter>,
     /// What drafts took and were worth.
@@ -153,6 +159,7 @@ impl PlannedEngine {
         if let Some(disk) = disk {
             prepared.rates = prepared.measure(disk)?;
         }
+        prepared.plan_substitutes(&costs)?;
         Ok(prepared)
     }
 
@@ -377,6 +384,7 @@ fn costs(
         tables_bytes: records * size_of::<u32>() as u64,
         widths: Widths::of(architecture, context, threads),
         nothing_resident: options.ablation.nothing_resident && mode == Mode::Exact,
+        neuron_copy: neuron_copy_bytes(&shape),
         blocks: match files.records() {
             Some(_) => BlockLayout::new(&shape, |bytes| reader.lease_bytes(bytes)),
             None => BlockLayout::NONE,

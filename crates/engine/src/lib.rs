@@ -36,6 +36,7 @@ mod sequence;
 mod stats;
 mod step;
 mod stop;
+mod substitute;
 mod teacher;
 mod tensors;
 mod text;
@@ -65,8 +66,8 @@ pub use observed::{Counts, LayerHeld, LayerPass};
 pub use options::{Ablation, DEFAULT_ARITHMETIC, Mode, Prefetching, RunOptions};
 pub use perplexity::{Perplexity, RunningMean, each_foreseen, negative_log_likelihood, perplexity};
 pub use plan::{
-    Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, NeuronPlan, Plan,
-    StreamPlan, Widths,
+    Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, NeuronPlan, NoSubstitute, Plan,
+    StreamPlan, SubstitutePlan, Widths,
 };
 pub use predictors::{
     Sparsity, bundled_first_stage, bundled_predictor, read_predictor, sparsities,

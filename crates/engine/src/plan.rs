@@ -109,7 +109,12 @@ impl Plan {
             + self.kv_bytes
             + self.buffer_bytes
             + self.cache_bytes
-            + self.substitute.as_ref().map_or(0, |copies| copies.bytes)
+            + self.copy_bytes()
+    }
+
+    /// Copies in 4 bits of what is streamed, for drafts.
+    pub fn copy_bytes(&self) -> u64 {
+        self.substitute.as_ref().map_or(0, |copies| copies.bytes)
     }
 
     /// Bytes that the whole process may come to take by this plan's budget.

@@ -134,6 +134,8 @@ pub struct Stats {
     pub predictor_bytes: u64,
     /// Neurons in memory.
     pub cache_bytes: u64,
+    /// Copies in 4 bits of what is streamed, for drafts.
+    pub copy_bytes: u64,
     /// Keys and values, when the context is full.
     pub kv_bytes: u64,
     /// Activations, logits, tables.

@@ -11,7 +11,6 @@ mod remaining;
 
 use crate::engine::Engine;
 use crate::observed::LayerPass;
-use crate::plan::LOGIT_ROWS;
 use crate::{CancelToken, EngineError};
 use candle_core::Tensor;
 use flint_kernels::{KvStore, SeqId, ops};
@@ -200,10 +199,10 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let Some(hidden) = &output.hidden else { return Ok(()) };
         self.weights.begin_pass(cancel);
-        let (mut first, mut wanted) = (0, 0);
+        let (mut first, mut wanted, most) = (0, 0, self.plan.logit_rows());
         while first < output.rows.len() {
             cancel.check()?;
-            let rows = &output.rows[first..output.rows.len().min(first + LOGIT_ROWS)];
+            let rows = &output.rows[first..output.rows.len().min(first + most)];
             let some = hidden.narrow(0, first, rows.len()).map_err(ModelError::from)?;
             let logits = self.decoder.logits(&mut self.weights, &some)?;
             ops::with_slice(&logits, |logits| {

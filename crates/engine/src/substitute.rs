@@ -4,7 +4,7 @@ mod load;
 mod neurons;
 
 pub(crate) use load::load;
-pub(crate) use neurons::NeuronCopies;
+pub(crate) use neurons::{NeuronCopies, RoughNeurons};
 
 use crate::dense::DenseWeights;
 use candle_core::Tensor;

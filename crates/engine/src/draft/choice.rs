@@ -13,6 +13,8 @@ pub enum DraftChoice {
     Auto,
     /// The text so far: what followed the last time that it went like this.
     Lookup,
+    /// The model itself, with low-bit copies of the weights that are streamed.
+    Substitute,
 }
 
 impl DraftChoice {
@@ -22,6 +24,7 @@ impl DraftChoice {
             DraftChoice::Off => "off",
             DraftChoice::Auto => "auto",
             DraftChoice::Lookup => "lookup",
+            DraftChoice::Substitute => "substitute",
         }
     }
 
@@ -35,8 +38,8 @@ impl std::str::FromStr for DraftChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<DraftChoice, String> {
-        let all = [DraftChoice::Off, DraftChoice::Auto, DraftChoice::Lookup];
-        let found = all.into_iter().find(|choice| choice.name() == text);
-        found.ok_or_else(|| format!("unknown draft '{text}': expected off, auto or lookup"))
+        use DraftChoice::{Auto, Lookup, Off, Substitute};
+        let found = [Off, Auto, Lookup, Substitute].into_iter().find(|choice| choice.name() == text);
+        found.ok_or_else(|| format!("unknown draft '{text}': expected off, auto, lookup or substitute"))
     }
 }

@@ -2,8 +2,9 @@
 
 use super::estimator::{Decision, Wish};
 use super::lookup::Lookup;
+use super::substitute::Substitute;
 use super::{
-    Draft, DraftChoice, DraftRequest, DraftState, Estimator, Kind, Proposal, Tried,
+    Draft, DraftChoice, DraftRequest, DraftState, Estimator, Host, Kind, Proposal, Tried,
 };
 use crate::EngineError;
 
@@ -24,14 +25,19 @@ pub(crate) struct Round {
 }
 
 impl Drafter {
-    /// Those that were asked for; `None` where nobody drafts. `fixed` is how many tokens each draft has, where that is not
-    /// left to what pays.
-    pub(crate) fn new(choice: &DraftChoice, fixed: Option<usize>) -> Option<Drafter> {
-        let sources: Vec<Box<dyn Draft>> = match choice {
-            DraftChoice::Off => return None,
-            DraftChoice::Auto | DraftChoice::Lookup => vec![Box::new(Lookup)],
-        };
-        Some(Drafter { sources, estimator: Estimator::new(fixed, false) })
+    /// Those that were asked for and are there; `None` where nobody drafts. `copies` says whether there are low-bit copies of
+    /// what is streamed, `fixed` how many tokens each draft has, where that is not left to what pays.
+    pub(crate) fn new(choice: &DraftChoice, copies: bool, fixed: Option<usize>) -> Option<Drafter> {
+        let mut sources: Vec<Box<dyn Draft>> = Vec::new();
+        if matches!(choice, DraftChoice::Auto | DraftChoice::Lookup) {
+            sources.push(Box::new(Lookup));
+        }
+        if copies {
+            sources.push(Box::new(Substitute));
+        }
+        let obeyed = *choice == DraftChoice::Substitute;
+        let estimator = Estimator::new(fixed, obeyed);
+        (!sources.is_empty()).then_some(Drafter { sources, estimator })
     }
 
     /// Drafts what seems to pay. A draft that fails is no draft: the text goes on without.
@@ -40,6 +46,7 @@ impl Drafter {
     /// When the end was asked for.
     pub(crate) fn propose(
         &mut self,
+        host: &mut dyn Host,
         requests: &mut [DraftRequest<'_>],
     ) -> Result<Round, EngineError> {
         let decisions = self.decide(requests);
@@ -54,7 +61,7 @@ impl Drafter {
             if own.is_empty() {
                 continue;
             }
-            match source.propose(&mut own) {
+            match source.propose(host, &mut own) {
                 Ok(()) => {}
                 Err(EngineError::Cancelled) => return Err(EngineError::Cancelled),
                 Err(error) => {

@@ -157,7 +157,8 @@ impl Estimator {
     fn with(&self, wish: &Wish<'_>, pass: &Planned, decision: Decision) -> Planned {
         let Decision { kind, tokens, .. } = decision;
         let share = self.share(wish.state, kind);
-        let each = self.drafting[kind.0].get().unwrap_or_default();
+        let unknown = || self.costs.of(1).unwrap_or_default() * kind.cost();
+        let each = self.drafting[kind.0].get().unwrap_or_else(unknown);
         let rows = pass.rows + tokens;
         let drafting = pass.drafting.at_least(each * tokens as f64);
         let time = self.costs.of(rows).unwrap_or_default() + drafting;
@@ -273,7 +274,7 @@ mod tests {
 
     #[test]
     fn drafts_that_are_right_are_made_long_and_those_that_are_wrong_not_at_all() {
-        let (gain, per_pass) = run(&STREAMED, Kind(3), |i| i % 10 != 0, 300);
+        let (gain, per_pass) = run(&STREAMED, Kind::SUBSTITUTE, |i| i % 10 != 0, 300);
         assert!(gain > 2.0 && per_pass > 3.5, "{gain} {per_pass}");
         for kind in (0..KINDS).map(Kind) {
             for machine in [&STREAMED, &RESIDENT] {
@@ -303,7 +304,7 @@ mod tests {
     #[test]
     fn who_asks_for_a_number_or_by_name_is_obeyed() {
         let state = DraftState::default();
-        let offer = Offer { kind: Kind(3), most: 6 };
+        let offer = Offer { kind: Kind::SUBSTITUTE, most: 6 };
         let wish = |most| [Wish { state: &state, offers: vec![(3, offer)], most }];
         let tokens = |estimator: &mut Estimator, most| {
             estimator.decide(&wish(most))[0].map_or(0, |decision| decision.tokens)

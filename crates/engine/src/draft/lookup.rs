@@ -1,6 +1,6 @@
 //! Drafts from the text itself: what followed the last time that it went like this.
 
-use super::{Draft, Kind, MOST_DRAFTED, Offer, Proposal};
+use super::{Draft, Host, Kind, MOST_DRAFTED, Offer, Proposal};
 use crate::EngineError;
 
 /// Fewest tokens that must be the same: one alone says little.
@@ -72,7 +72,11 @@ impl Draft for Lookup {
         find(tokens, next).map(|found| Offer { kind: found.kind(), most: MOST_DRAFTED })
     }
 
-    fn propose(&mut self, proposals: &mut [Proposal<'_, '_>]) -> Result<(), EngineError> {
+    fn propose(
+        &mut self,
+        _: &mut dyn Host,
+        proposals: &mut [Proposal<'_, '_>],
+    ) -> Result<(), EngineError> {
         for Proposal { request, tokens: count } in proposals {
             let (fed, next) = (request.fed, request.next);
             if let Some(found) = find(fed, next) {

@@ -26,7 +26,7 @@ pub struct DraftRequest<'a> {
     pub state: &'a mut DraftState,
     /// Chooses a token from the logits after `next` and some drafted tokens, whose number comes second: as it will be
     /// chosen from exact logits, with the same random number.
-    pub choose: &'a mut dyn FnMut(&[f32], usize) -> u32,
+    pub choose: Box<dyn FnMut(&[f32], usize) -> u32 + 'a>,
     /// What was drafted.
     pub drafted: Vec<u32>,
 }

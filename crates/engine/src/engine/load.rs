@@ -12,7 +12,7 @@ use crate::reads::Reads;
 use crate::records::{LoadedBlock, RecordFile};
 use crate::stats::DraftEffort;
 use crate::tensors::StoredTensor;
-use crate::{EngineError, OpenModel, Prefetching, RunOptions};
+use crate::{EngineError, OpenModel, Prefetching, RunOptions, substitute};
 use flint_bundle::{Bundle, TensorEntry};
 use flint_dram_cache::SlotCache;
 use flint_flash_io::{Priority, RecordRead, Segment};
@@ -36,7 +36,8 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
         rates,
         ..
     } = prepared;
-    let mut loaded = Loaded { done: 0, total: plan.resident_bytes + kept_bytes(&plan), progress };
+    let mut loaded = Loaded { done: 0, total: 0, progress };
+    loaded.total = plan.resident_bytes + kept_bytes(&plan) + copied_bytes(&files, &plan);
     let weights = dense::load(&files, &options, &compute, &plan.dense, &reads, &mut loaded)?;
     tracing::debug!(bytes = loaded.done, "dense weights are in memory");
     let (files, path) = (Arc::new(files), reads.reader().report());
@@ -64,11 +65,18 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
             Neurons::Sparse(Box::new(sparse))
         }
     };
+    let substitutes = match &plan.substitute {
+        None => None,
+        Some(copies) => {
+            let heard = &mut |bytes| loaded.add(bytes);
+            Some(substitute::load(&files, &compute, copies, &neurons, &reads, heard)?)
+        }
+    };
     tracing::debug!(bytes = loaded.done, "loaded");
     let kv = KvPages::of(&files.architecture, plan.context, &options).store();
     let decoder = Decoder::new(files.architecture.clone(), compute.clone());
     let decoder = decoder.in_context(plan.context);
-    let drafter = Drafter::new(&options.draft, options.draft_tokens);
+    let drafter = Drafter::new(&options.draft, substitutes.is_some(), options.draft_tokens);
     Ok(Engine {
         decoder,
         weights,
@@ -86,6 +94,7 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
         passes: 0,
         last_pass: Vec::new(),
         rows: 0,
+        substitutes,
         drafter,
         draft_effort: DraftEffort::default(),
     })
@@ -118,6 +127,19 @@ fn kept_bytes(plan: &crate::Plan) -> u64 {
         NeuronPlan::Sparse { bytes, .. } if plan.all_resident => *bytes,
         NeuronPlan::Sparse { .. } => 0,
     }
+}
+
+/// Bytes that are read while loading to make copies of them.
+fn copied_bytes(files: &OpenModel, plan: &crate::Plan) -> u64 {
+    let Some(copies) = &plan.substitute else { return 0 };
+    let tensors = copies.matrices.iter().filter_map(|&role| files.tensors.get(role));
+    let blocks = match &plan.neurons {
+        NeuronPlan::Exact(exact) => {
+            (exact.layout.blocks() - exact.pinned) * exact.layout.place_bytes as u64
+        }
+        NeuronPlan::Sparse { .. } => 0,
+    };
+    tensors.map(StoredTensor::bytes).sum::<u64>() + blocks
 }
 
 pub(super) struct Loaded<'a> {

@@ -89,7 +89,7 @@ impl ExactNeurons {
     }
 
     /// Adds what the pinned neurons of a layer give.
-    pub(crate) fn add_pinned(
+    fn add_pinned(
         &mut self,
         layer: usize,
         positions: usize,
@@ -101,6 +101,19 @@ impl ExactNeurons {
             self.add(layer, blocks, positions, x, sum);
         }
         self.pinned[layer] = pinned;
+    }
+
+    /// The same for a pass that does not count.
+    pub(crate) fn add_pinned_uncounted(
+        &mut self,
+        layer: usize,
+        positions: usize,
+        x: &[f32],
+        sum: &mut [f32],
+    ) {
+        let effort = self.effort;
+        self.add_pinned(layer, positions, x, sum);
+        self.effort = effort;
     }
 
     /// Blocks that are computed together.

@@ -9,6 +9,7 @@ use crate::draft::MOST_DRAFTED;
 use flint_geometry::{DType, ModelShape};
 use flint_iobuf::PAGE;
 use flint_model::TensorRole;
+use std::fmt;
 
 /// Why there can be no copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,21 @@ pub enum NoSubstitute {
     NoBlocks,
     /// They do not fit: this many bytes more are needed.
     TooLarge(u64),
+}
+
+impl fmt::Display for NoSubstitute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoSubstitute::Sparse => f.write_str("it is for --mode exact"),
+            NoSubstitute::AllResident => f.write_str("all weights stay in memory"),
+            NoSubstitute::NoBlocks => {
+                f.write_str("copies in 4 bits need rows of a multiple of 32 weights of more bits")
+            }
+            NoSubstitute::TooLarge(bytes) => {
+                write!(f, "4-bit copies of what is streamed need {bytes} bytes more of --memory")
+            }
+        }
+    }
 }
 
 /// Low-bit copies of what a plan streams.

@@ -73,6 +73,7 @@ impl RunInfo {
             resident_bytes: plan.resident_bytes,
             predictor_bytes: plan.predictor_bytes,
             cache_bytes: plan.cache_bytes,
+            copy_bytes: plan.copy_bytes(),
             kv_bytes: plan.kv_bytes,
             buffer_bytes: plan.buffer_bytes,
             process_bytes: plan.process_bytes,

@@ -40,7 +40,7 @@ impl FeedForward for RoughNeurons<'_> {
         let (rows, width) = (input.dim(0)?, self.copies.layout.width());
         let mut sum = vec![0.0; rows * width];
         ops::with_slice(input, |x| {
-            self.exact.add_pinned(layer, rows, x, &mut sum);
+            self.exact.add_pinned_uncounted(layer, rows, x, &mut sum);
             self.copies.add(self.exact.math(), layer, rows, x, &mut sum);
         })?;
         Ok(ops::from_vec(sum, (rows, width))?)

@@ -71,8 +71,9 @@ pub(super) struct RunArgs {
     #[arg(long, hide_short_help = true)]
     no_guesses: bool,
     /// Who drafts tokens, so that a pass may give more than one: lookup takes what followed the last time that the text
-    /// went like this, auto whoever pays, off nobody. The text is the same
-    #[arg(long, value_name = "off|auto|lookup", default_value = "off")]
+    /// went like this; substitute computes roughly, with 4-bit copies in memory of what exact mode streams; auto takes
+    /// whoever pays, off nobody. The text is the same
+    #[arg(long, value_name = "off|auto|lookup|substitute", default_value = "off")]
     draft: DraftChoice,
     /// Tokens of each draft [default: what gives most tokens per second]
     #[arg(long, value_name = "N", value_parser = draft_tokens, hide_short_help = true)]
