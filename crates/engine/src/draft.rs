@@ -13,12 +13,12 @@ mod request;
 mod substitute;
 
 pub use choice::{DraftChoice, MOST_DRAFTED};
-pub use request::{DraftRequest, DraftState};
+pub use request::{Choose, DraftRequest, DraftState};
 
+pub(crate) use acceptance::expected_tokens;
 pub(crate) use costs::Cost;
 pub(crate) use drafter::{Drafter, Round};
 pub(crate) use estimator::{Estimator, Tried};
-pub(crate) use acceptance::expected_tokens;
 pub(crate) use request::Proposal;
 
 use crate::EngineError;

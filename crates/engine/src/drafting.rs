@@ -6,9 +6,9 @@ use crate::draft::{Cost, DraftRequest, DraftState, Round, Tried};
 use crate::engine::Engine;
 use crate::{CancelToken, EngineError, Sequence};
 use flint_kernels::KernelError;
-use flint_model::{Batch, Row};
-use rustix::time::{ClockId, clock_gettime};
+use flint_model::Batch;
 use rough::RoughEngine;
+use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
 /// A pass that may compute drafts, from the drafts on. Ends with [`Engine::end_drafted`].
@@ -94,17 +94,19 @@ impl Engine {
         cancel: &CancelToken,
     ) -> Result<Vec<u32>, EngineError> {
         let Next { token, most, choose, state } = next;
-        let mut request = DraftRequest {
-            seq: sequence.id(),
-            fed: sequence.tokens(),
-            next: token,
-            most,
-            state: &mut *state,
-            choose: Box::new(&mut *choose),
-            drafted: Vec::new(),
+        let (pass, drafted) = {
+            let mut request = DraftRequest {
+                seq: sequence.id(),
+                fed: sequence.tokens(),
+                next: token,
+                most,
+                state: &mut *state,
+                choose: Box::new(&mut *choose),
+                drafted: Vec::new(),
+            };
+            let pass = self.draft(std::slice::from_mut(&mut request), cancel)?;
+            (pass, request.drafted)
         };
-        let pass = self.draft(std::slice::from_mut(&mut request), cancel)?;
-        let drafted = request.drafted;
         let mut chosen = self.verify(sequence, token, &drafted, choose, cancel);
         if chosen.as_ref().is_err_and(|error| !drafted.is_empty() && is_of_a_row(error)) {
             // It may be a drafted row that nobody would have computed.

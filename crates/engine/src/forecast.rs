@@ -28,7 +28,8 @@ impl ForecastReport {
         let mut recomputed = work.forecast_where(guessed, &met);
         if let Some(drafts) = &stats.draft {
             // The formula is one of passes; what was drafted came between them.
-            recomputed.tokens_per_second *= stats.per_token.tokens_per_pass * (1.0 - drafts.time_share);
+            recomputed.tokens_per_second *=
+                stats.per_token.tokens_per_pass * (1.0 - drafts.time_share);
         }
         let actual = stats.tokens_per_second;
         let first_token_ms = work.first_token_ms(before, stats.prefill_tokens as usize);

@@ -107,7 +107,7 @@ pub fn generate_on(
             let first = sampler.choose(&row, 0);
             answer.phases.first_token = engine.glance(&start, 0).time;
             decode_mark = engine.mark();
-            let mut decode = Decode { engine, sequence, sampler, mark: &decode_mark, controls };
+            let decode = Decode { engine, sequence, sampler, mark: &decode_mark, controls };
             decode.run(first, &mut answer, listen)?
         }
     };

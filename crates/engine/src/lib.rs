@@ -46,7 +46,7 @@ mod unused;
 pub use cancel::CancelToken;
 pub use chat_texts::ChatTexts;
 pub use devices::{Devices, SystemFiles};
-pub use draft::{DraftChoice, DraftRequest, DraftState, MOST_DRAFTED};
+pub use draft::{Choose, DraftChoice, DraftRequest, DraftState, MOST_DRAFTED};
 pub use drafting::DraftedPass;
 pub use engine::{Engine, Needs, PlannedEngine, Progress, needs, read_bias};
 pub use error::EngineError;
@@ -66,8 +66,8 @@ pub use observed::{Counts, LayerHeld, LayerPass};
 pub use options::{Ablation, DEFAULT_ARITHMETIC, Mode, Prefetching, RunOptions};
 pub use perplexity::{Perplexity, RunningMean, each_foreseen, negative_log_likelihood, perplexity};
 pub use plan::{
-    Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, NeuronPlan, NoSubstitute, Plan,
-    StreamPlan, SubstitutePlan, Widths,
+    Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, NeuronPlan,
+    NoSubstitute, Plan, StreamPlan, SubstitutePlan, Widths,
 };
 pub use predictors::{
     Sparsity, bundled_first_stage, bundled_predictor, read_predictor, sparsities,

@@ -15,9 +15,9 @@ pub use blocks::{Block, BlockLayout, ExactPlan};
 pub use costs::{Costs, Widths};
 pub(crate) use costs::{KvPages, LOGIT_ROWS, context};
 pub use dense::{DenseCosts, DensePlan, DenseTensor, StreamPlan};
-pub use substitute::{NoSubstitute, SubstitutePlan};
-pub(crate) use substitute::{COPY, neuron_copy_bytes};
 pub(crate) use limits::{MAX_NEURONS_PER_ROUND, MIN_PREFETCH, PREFETCH_SHARE, can_prefetch};
+pub(crate) use substitute::{COPY, neuron_copy_bytes};
+pub use substitute::{NoSubstitute, SubstitutePlan};
 
 use crate::memory::{MemoryBudget, allowance, process_memory};
 use crate::{EngineError, Mode};

@@ -3,8 +3,8 @@
 mod drafts;
 mod setting;
 
-pub use drafts::DraftStats;
 pub(crate) use drafts::DraftEffort;
+pub use drafts::DraftStats;
 pub(crate) use setting::{Phases, RunInfo};
 
 use crate::forecast_report::ForecastReport;

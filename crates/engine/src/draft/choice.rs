@@ -39,7 +39,10 @@ impl std::str::FromStr for DraftChoice {
 
     fn from_str(text: &str) -> Result<DraftChoice, String> {
         use DraftChoice::{Auto, Lookup, Off, Substitute};
-        let found = [Off, Auto, Lookup, Substitute].into_iter().find(|choice| choice.name() == text);
-        found.ok_or_else(|| format!("unknown draft '{text}': expected off, auto, lookup or substitute"))
+        let found =
+            [Off, Auto, Lookup, Substitute].into_iter().find(|choice| choice.name() == text);
+        found.ok_or_else(|| {
+            format!("unknown draft '{text}': expected off, auto, lookup or substitute")
+        })
     }
 }

@@ -3,9 +3,7 @@
 use super::estimator::{Decision, Wish};
 use super::lookup::Lookup;
 use super::substitute::Substitute;
-use super::{
-    Draft, DraftChoice, DraftRequest, DraftState, Estimator, Host, Kind, Proposal, Tried,
-};
+use super::{Draft, DraftChoice, DraftRequest, DraftState, Estimator, Host, Kind, Proposal, Tried};
 use crate::EngineError;
 
 /// Those who draft for the texts of one engine.

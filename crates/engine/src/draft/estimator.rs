@@ -113,7 +113,12 @@ impl Estimator {
     }
 
     /// The fastest way for one text, beside what was decided for others.
-    fn best(&mut self, wish: &Wish<'_>, pass: &Planned, plain: Cost) -> Option<(Decision, Planned)> {
+    fn best(
+        &mut self,
+        wish: &Wish<'_>,
+        pass: &Planned,
+        plain: Cost,
+    ) -> Option<(Decision, Planned)> {
         let least = if self.obeyed { 0.0 } else { pass.speed() * MARGIN };
         let mut best: Option<(Decision, Planned)> = None;
         for &(source, offer) in &wish.offers {
@@ -240,7 +245,12 @@ mod tests {
     }
 
     /// Runs `passes` passes and tells tokens per second over those without drafts, and tokens per pass.
-    fn run(machine: &Machine, kind: Kind, right: impl Fn(usize) -> bool, passes: usize) -> (f64, f64) {
+    fn run(
+        machine: &Machine,
+        kind: Kind,
+        right: impl Fn(usize) -> bool,
+        passes: usize,
+    ) -> (f64, f64) {
         let (mut estimator, mut state) = (Estimator::new(None, false), DraftState::default());
         let (mut tokens, mut time) = (0, 0.0);
         for turn in 0..passes {

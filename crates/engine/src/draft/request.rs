@@ -12,6 +12,9 @@ pub struct DraftState {
     pub(super) open: Option<(Kind, usize)>,
 }
 
+/// Chooses a token from logits, after some drafted tokens.
+pub type Choose<'a> = dyn FnMut(&[f32], usize) -> u32 + 'a;
+
 /// Asks for tokens that may follow a sequence.
 pub struct DraftRequest<'a> {
     /// The sequence.
@@ -26,7 +29,7 @@ pub struct DraftRequest<'a> {
     pub state: &'a mut DraftState,
     /// Chooses a token from the logits after `next` and some drafted tokens, whose number comes second: as it will be
     /// chosen from exact logits, with the same random number.
-    pub choose: Box<dyn FnMut(&[f32], usize) -> u32 + 'a>,
+    pub choose: Box<Choose<'a>>,
     /// What was drafted.
     pub drafted: Vec<u32>,
 }

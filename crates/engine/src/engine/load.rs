@@ -36,8 +36,8 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
         rates,
         ..
     } = prepared;
-    let mut loaded = Loaded { done: 0, total: 0, progress };
-    loaded.total = plan.resident_bytes + kept_bytes(&plan) + copied_bytes(&files, &plan);
+    let total = plan.resident_bytes + kept_bytes(&plan) + copied_bytes(&files, &plan);
+    let mut loaded = Loaded { done: 0, total, progress };
     let weights = dense::load(&files, &options, &compute, &plan.dense, &reads, &mut loaded)?;
     tracing::debug!(bytes = loaded.done, "dense weights are in memory");
     let (files, path) = (Arc::new(files), reads.reader().report());
@@ -65,13 +65,11 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
             Neurons::Sparse(Box::new(sparse))
         }
     };
-    let substitutes = match &plan.substitute {
-        None => None,
-        Some(copies) => {
-            let heard = &mut |bytes| loaded.add(bytes);
-            Some(substitute::load(&files, &compute, copies, &neurons, &reads, heard)?)
-        }
-    };
+    let copies = plan.substitute.as_ref();
+    let heard = &mut |bytes| loaded.add(bytes);
+    let substitutes = copies
+        .map(|copies| substitute::load(&files, &compute, copies, &neurons, &reads, heard))
+        .transpose()?;
     tracing::debug!(bytes = loaded.done, "loaded");
     let kv = KvPages::of(&files.architecture, plan.context, &options).store();
     let decoder = Decoder::new(files.architecture.clone(), compute.clone());

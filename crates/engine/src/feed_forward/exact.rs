@@ -89,13 +89,7 @@ impl ExactNeurons {
     }
 
     /// Adds what the pinned neurons of a layer give.
-    fn add_pinned(
-        &mut self,
-        layer: usize,
-        positions: usize,
-        x: &[f32],
-        sum: &mut [f32],
-    ) {
+    fn add_pinned(&mut self, layer: usize, positions: usize, x: &[f32], sum: &mut [f32]) {
         let pinned = std::mem::take(&mut self.pinned[layer]);
         for blocks in pinned.chunks(self.together()) {
             self.add(layer, blocks, positions, x, sum);

@@ -92,8 +92,7 @@ impl Plan {
         let budget = self.available_bytes.saturating_sub(others);
         let least = ExactPlan::least_bytes(layout) + copies_of(layout.blocks());
         let copy = |tensor: &DenseTensor| tensor.copy_bytes.unwrap_or(0);
-        let dense =
-            DensePlan::within_beside(&costs.dense, budget.saturating_sub(least), &copy);
+        let dense = DensePlan::within_beside(&costs.dense, budget.saturating_sub(least), &copy);
         let copies = costs.dense.copies(&dense).ok_or(NoSubstitute::NoBlocks)?;
         let taken = dense.bytes + copies + least;
         let Some(room) = budget.checked_sub(taken) else {

@@ -103,8 +103,7 @@ fn a_text_ends_where_it_would_end_without_drafts() {
 fn a_draft_needs_no_page_that_the_text_alone_would_not_need() {
     let tight = |draft| RunOptions { kv_page: 1, sequences: 1, draft, ..options(Way::Held) };
     let draft_tokens = Some(8);
-    let mut engine =
-        load(Way::Held, RunOptions { draft_tokens, ..tight(DraftChoice::Lookup) });
+    let mut engine = load(Way::Held, RunOptions { draft_tokens, ..tight(DraftChoice::Lookup) });
     let request = request(periodic(3, 2, 20), 12, Sampling::greedy());
     let want = run(&mut load(Way::Held, tight(DraftChoice::Off)), &request, &Controls::default());
     // Another sequence has all pages but those for the prompt and what is generated.

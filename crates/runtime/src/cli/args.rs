@@ -6,8 +6,8 @@ use super::refuse;
 use clap::Args;
 use flint_dram_cache::PolicyKind;
 use flint_engine::{
-    Ablation, DraftChoice, Engine, MOST_DRAFTED, MemoryBudget, Mode, OpenModel, PlannedEngine, Prefetching, RunOptions,
-    SystemFiles, Tokenizer,
+    Ablation, DraftChoice, Engine, MOST_DRAFTED, MemoryBudget, Mode, OpenModel, PlannedEngine,
+    Prefetching, RunOptions, SystemFiles, Tokenizer,
 };
 use flint_flash_io::BackendChoice;
 use flint_kernels::{Arithmetic, Isa, KvElement};

@@ -121,7 +121,10 @@ fn table(
     ];
     if plan.copy_bytes() > 0 {
         let copies = bytes(plan.copy_bytes());
-        lines.insert(8, format!("  copies        {copies}: in 4 bits, of what is streamed, for drafts"));
+        lines.insert(
+            8,
+            format!("  copies        {copies}: in 4 bits, of what is streamed, for drafts"),
+        );
     }
     lines.extend(path.reasons.iter().map(|reason| format!("                {reason}")));
     lines.extend(warnings.iter().map(|warning| format!("warning         {warning}")));
