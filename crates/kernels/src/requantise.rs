@@ -32,14 +32,14 @@ pub fn requantise(c: &Compute, weights: MatrixView<'_>, out: &mut [u8]) {
             gather_rows(c, weights, &[row], &mut numbers);
             let blocks = numbers.as_chunks::<NUMBERS>().0.iter();
             for (numbers, out) in blocks.zip(out.as_chunks_mut::<BYTES>().0) {
-                *out = block(numbers);
+                *out = requantise_block(numbers);
             }
         }
     });
 }
 
-/// One block.
-fn block(numbers: &[f32; NUMBERS]) -> [u8; BYTES] {
+/// One block of Q4_0.
+pub fn requantise_block(numbers: &[f32; NUMBERS]) -> [u8; BYTES] {
     let further = |a: f32, b: &f32| if b.abs() > a.abs() { *b } else { a };
     let largest = numbers.iter().fold(0.0, further);
     let mut best = (f32::INFINITY, f16::ZERO);
@@ -91,7 +91,7 @@ mod tests {
         for number in [0.0, f32::NAN, f32::INFINITY] {
             let mut numbers = [0.0; NUMBERS];
             numbers[5] = number;
-            let out = block(&numbers);
+            let out = requantise_block(&numbers);
             assert_eq!(out[..2], [0, 0], "{number}");
         }
     }
@@ -102,7 +102,7 @@ mod tests {
         for (index, number) in numbers.iter_mut().enumerate() {
             *number = 0.25 * ((index as f32 * 7.0) % 16.0 - 8.0);
         }
-        let out = block(&numbers);
+        let out = requantise_block(&numbers);
         let scale = f16::from_le_bytes([out[0], out[1]]).to_f32();
         for (index, &number) in numbers.iter().enumerate() {
             let (byte, high) = (out[2 + index % 16], index >= 16);

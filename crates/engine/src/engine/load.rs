@@ -65,15 +65,12 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
             Neurons::Sparse(Box::new(sparse))
         }
     };
-    let copies = plan.substitute.as_ref();
     let heard = &mut |bytes| loaded.add(bytes);
-    let substitutes = copies
-        .map(|copies| substitute::load(&files, &compute, copies, &neurons, &reads, heard))
-        .transpose()?;
+    let substitutes = substitute::load(&files, &compute, &plan, &neurons, &reads, heard)?;
     tracing::debug!(bytes = loaded.done, "loaded");
     let kv = KvPages::of(&files.architecture, plan.context, &options).store();
-    let decoder = Decoder::new(files.architecture.clone(), compute.clone());
-    let decoder = decoder.in_context(plan.context);
+    let decoder =
+        Decoder::new(files.architecture.clone(), compute.clone()).in_context(plan.context);
     let drafter = Drafter::new(&options.draft, substitutes.is_some(), options.draft_tokens);
     Ok(Engine {
         decoder,

@@ -48,6 +48,9 @@ pub struct SubstitutePlan {
     pub bytes: u64,
 }
 
+/// Neurons whose columns share a scale in copies.
+const BLOCK: u64 = 32;
+
 /// The encoding of copies.
 pub(crate) const COPY: DType = DType::Q4_0;
 
@@ -83,7 +86,10 @@ impl Plan {
         let copies_of = |blocks: u64| {
             let neurons = blocks * u64::from(layout.block_neurons);
             match neurons.checked_mul(neuron) {
-                Some(bytes) if bytes > 0 => bytes + u64::from(layout.layers) * PAGE as u64,
+                // Up to a whole block of neurons in each layer.
+                Some(bytes) if bytes > 0 => {
+                    bytes + u64::from(layout.layers) * (PAGE as u64 + BLOCK * neuron)
+                }
                 _ => 0,
             }
         };

@@ -4,13 +4,12 @@ use super::Substitutes;
 use super::neurons::{LayerCopies, NeuronCopies};
 use crate::dense::each_piece;
 use crate::feed_forward::{ExactNeurons, Neurons};
-use crate::plan::{Block, COPY, SubstitutePlan};
+use crate::plan::{Block, COPY, Plan};
 use crate::read_ahead::ReadAhead;
 use crate::reads::Reads;
 use crate::records::LoadedBlock;
 use crate::{EngineError, OpenModel};
 use flint_flash_io::Segment;
-use flint_geometry::RecordLayout;
 use flint_iobuf::{Lease, Pool};
 use flint_kernels::{Arithmetic, Compute, MatrixView, requantise};
 use flint_model::{InMemoryWeights, TensorRole};
@@ -18,28 +17,29 @@ use flint_model::{InMemoryWeights, TensorRole};
 /// Blocks of neurons in memory while copies are made of them.
 const BLOCKS: u32 = 4;
 
-/// Makes the copies of `plan`; `loaded` hears of bytes that were read.
+/// Makes the copies of `plan`, if it has any; `loaded` hears of bytes that were read.
 pub(crate) fn load(
     files: &OpenModel,
     compute: &Compute,
-    plan: &SubstitutePlan,
+    plan: &Plan,
     neurons: &Neurons,
     reads: &Reads,
     loaded: &mut dyn FnMut(u64),
-) -> Result<Substitutes, EngineError> {
+) -> Result<Option<Substitutes>, EngineError> {
+    let Some(planned) = &plan.substitute else { return Ok(None) };
     // Whatever is fastest: nobody sees the bits.
     let matrices = InMemoryWeights::new(compute.clone()).with_arithmetic(Arithmetic::Int8);
     let mut copies = Substitutes { matrices, neurons: None };
-    for &role in &plan.matrices {
+    for &role in &planned.matrices {
         let (dims, copy) = copy_of(files, compute, role, reads, loaded)?;
         copies.matrices.insert(role, COPY, &dims, copy)?;
     }
     if let Neurons::Exact(exact) = neurons
         && !exact.plan().all_pinned()
     {
-        copies.neurons = Some(copy_neurons(exact, compute, reads, loaded)?);
+        copies.neurons = Some(copy_neurons(exact, reads, loaded)?);
     }
-    Ok(copies)
+    Ok(Some(copies))
 }
 
 fn copy_of(
@@ -71,22 +71,16 @@ fn copy_of(
 
 fn copy_neurons(
     exact: &ExactNeurons,
-    compute: &Compute,
     reads: &Reads,
     loaded: &mut dyn FnMut(u64),
 ) -> Result<NeuronCopies, EngineError> {
-    let (plan, file, stored) = (exact.plan(), exact.file(), exact.math().layout);
-    let cut = plan.layout;
-    let Some(layout) = RecordLayout::new(COPY, stored.width() as u32, stored.is_gated()) else {
-        unreachable!("a layout of the same width")
-    };
+    let (plan, file, math) = (exact.plan(), exact.file(), exact.math());
+    let (cut, stored) = (plan.layout, math.layout);
     let (mut layers, mut blocks) = (Vec::with_capacity(cut.layers as usize), Vec::new());
     for layer in 0..cut.layers {
         let pinned = plan.pinned_of(layer);
         let first = (pinned * cut.block_neurons).min(cut.neurons) as usize;
-        let neurons = cut.neurons as usize - first;
-        let records = Lease::alone((neurons * layout.payload_bytes()).max(1))?;
-        layers.push(LayerCopies { first, neurons, records });
+        layers.push(LayerCopies::new(&stored, first, cut.neurons as usize - first)?);
         blocks.extend((pinned..cut.per_layer()).map(|index| cut.block(layer, index)));
     }
     let segment = |&block: &Block| Segment { file: file.file(), extent: file.block_extent(block) };
@@ -94,15 +88,13 @@ fn copy_neurons(
     let mut stream = ReadAhead::once(reads.client(), blocks.iter().map(segment).collect(), pool);
     for (index, &block) in blocks.iter().enumerate() {
         let read = LoadedBlock { block, records: stream.take(index)? };
-        file.check_blocks(compute, std::slice::from_ref(&read))?;
-        let LayerCopies { first, records: copies, .. } = &mut layers[block.layer as usize];
-        let copies = copies.chunks_exact_mut(layout.payload_bytes());
-        let records = file.records(block, read.records.bytes());
-        for (record, copy) in records.zip(copies.skip(block.first as usize - *first)) {
+        file.check_blocks(&math.compute, std::slice::from_ref(&read))?;
+        for record in file.records(block, read.records.bytes()) {
             let rows = MatrixView::new(stored.element(), stored.rows(), stored.width(), record)?;
-            requantise(compute, rows, copy);
+            layers[block.layer as usize].push(math, rows);
         }
         loaded(read.records.bytes().len() as u64);
     }
-    Ok(NeuronCopies { layout, layers })
+    layers.iter_mut().for_each(|layer| layer.finish(math));
+    Ok(NeuronCopies { layers })
 }
