@@ -132,7 +132,8 @@ impl Estimator {
         }
         let (decision, planned) = best?;
         let known = self.kinds[decision.kind.0].judged().max(wish.seen(decision.kind));
-        if known < KNOWN && !self.obeyed {
+        // Copies were planned because they are expected to pay, and have been paid for.
+        if known < KNOWN && !self.obeyed && decision.kind != Kind::SUBSTITUTE {
             if !self.may_try(planned.time - pass.time, plain) {
                 return None;
             }

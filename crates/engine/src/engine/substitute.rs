@@ -9,8 +9,12 @@ use crate::{EngineError, Rates, Work};
 /// How much faster a run must be expected to be.
 const WORTH: f64 = 1.1;
 
-/// What a row more costs to compute, as a share of the first.
+/// What a row more costs to compute, as a share of the first, where that is not measured.
 const ROW: f64 = 0.3;
+
+/// What multiplying a vector with a copy takes, as a share of what it takes with the exact matrix: of codes of four bits four
+/// times as many come from memory, but each has to be unpacked.
+const COPY: f64 = 0.5;
 
 /// Bytes of memory that are multiplied while one is read, where nothing was measured.
 const MEMORY_OVER_DISK: f64 = 6.0;
@@ -65,9 +69,8 @@ impl PlannedEngine {
     fn expect(&self, plan: &Plan, work: &Work) -> Expected {
         let before = Seconds::of(&self.work, self.rates.as_ref());
         let with = Seconds::of(work, self.rates.as_ref());
-        let copies = plan.copy_bytes() as f64;
         let held = plan.weights_bytes as f64 - work.streamed_bytes;
-        let rough = (held + copies) / with.memory;
+        let rough = (held + COPY * work.streamed_bytes) / with.memory;
         let each = |drafted: usize| {
             let tokens = expected_tokens(Kind::SUBSTITUTE.prior(), drafted);
             let time = with.pass(1 + drafted) + rough * drafted as f64;
@@ -82,6 +85,8 @@ impl PlannedEngine {
 struct Seconds {
     reads: f64,
     compute: f64,
+    /// Of each row, where there are many.
+    row: f64,
     /// Bytes that are multiplied per second.
     memory: f64,
 }
@@ -93,7 +98,9 @@ impl Seconds {
                 let said = work.forecast(rates);
                 let compute = said.token_ms - said.waiting_ms;
                 let (reads, compute) = (said.reads_ms / 1e3, compute / 1e3);
-                Seconds { reads, compute, memory: rates.memory }
+                let weights = work.prompt.dense_weights + work.prompt.neuron_weights;
+                let row = 2.0 * weights / rates.operations;
+                Seconds { reads, compute, row, memory: rates.memory }
             }
             // In times of reading a byte.
             None => {
@@ -101,13 +108,14 @@ impl Seconds {
                 let neurons = work.prompt.neurons * work.record_bytes;
                 let bytes = all + neurons + work.head_bytes;
                 let (memory, reads) = (MEMORY_OVER_DISK, work.streamed_bytes);
-                Seconds { reads, compute: bytes / memory, memory }
+                let compute = bytes / memory;
+                Seconds { reads, compute, row: ROW * compute, memory }
             }
         }
     }
 
     /// A pass with this number of rows.
     fn pass(&self, rows: usize) -> f64 {
-        self.reads.max(self.compute * (1.0 + ROW * (rows as f64 - 1.0)))
+        self.reads.max(self.compute + self.row * (rows as f64 - 1.0))
     }
 }
