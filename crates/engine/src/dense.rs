@@ -6,7 +6,7 @@ mod table;
 
 pub(crate) use rows::RowReader;
 pub(crate) use stream::MatrixStream;
-pub(crate) use table::Table;
+pub(crate) use table::{Table, each_piece};
 
 use crate::CancelToken;
 use crate::read_ahead::Loaded;

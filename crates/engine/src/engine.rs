@@ -1,10 +1,12 @@
 //! A loaded model within its memory plan, ready for sequences.
 
 mod load;
+mod substitute;
 
 pub use load::read_bias;
 
 use crate::dense::DenseWeights;
+use crate::draft::Drafter;
 use crate::expert_units::ExpertUnits;
 use crate::feed_forward::Neurons;
 use crate::forecast::measure_disk;
@@ -12,10 +14,13 @@ use crate::memory::MemoryBudget;
 use crate::memory::warnings;
 use crate::observed::LayerPass;
 use crate::options::DEFAULT_ARITHMETIC;
-use crate::plan::{BlockLayout, Costs, DenseCosts, ExpertCosts, KvPages, Plan, Widths, context};
+use crate::plan::{
+    BlockLayout, Costs, DenseCosts, ExpertCosts, KvPages, Plan, Widths, context, neuron_copy_bytes,
+};
 use crate::predictors::{self, bundled_predictor, stored_predictor_bytes};
 use crate::reads::Reads;
-use crate::stats::{PassCounters, RunInfo, Stats};
+use crate::stats::{DraftEffort, PassCounters, RunInfo, Stats};
+use crate::substitute::Substitutes;
 use crate::threads::available_threads;
 use crate::{
     Choices, DiskRates, EngineError, ForecastReport, Mode, OpenModel, Rates, RunOptions, Sparsity,
@@ -51,6 +56,12 @@ pub struct Engine {
     pub(crate) passes: u64,
     pub(crate) rows: u64,
     pub(crate) last_pass: Vec<LayerPass>,
+    /// Low-bit copies of what is streamed, where drafts are made with them.
+    pub(crate) substitutes: Option<Substitutes>,
+    /// Those who draft, where drafts were asked for.
+    pub(crate) drafter: Option<Drafter>,
+    /// What drafts took and were worth.
+    pub(crate) draft_effort: DraftEffort,
 }
 
 /// Everything that was decided before loading.
@@ -152,6 +163,7 @@ impl PlannedEngine {
         if let Some(disk) = disk {
             prepared.rates = prepared.measure(disk)?;
         }
+        prepared.plan_substitutes(&costs)?;
         Ok(prepared)
     }
 
@@ -276,8 +288,9 @@ impl Engine {
 
     /// What was done so far.
     pub(crate) fn effort(&self) -> PassCounters {
-        let io_busy = self.reads.counters().busy;
-        PassCounters { io_busy, ..self.neurons.effort() + self.weights.effort() }
+        let (io_busy, drafts) = (self.reads.counters().busy, self.draft_effort);
+        let passes = self.passes;
+        PassCounters { passes, io_busy, drafts, ..self.neurons.effort() + self.weights.effort() }
     }
 }
 
@@ -384,6 +397,7 @@ fn costs(
         tables_bytes: records * size_of::<u32>() as u64,
         widths: Widths::of(architecture, context, threads),
         nothing_resident: options.ablation.nothing_resident && mode == Mode::Exact,
+        neuron_copy: neuron_copy_bytes(&shape),
         blocks: match files.records() {
             Some(_) => BlockLayout::new(&shape, |bytes| reader.lease_bytes(bytes)),
             None => BlockLayout::NONE,

@@ -348,6 +348,12 @@ pub enum EngineError {
     /// The work was asked to end early.
     #[error("stopped before the end, as asked")]
     Cancelled,
+    /// Drafts by low-bit copies were asked for.
+    #[error("--draft substitute cannot be had: {cause}")]
+    NoSubstitute {
+        /// Why not.
+        cause: String,
+    },
     /// A batch of more rows than there are buffers for.
     #[error("a batch of {rows} rows, there are buffers for {limit}: split it")]
     BatchTooLong {

@@ -25,7 +25,12 @@ impl ForecastReport {
         let met = before.met_by(work, stats);
         // PrefetchTuner may have found another way faster than the formula does: whether most tokens were guessed.
         let guessed = stats.per_token.guess_ms / 1e3 > met.guess_seconds / 2.0;
-        let recomputed = work.forecast_where(guessed, &met);
+        let mut recomputed = work.forecast_where(guessed, &met);
+        if let Some(drafts) = &stats.draft {
+            // The formula is one of passes; what was drafted came between them.
+            recomputed.tokens_per_second *=
+                stats.per_token.tokens_per_pass * (1.0 - drafts.time_share);
+        }
         let actual = stats.tokens_per_second;
         let first_token_ms = work.first_token_ms(before, stats.prefill_tokens as usize);
         ForecastReport {

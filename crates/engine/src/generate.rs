@@ -1,7 +1,10 @@
 //! Generation: from a prompt to text, with the reason it ended and what it cost.
 
+use crate::draft::DraftState;
+use crate::drafting::Next;
 use crate::engine::Engine;
 use crate::generated::{Finish, Generated};
+use crate::meter::Mark;
 use crate::sample::{Sampler, Sampling};
 use crate::stats::Phases;
 use crate::stop::StopTexts;
@@ -77,49 +80,38 @@ pub fn generate_on(
     let Controls { cancel, live } = controls;
     let setting = engine.setting();
     live.begin(setting.clone(), &request.prompt);
-    let ends = ends(engine, codec, request);
     let mut sampler = Sampler::new(request.sampling);
-    let mut text = Text::new(codec, request);
-    let mut tokens = Vec::new();
-    let mut phases = Phases::default();
+    let mut answer = Answer {
+        ends: ends(engine, codec, request),
+        text: Text::new(codec, request),
+        tokens: Vec::new(),
+        most: request.max_tokens,
+        phases: Phases::default(),
+        ended: false,
+    };
 
     let start = engine.mark();
-    let (mut fed, mut ended) = (0, false);
-    let mut logits =
-        unless_cancelled(engine.feed(sequence, &request.prompt, cancel, &mut |now| {
-            fed = now;
-            ended |= listen(Event::Prompt(now)).is_break();
-        }))?;
-    phases.prefill = engine.since(&start, fed as u64);
-    phases.first_token = phases.prefill.time;
-    live.fed(phases);
+    let mut fed = 0;
+    let logits = unless_cancelled(engine.feed(sequence, &request.prompt, cancel, &mut |now| {
+        fed = now;
+        answer.ended |= listen(Event::Prompt(now)).is_break();
+    }))?;
+    answer.phases.prefill = engine.since(&start, fed as u64);
+    answer.phases.first_token = answer.phases.prefill.time;
+    live.fed(answer.phases);
     let mut decode_mark = engine.mark();
-    let finish = loop {
-        let Some(row) = logits.as_ref().filter(|_| !ended) else { break Finish::Stop };
-        if tokens.len() == request.max_tokens {
-            break Finish::Length;
-        }
-        let token = sampler.choose(row, tokens.len());
-        if tokens.is_empty() {
-            phases.first_token = engine.glance(&start, 0).time;
+    let finish = match logits.filter(|_| !answer.ended) {
+        None => Finish::Stop,
+        Some(_) if request.max_tokens == 0 => Finish::Length,
+        Some(row) => {
+            let first = sampler.choose(&row, 0);
+            answer.phases.first_token = engine.glance(&start, 0).time;
             decode_mark = engine.mark();
-        }
-        tokens.push(token);
-        phases.decode = engine.glance(&decode_mark, tokens.len() as u64 - 1);
-        if ends.contains(&token) {
-            live.token(token, "", phases);
-            break Finish::Stop;
-        }
-        let (new, stopped) = text.push(token);
-        live.token(token, &new, phases);
-        ended = listen(Event::Token(token, &new)).is_break() || stopped;
-        if !ended && tokens.len() < request.max_tokens {
-            if engine.room(sequence) == 0 {
-                break Finish::Context;
-            }
-            logits = unless_cancelled(engine.feed(sequence, &[token], cancel, &mut |_| {}))?;
+            let decode = Decode { engine, sequence, sampler, mark: &decode_mark, controls };
+            decode.run(first, &mut answer, listen)?
         }
     };
+    let Answer { mut text, tokens, mut phases, ended, .. } = answer;
     phases.decode.storage_bytes = engine.since(&decode_mark, 0).storage_bytes;
     let rest = text.finish();
     if !ended && !rest.is_empty() {
@@ -129,6 +121,99 @@ pub fn generate_on(
     let mut stats = setting.stats(&phases);
     stats.forecast = engine.forecast_report(&stats);
     Ok(Generated { text: text.shown, tokens, prompt_tokens: request.prompt.clone(), finish, stats })
+}
+
+/// What goes on from token to token.
+struct Decode<'a> {
+    engine: &'a mut Engine,
+    sequence: &'a mut Sequence,
+    sampler: Sampler,
+    /// When the first token was chosen.
+    mark: &'a Mark,
+    controls: &'a Controls,
+}
+
+impl Decode<'_> {
+    /// From the first token to the last one.
+    fn run(
+        mut self,
+        first: u32,
+        answer: &mut Answer<'_>,
+        listen: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Finish, EngineError> {
+        let (mut chosen, mut drafts) = (vec![first], DraftState::default());
+        loop {
+            for (index, &token) in chosen.iter().enumerate() {
+                answer.phases.decode = self.engine.glance(self.mark, answer.tokens.len() as u64);
+                if let Some(finish) = answer.take(token, &self.controls.live, listen) {
+                    // What was chosen after it is no part of the text.
+                    let behind = chosen.len() - 1 - index;
+                    self.engine.truncate(self.sequence, self.sequence.len() - behind);
+                    return Ok(finish);
+                }
+            }
+            let next = chosen.last().copied().unwrap_or(first);
+            match self.after(next, answer, &mut drafts)? {
+                Ok(more) => chosen = more,
+                Err(finish) => return Ok(finish),
+            }
+        }
+    }
+
+    /// The tokens after `token`, or why there are none.
+    fn after(
+        &mut self,
+        token: u32,
+        answer: &Answer<'_>,
+        drafts: &mut DraftState,
+    ) -> Result<Result<Vec<u32>, Finish>, EngineError> {
+        let (sampler, drawn) = (&mut self.sampler, answer.tokens.len());
+        let room = self.engine.room(self.sequence);
+        if room == 0 {
+            return Ok(Err(Finish::Context));
+        }
+        // The token itself takes a place of each.
+        let rows = self.engine.plan().chunk.min(room).min(answer.most - drawn);
+        let choose = &mut |logits: &[f32], behind: usize| sampler.choose(logits, drawn + behind);
+        let next = Next { token, most: rows - 1, choose, state: drafts };
+        let chosen = self.engine.go_on(self.sequence, next, &self.controls.cancel);
+        Ok(unless_cancelled(chosen)?.ok_or(Finish::Stop))
+    }
+}
+
+/// What was generated so far.
+struct Answer<'a> {
+    ends: Vec<u32>,
+    text: Text<'a>,
+    tokens: Vec<u32>,
+    most: usize,
+    phases: Phases,
+    /// Whether the listener had enough, or a stop text came.
+    ended: bool,
+}
+
+impl Answer<'_> {
+    /// Tells a token. `Some` when it is the last one.
+    fn take(
+        &mut self,
+        token: u32,
+        live: &ProgressHandle,
+        listen: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Option<Finish> {
+        self.tokens.push(token);
+        if self.ends.contains(&token) {
+            live.token(token, "", self.phases);
+            return Some(Finish::Stop);
+        }
+        let (new, stopped) = self.text.push(token);
+        live.token(token, &new, self.phases);
+        self.ended = listen(Event::Token(token, &new)).is_break() || stopped;
+        match self.tokens.len() {
+            _ if self.ended => Some(Finish::Stop),
+            all if all >= self.most => Some(Finish::Length),
+            _ => None,
+        }
+    }
 }
 
 /// Tokens that end the text.

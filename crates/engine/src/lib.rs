@@ -6,6 +6,8 @@ mod chat_texts;
 mod checksum;
 mod dense;
 mod devices;
+mod draft;
+mod drafting;
 mod engine;
 mod error;
 mod expert_units;
@@ -35,6 +37,7 @@ mod sequence;
 mod stats;
 mod step;
 mod stop;
+mod substitute;
 mod teacher;
 mod tensors;
 mod text;
@@ -45,6 +48,8 @@ mod unused;
 pub use cancel::CancelToken;
 pub use chat_texts::ChatTexts;
 pub use devices::{Devices, SystemFiles};
+pub use draft::{Choose, DraftChoice, DraftRequest, DraftState, MOST_DRAFTED};
+pub use drafting::DraftedPass;
 pub use engine::{Engine, Needs, PlannedEngine, Progress, needs, read_bias};
 pub use error::EngineError;
 pub use forecast::{Choices, DiskRates, LayerWork, PromptWork, Rates, Work};
@@ -64,14 +69,14 @@ pub use options::{Ablation, DEFAULT_ARITHMETIC, Mode, Prefetching, RunOptions};
 pub use perplexity::{Perplexity, RunningMean, each_foreseen, negative_log_likelihood, perplexity};
 pub use plan::{
     Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, ExpertClass,
-    ExpertCosts, ExpertPlan, NeuronPlan, Plan, StreamPlan, Widths,
+    ExpertCosts, ExpertPlan, NeuronPlan, NoSubstitute, Plan, StreamPlan, SubstitutePlan, Widths,
 };
 pub use predictors::{
     Sparsity, bundled_first_stage, bundled_predictor, read_predictor, sparsities,
 };
 pub use sample::{Sampler, Sampling};
 pub use sequence::Sequence;
-pub use stats::{PerToken, Stats};
+pub use stats::{DraftStats, PerToken, Stats};
 pub use step::StepOutput;
 pub use stop::StopTexts;
 pub use teacher::{ForcedDecode, teacher_force};

@@ -1,6 +1,7 @@
 //! What a caller may choose about a run. None of it changes the output but `mode`, `sparsity`, `kv` and `arithmetic`.
 
 use crate::devices::{Devices, SystemFiles};
+use crate::draft::DraftChoice;
 use crate::memory::MemoryBudget;
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::BackendChoice;
@@ -47,6 +48,10 @@ pub struct RunOptions {
     pub chunk: usize,
     /// When the neurons of a layer are guessed before its attention, to read them meanwhile.
     pub guesses: Prefetching,
+    /// Who drafts tokens, so that a pass may give more than one. The text is the same.
+    pub draft: DraftChoice,
+    /// How many tokens each draft has; what gives most tokens per second when `None`.
+    pub draft_tokens: Option<usize>,
     /// Whether the disk and memory are measured before planning (a third of a second at most), to choose how
     /// to read and to forecast the speed.
     pub measure: bool,
@@ -95,6 +100,8 @@ impl Default for RunOptions {
             // A chunk reads everything that is not resident once, so a prompt wants to be one chunk.
             chunk: 512,
             guesses: Prefetching::Tried,
+            draft: DraftChoice::Off,
+            draft_tokens: None,
             measure: false,
             read_timeout: flint_flash_io::TIMEOUT,
             depth: None,

@@ -10,6 +10,7 @@ mod costs;
 mod dense;
 mod experts;
 mod limits;
+mod substitute;
 
 pub use blocks::{Block, BlockLayout, ExactPlan};
 pub use costs::{Costs, Widths};
@@ -17,6 +18,8 @@ pub(crate) use costs::{KvPages, LOGIT_ROWS, context};
 pub use dense::{DenseCosts, DensePlan, DenseTensor, StreamPlan};
 pub use experts::{ExpertClass, ExpertCosts, ExpertPlan};
 pub(crate) use limits::{MAX_NEURONS_PER_ROUND, MIN_PREFETCH, PREFETCH_SHARE, can_prefetch};
+pub(crate) use substitute::{COPY, neuron_copy_bytes};
+pub use substitute::{NoSubstitute, SubstitutePlan};
 
 use crate::memory::{MemoryBudget, allowance, process_memory};
 use crate::{EngineError, Mode};
@@ -82,6 +85,8 @@ pub struct Plan {
     pub dense: DensePlan,
     /// How the neurons are held.
     pub neurons: NeuronPlan,
+    /// Copies in 4 bits of what is streamed, where drafts are made with such.
+    pub substitute: Option<SubstitutePlan>,
 }
 
 /// How neurons are held in memory.
@@ -108,6 +113,12 @@ impl Plan {
             + self.kv_bytes
             + self.buffer_bytes
             + self.cache_bytes
+            + self.copy_bytes()
+    }
+
+    /// Copies in 4 bits of what is streamed, for drafts.
+    pub fn copy_bytes(&self) -> u64 {
+        self.substitute.as_ref().map_or(0, |copies| copies.bytes)
     }
 
     /// Bytes that the whole process may come to take by this plan's budget.
@@ -162,6 +173,7 @@ impl Plan {
             all_resident: all_resident && (costs.blocks.neurons > 0 || dense.holds_all()),
             dense,
             neurons,
+            substitute: None,
         })
     }
 }

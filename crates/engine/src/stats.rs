@@ -1,7 +1,10 @@
 //! What a run did and what it cost, counted where it happens.
 
+mod drafts;
 mod setting;
 
+pub(crate) use drafts::DraftEffort;
+pub use drafts::DraftStats;
 pub(crate) use setting::{Phases, RunInfo};
 
 use crate::forecast_report::ForecastReport;
@@ -12,6 +15,8 @@ use std::time::Duration;
 /// Work of the engine, cumulative; subtract two for an interval.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct PassCounters {
+    pub(crate) passes: u64,
+    pub(crate) drafts: DraftEffort,
     pub(crate) reads: u64,
     pub(crate) bytes_read: u64,
     pub(crate) io_busy: Duration,
@@ -40,6 +45,8 @@ impl PassCounters {
         t: fn(Duration, Duration) -> Duration,
     ) -> Self {
         PassCounters {
+            passes: n(self.passes, b.passes),
+            drafts: self.drafts.with(b.drafts, n, t),
             reads: n(self.reads, b.reads),
             bytes_read: n(self.bytes_read, b.bytes_read),
             io_busy: t(self.io_busy, b.io_busy),
@@ -131,6 +138,8 @@ pub struct Stats {
     pub predictor_bytes: u64,
     /// Neurons in memory.
     pub cache_bytes: u64,
+    /// Copies in 4 bits of what is streamed, for drafts.
+    pub copy_bytes: u64,
     /// Keys and values, when the context is full.
     pub kv_bytes: u64,
     /// Activations, logits, tables.
@@ -161,6 +170,8 @@ pub struct Stats {
     pub matrix_bytes_per_second: Option<f64>,
     /// Perplexity of this mode over that of exact mode, where the bundle says: 1.01 is one percent worse.
     pub quality_cost: Option<f64>,
+    /// What drafts were worth; `None` where nobody could draft.
+    pub draft: Option<DraftStats>,
     /// What was expected and what came; `None` where nothing was measured or decoded.
     pub forecast: Option<ForecastReport>,
     /// Averages over the decode phase.
@@ -192,6 +203,12 @@ pub struct PerToken {
     pub experts_loaded: f64,
     /// 1 - loaded / predicted, of experts where there are some.
     pub hit_rate: f64,
+    /// Tokens that an exact pass gave: more than one where drafts were right.
+    pub tokens_per_pass: f64,
+    /// Tokens that were drafted and computed exactly.
+    pub drafted: f64,
+    /// Those of them that became part of the text.
+    pub accepted: f64,
     /// Time in which at least one read was in flight; of files that are read at the same time the sum, but never more than
     /// all of the time.
     pub io_busy_ms: f64,
@@ -238,6 +255,9 @@ impl PerToken {
             experts: mean(effort.experts_touched),
             experts_loaded: mean(effort.experts_loaded),
             hit_rate: if predicted > 0.0 { 1.0 - loaded / predicted } else { 1.0 },
+            tokens_per_pass: phase.tokens as f64 / (effort.passes as f64).max(1.0),
+            drafted: mean(effort.drafts.drafted),
+            accepted: mean(effort.drafts.accepted),
             io_busy_ms: ms(effort.io_busy.min(phase.time)),
             io_wait_ms: ms(effort.io_wait),
             cache_ms: ms(effort.cache),

@@ -11,7 +11,6 @@ mod remaining;
 
 use crate::engine::Engine;
 use crate::observed::LayerPass;
-use crate::plan::LOGIT_ROWS;
 use crate::{CancelToken, EngineError};
 use candle_core::Tensor;
 use flint_kernels::{KvStore, SeqId, ops};
@@ -181,22 +180,45 @@ impl Engine {
         cancel: &CancelToken,
         each: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), EngineError> {
+        self.logits_while(output, cancel, &mut |row, logits| {
+            each(row, logits);
+            row + 1
+        })
+    }
+
+    /// The same where what is wanted follows from the logits so far: `each` says which row of the batch is the next that is
+    /// wanted, and those before it are left out. Some that are not wanted may be computed, but `each` hears nothing of them.
+    ///
+    /// # Errors
+    /// As for [`Engine::logits`].
+    pub fn logits_while(
+        &mut self,
+        output: &StepOutput,
+        cancel: &CancelToken,
+        each: &mut dyn FnMut(usize, &[f32]) -> usize,
+    ) -> Result<(), EngineError> {
         let Some(hidden) = &output.hidden else { return Ok(()) };
         self.weights.begin_pass(cancel);
-        for (index, rows) in output.rows.chunks(LOGIT_ROWS).enumerate() {
+        let (mut first, mut wanted, most) = (0, 0, self.plan.logit_rows());
+        while first < output.rows.len() {
             cancel.check()?;
-            let first = index * LOGIT_ROWS;
+            let rows = &output.rows[first..output.rows.len().min(first + most)];
             let some = hidden.narrow(0, first, rows.len()).map_err(ModelError::from)?;
             let logits = self.decoder.logits(&mut self.weights, &some)?;
             ops::with_slice(&logits, |logits| {
                 let width = logits.len() / rows.len();
-                rows.iter().zip(logits.chunks_exact(width)).try_for_each(|(&row, logits)| {
-                    finite(logits)?;
-                    each(row, logits);
-                    Ok::<(), EngineError>(())
-                })
+                for (&row, logits) in rows.iter().zip(logits.chunks_exact(width)) {
+                    if row >= wanted {
+                        finite(logits)?;
+                        wanted = each(row, logits);
+                    }
+                }
+                Ok::<(), EngineError>(())
             })
             .map_err(ModelError::from)??;
+            let behind = output.rows[first..].iter();
+            let skipped = rows.len().max(behind.take_while(|&&row| row < wanted).count());
+            first += skipped;
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ mod norm;
 #[cfg(feature = "candle")]
 pub mod ops;
 mod quantised;
+mod requantise;
 mod rotary;
 mod shares;
 mod split;
@@ -43,4 +44,5 @@ pub use kv_element::KvElement;
 pub use matmul::matmul;
 pub use matrix::{MatrixView, gather_rows};
 pub use norm::{layer_norm, rms_norm};
+pub use requantise::{requantise, requantise_block};
 pub use rotary::{Rotary, RotaryPairs, RotaryScaling};

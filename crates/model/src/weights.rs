@@ -115,6 +115,25 @@ impl<B: Deref<Target = [u8]>> InMemoryWeights<B> {
         Ok(())
     }
 
+    /// Whether a matrix is here.
+    pub fn holds(&self, role: TensorRole) -> bool {
+        self.matrices.contains_key(&role)
+    }
+
+    /// `input` times the transposed matrix, plus a bias that lies elsewhere.
+    ///
+    /// # Errors
+    /// When the matrix is missing.
+    pub fn product(
+        &self,
+        matrix: TensorRole,
+        bias: Option<&[f32]>,
+        input: &Tensor,
+    ) -> Result<Tensor, ModelError> {
+        let view = self.matrix(matrix)?.view(matrix)?.with_arithmetic(self.arithmetic);
+        Ok(ops::linear(input, &self.compute, view, bias)?)
+    }
+
     /// Bytes of a matrix; 0 where it is not here.
     pub fn matrix_bytes(&self, role: TensorRole) -> usize {
         let view = self.matrices.get(&role).and_then(|matrix| matrix.view(role).ok());
@@ -157,8 +176,7 @@ impl<B: Deref<Target = [u8]>> Weights for InMemoryWeights<B> {
         input: &Tensor,
     ) -> Result<Tensor, ModelError> {
         let bias = bias.map(|role| self.vector(role)).transpose()?;
-        let view = self.matrix(matrix)?.view(matrix)?.with_arithmetic(self.arithmetic);
-        Ok(ops::linear(input, &self.compute, view, bias)?)
+        self.product(matrix, bias, input)
     }
 
     fn vector(&self, role: TensorRole) -> Result<&[f32], ModelError> {

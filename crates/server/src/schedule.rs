@@ -13,6 +13,7 @@ mod prefixes;
 mod queue;
 mod running;
 mod sessions;
+mod step;
 mod text;
 mod work;
 

@@ -34,22 +34,13 @@ impl Table {
         reads: Reads,
     ) -> Result<Table, EngineError> {
         let path = tensors.path(tensor);
-        let row_bytes = tensor.row_bytes();
-        let rows_at_once = (PIECE / row_bytes.max(1)).max(1);
-        let blocks = tensor.blocks(rows_at_once).into_iter();
-        let segments = blocks.map(|block| Segment { file: tensor.file, extent: block.extent });
-        let segments: Vec<Segment> = segments.collect();
-        let lease =
-            |it: &Segment| reads.reader().lease_bytes_of(&Segments::one(it.file, it.extent));
-        let pool = Pool::new(PIECES, segments.iter().map(lease).max().unwrap_or(0))?;
-        let count = segments.len();
-        let mut pieces = ReadAhead::once(reads, segments, pool);
+        let row_bytes = tensor.row_bytes() as usize;
         let (mut whole, mut rows) = (0, Vec::with_capacity(tensor.rows() as usize));
-        for index in 0..count {
-            let piece = pieces.take(index)?;
-            whole = crc32c::crc32c_append(whole, &piece);
-            rows.extend(piece.chunks_exact(row_bytes as usize).map(crc32c::crc32c));
-        }
+        each_piece(tensor, reads, &mut |piece| {
+            whole = crc32c::crc32c_append(whole, piece);
+            rows.extend(piece.chunks_exact(row_bytes).map(crc32c::crc32c));
+            Ok(())
+        })?;
         tensors.check_bytes(tensor, || whole)?;
         Ok(Table { tensor: tensor.clone(), path, rows })
     }
@@ -82,4 +73,21 @@ impl Table {
             got,
         })
     }
+}
+
+/// Reads a tensor once, in pieces of whole rows, and hands each to `each`. Nothing is checked.
+pub(crate) fn each_piece(
+    tensor: &StoredTensor,
+    reads: Reads,
+    each: &mut dyn FnMut(&[u8]) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    let rows_at_once = (PIECE / tensor.row_bytes().max(1)).max(1);
+    let blocks = tensor.blocks(rows_at_once).into_iter();
+    let segments = blocks.map(|block| Segment { file: tensor.file, extent: block.extent });
+    let segments: Vec<Segment> = segments.collect();
+    let lease = |it: &Segment| reads.reader().lease_bytes_of(&Segments::one(it.file, it.extent));
+    let pool = Pool::new(PIECES, segments.iter().map(lease).max().unwrap_or(0))?;
+    let count = segments.len();
+    let mut pieces = ReadAhead::once(reads, segments, pool);
+    (0..count).try_for_each(|index| each(&pieces.take(index)?))
 }

@@ -4,6 +4,7 @@ mod dense;
 mod resident;
 
 use super::{Engine, PlannedEngine, Progress};
+use crate::draft::Drafter;
 use crate::feed_forward::{
     ExactNeurons, ExpertNeurons, NeuronBiases, NeuronMath, Neurons, SparseNeurons,
 };
@@ -11,8 +12,9 @@ use crate::plan::{ExactPlan, ExpertPlan, KvPages, NeuronPlan};
 use crate::read_ahead::{self, ReadAhead};
 use crate::reads::Reads;
 use crate::records::{LoadedBlock, RecordFile};
+use crate::stats::DraftEffort;
 use crate::tensors::StoredTensor;
-use crate::{EngineError, OpenModel, Prefetching, RunOptions};
+use crate::{Ablation, EngineError, OpenModel, Prefetching, RunOptions, substitute};
 use flint_bundle::{Bundle, TensorEntry};
 use flint_dram_cache::SlotCache;
 use flint_flash_io::{Priority, RecordRead, Segment};
@@ -20,6 +22,7 @@ use flint_geometry::UnitSet;
 use flint_iobuf::Pool;
 use flint_kernels::{Compute, MatrixView, gather_rows};
 use flint_model::{Decoder, MatrixFeedForward};
+use flint_predictor::Predictor;
 use resident::ResidentLoader;
 use std::sync::Arc;
 
@@ -36,7 +39,8 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
         rates,
         ..
     } = prepared;
-    let mut loaded = Loaded { done: 0, total: plan.resident_bytes + kept_bytes(&plan), progress };
+    let total = plan.resident_bytes + kept_bytes(&plan) + copied_bytes(&files, &plan);
+    let mut loaded = Loaded { done: 0, total, progress };
     let weights = dense::load(&files, &options, &compute, &plan.dense, &reads, &mut loaded)?;
     tracing::debug!(bytes = loaded.done, "dense weights are in memory");
     let (files, path) = (Arc::new(files), reads.reader().report());
@@ -55,24 +59,21 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
             Neurons::Exact(Box::new(load_exact(math, *exact, &file, reads, &mut loaded)?))
         }
         NeuronPlan::Sparse { config, bytes } => {
-            let Some(predictor) = predictor else { return Err(EngineError::NoPredictors) };
-            let (file, math) = records(&files, &options, &compute, &reads)?;
-            let cache = SlotCache::new(config, *bytes)?;
-            let all = plan.all_resident;
+            let (of, cache) =
+                (records(&files, &options, &compute, &reads)?, SlotCache::new(config, *bytes)?);
             let guess = if work.guesses { options.guesses } else { Prefetching::Never };
-            let (ablation, own) = (options.ablation, Arc::clone(&file));
-            let mut sparse =
-                SparseNeurons::new(math, own, predictor, cache, reads.client(), guess, ablation);
-            if !ablation.no_reuse {
-                preload(&mut sparse, &file, all, &mut loaded)?;
-            }
+            let how = (predictor, guess, options.ablation, plan.all_resident);
+            let sparse = load_sparse(of, cache, how, reads.client(), &mut loaded)?;
             Neurons::Sparse(Box::new(sparse))
         }
     };
+    let heard = &mut |bytes| loaded.add(bytes);
+    let substitutes = substitute::load(&files, &compute, &plan, &neurons, &reads, heard)?;
     tracing::debug!(bytes = loaded.done, "loaded");
     let kv = KvPages::of(&files.architecture, plan.context, &options).store();
-    let decoder = Decoder::new(files.architecture.clone(), compute.clone());
-    let decoder = decoder.in_context(plan.context);
+    let decoder =
+        Decoder::new(files.architecture.clone(), compute.clone()).in_context(plan.context);
+    let drafter = Drafter::new(&options.draft, substitutes.is_some(), options.draft_tokens);
     Ok(Engine {
         decoder,
         weights,
@@ -90,7 +91,30 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
         passes: 0,
         last_pass: Vec::new(),
         rows: 0,
+        substitutes,
+        drafter,
+        draft_effort: DraftEffort::default(),
     })
+}
+
+/// The neurons of sparse mode, with what is worth having in slots read: `how` are the predictor, when guesses are made, what is
+/// left out to measure its worth, and whether all stay in memory.
+fn load_sparse(
+    (file, math): (Arc<RecordFile>, NeuronMath),
+    cache: SlotCache,
+    how: (Option<Box<dyn Predictor>>, Prefetching, Ablation, bool),
+    reads: Reads,
+    loaded: &mut Loaded<'_>,
+) -> Result<SparseNeurons, EngineError> {
+    let (Some(predictor), guess, ablation, all) = how else {
+        return Err(EngineError::NoPredictors);
+    };
+    let own = Arc::clone(&file);
+    let mut sparse = SparseNeurons::new(math, own, predictor, cache, reads, guess, ablation);
+    if !ablation.no_reuse {
+        preload(&mut sparse, &file, all, loaded)?;
+    }
+    Ok(sparse)
 }
 
 /// The experts, those that stay read.
@@ -138,6 +162,19 @@ fn kept_bytes(plan: &crate::Plan) -> u64 {
         NeuronPlan::Experts(experts) if experts.all_resident() => experts.bytes(),
         NeuronPlan::Experts(_) => 0,
     }
+}
+
+/// Bytes that are read while loading to make copies of them.
+fn copied_bytes(files: &OpenModel, plan: &crate::Plan) -> u64 {
+    let Some(copies) = &plan.substitute else { return 0 };
+    let tensors = copies.matrices.iter().filter_map(|&role| files.tensors.get(role));
+    let blocks = match &plan.neurons {
+        NeuronPlan::Exact(exact) => {
+            (exact.layout.blocks() - exact.pinned) * exact.layout.place_bytes as u64
+        }
+        NeuronPlan::Sparse { .. } | NeuronPlan::Experts(_) => 0,
+    };
+    tensors.map(StoredTensor::bytes).sum::<u64>() + blocks
 }
 
 pub(super) struct Loaded<'a> {

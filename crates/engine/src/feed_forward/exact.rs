@@ -73,6 +73,48 @@ impl ExactNeurons {
         Ok(ops::from_vec(sum, (positions, self.math.layout.width()))?)
     }
 
+    /// How neurons are computed.
+    pub(crate) fn math(&self) -> &NeuronMath {
+        &self.math
+    }
+
+    /// Which are pinned.
+    pub(crate) fn plan(&self) -> &ExactPlan {
+        &self.plan
+    }
+
+    /// Where they lie.
+    pub(crate) fn file(&self) -> &RecordFile {
+        &self.file
+    }
+
+    /// Adds what the pinned neurons of a layer give.
+    fn add_pinned(&mut self, layer: usize, positions: usize, x: &[f32], sum: &mut [f32]) {
+        let pinned = std::mem::take(&mut self.pinned[layer]);
+        for blocks in pinned.chunks(self.together()) {
+            self.add(layer, blocks, positions, x, sum);
+        }
+        self.pinned[layer] = pinned;
+    }
+
+    /// The same for a pass that does not count.
+    pub(crate) fn add_pinned_uncounted(
+        &mut self,
+        layer: usize,
+        positions: usize,
+        x: &[f32],
+        sum: &mut [f32],
+    ) {
+        let effort = self.effort;
+        self.add_pinned(layer, positions, x, sum);
+        self.effort = effort;
+    }
+
+    /// Blocks that are computed together.
+    fn together(&self) -> usize {
+        (MAX_NEURONS_PER_ROUND / self.plan.layout.block_neurons as usize).max(1)
+    }
+
     fn sum(
         &mut self,
         layer: usize,
@@ -80,14 +122,10 @@ impl ExactNeurons {
         x: &[f32],
         sum: &mut [f32],
     ) -> Result<(), EngineError> {
-        let pinned = std::mem::take(&mut self.pinned[layer]);
-        let together = (MAX_NEURONS_PER_ROUND / self.plan.layout.block_neurons as usize).max(1);
-        for blocks in pinned.chunks(together) {
-            self.add(layer, blocks, positions, x, sum);
-        }
-        let mut streamed = pinned.len() as u32..self.plan.layout.per_layer();
+        self.add_pinned(layer, positions, x, sum);
+        let together = self.together();
+        let mut streamed = self.pinned[layer].len() as u32..self.plan.layout.per_layer();
         let mut scheduled = self.first_streamed[layer];
-        self.pinned[layer] = pinned;
         while streamed.start < streamed.end {
             self.stream.reads().check()?;
             let blocks = self.arrived(layer, &mut streamed, scheduled, together)?;

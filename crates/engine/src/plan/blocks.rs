@@ -102,6 +102,31 @@ impl ExactPlan {
         ExactPlan { layout, pinned: places - ring, ring }
     }
 
+    /// The same where what is streamed has copies: of some blocks they take as many bytes as `copies` says.
+    pub(super) fn make_beside(
+        layout: BlockLayout,
+        bytes: u64,
+        copies: &dyn Fn(u64) -> u64,
+    ) -> ExactPlan {
+        let all = ExactPlan::make(layout, bytes);
+        let fits = |pinned: u64| {
+            let plan = ExactPlan { pinned, ..all };
+            plan.bytes() + copies(layout.blocks() - pinned) <= bytes
+        };
+        // Each pinned block takes more than its copy.
+        let (mut least, mut most) = (0, all.pinned + 1);
+        while most - least > 1 {
+            let middle = least.midpoint(most);
+            if fits(middle) {
+                least = middle;
+            } else {
+                most = middle;
+            }
+        }
+        let ring = if fits(least) { all.ring } else { all.ring.min(LEAST_RING) };
+        ExactPlan { pinned: least, ring, ..all }
+    }
+
     /// The same with everything streamed, through the longest ring that fits.
     pub fn with_nothing_pinned(self) -> ExactPlan {
         ExactPlan { pinned: 0, ring: (self.pinned + self.ring).min(LARGEST_RING), ..self }

@@ -1,6 +1,7 @@
 //! What each part of a run takes, in bytes, before it is known what fits.
 
 use super::{BlockLayout, DenseCosts, ExpertCosts, MAX_NEURONS_PER_ROUND};
+use crate::draft::MOST_DRAFTED;
 use crate::{EngineError, Mode, RunOptions};
 use flint_dram_cache::CacheConfig;
 use flint_geometry::ModelShape;
@@ -39,6 +40,8 @@ pub struct Costs {
     pub nothing_resident: bool,
     /// How neurons are cut into blocks in exact mode.
     pub blocks: BlockLayout,
+    /// Bytes of the copy of a neuron in 4 bits; zero where neurons are not records, `None` where there is none to be had.
+    pub neuron_copy: Option<u64>,
     /// What a slot cache would be for.
     pub cache: CacheConfig,
     /// The experts, where the model has some.
@@ -108,6 +111,14 @@ impl Costs {
         // A streamed product is put together from parts.
         let numbers = chunk * (per_token + w.hidden.max(w.query)) + logits + scores;
         self.tables_bytes + numbers as u64 * 4
+    }
+}
+
+impl Costs {
+    /// Bytes that logits of all rows of a draft take more than those of some.
+    pub(super) fn more_logits(&self) -> u64 {
+        let rows = (MOST_DRAFTED + 1).saturating_sub(LOGIT_ROWS);
+        (self.widths.vocabulary * 2 * rows * size_of::<f32>()) as u64
     }
 }
 

@@ -4,6 +4,7 @@
 //! A byte of a matrix that stays saves a byte of reading for every token, which no slot of the cache can
 //! beat. So dense weights come first, and as few matrices as possible are streamed.
 
+use super::substitute::copy_bytes;
 use crate::OpenModel;
 use flint_geometry::SECTOR;
 use flint_iobuf::PAGE;
@@ -44,6 +45,8 @@ pub struct DenseTensor {
     pub row_bytes: u64,
     /// Bytes when held in memory.
     pub held_bytes: u64,
+    /// Bytes of a copy in 4 bits; `None` where there is none to be had.
+    pub copy_bytes: Option<u64>,
     /// Whether it is a table of which a token needs one row.
     pub table: bool,
     /// Whether it is multiplied.
@@ -87,6 +90,7 @@ impl DenseCosts {
                     1 => (numbers * size_of::<f32>()) as u64,
                     _ => stored.bytes().next_multiple_of(PAGE as u64),
                 },
+                copy_bytes: copy_bytes(rows, numbers as u64 / rows, stored.bytes()),
                 table,
                 matrix: spec.dims.len() > 1 && (!table || is_head) && !of_experts,
                 for_logits: is_head || spec.role == TensorRole::ProjectOut,
@@ -143,6 +147,16 @@ impl DensePlan {
     /// The plan with the fewest streamed matrices that takes at most `bytes`; the smallest there is when
     /// none fits.
     pub fn within(costs: &DenseCosts, bytes: u64) -> DensePlan {
+        DensePlan::within_beside(costs, bytes, &|_| 0)
+    }
+
+    /// The same where each streamed matrix has as many bytes beside it as `beside` says.
+    pub(super) fn within_beside(
+        costs: &DenseCosts,
+        bytes: u64,
+        beside: &dyn Fn(&DenseTensor) -> u64,
+    ) -> DensePlan {
+        let mut left = bytes;
         let mut plan = DensePlan::hold_all(costs);
         if plan.bytes <= bytes {
             return plan;
@@ -150,13 +164,14 @@ impl DensePlan {
         plan = DensePlan::hold_matrices(costs);
         let mut streamed = Vec::new();
         for role in streaming_order(costs) {
-            if plan.bytes <= bytes {
+            if plan.bytes <= left {
                 break;
             }
             streamed.push(role);
             let mut by_row = plan.by_row;
-            if costs.tensors.iter().any(|tensor| tensor.role == role && tensor.table) {
-                by_row.push(role);
+            if let Some(tensor) = costs.tensors.iter().find(|tensor| tensor.role == role) {
+                left = left.saturating_sub(beside(tensor));
+                by_row.extend(tensor.table.then_some(role));
             }
             plan = DensePlan::build(costs, &streamed, by_row);
         }
@@ -313,6 +328,7 @@ mod tests {
             rows,
             row_bytes: 8192,
             held_bytes: rows * 8192,
+            copy_bytes: None,
             table: false,
             matrix: true,
             for_logits: false,

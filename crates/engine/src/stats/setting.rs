@@ -1,6 +1,6 @@
 //! What of the statistics is known before the first token: plan, path, options. The rest is put in by phases.
 
-use super::{PerToken, Phase, Stats, milliseconds};
+use super::{DraftStats, PerToken, Phase, Stats, milliseconds};
 use crate::memory::{process_memory, warnings};
 use crate::{Mode, NeuronPlan, OpenModel, Plan, RunOptions, Sparsity};
 use flint_bundle::Bundle;
@@ -18,6 +18,8 @@ pub(crate) struct RunInfo {
     neurons_total: u64,
     /// Slots of the cache; 0 in exact mode.
     slots: u32,
+    /// Who drafts, where somebody does.
+    draft: Option<&'static str>,
     /// Whether the window is what the slots allow, not what the user asked for.
     open_window: bool,
 }
@@ -74,6 +76,7 @@ impl RunInfo {
             resident_bytes: plan.resident_bytes,
             predictor_bytes: plan.predictor_bytes,
             cache_bytes: plan.cache_bytes,
+            copy_bytes: plan.copy_bytes(),
             kv_bytes: plan.kv_bytes,
             buffer_bytes: plan.buffer_bytes,
             process_bytes: plan.process_bytes,
@@ -89,6 +92,7 @@ impl RunInfo {
             decode_storage_bytes: None,
             matrix_bytes_per_second: None,
             quality_cost: quality_cost(plan.mode, files.records(), chosen),
+            draft: None,
             forecast: None,
             per_token: PerToken::default(),
         };
@@ -96,7 +100,8 @@ impl RunInfo {
         let neurons_total =
             (0..architecture.layers).map(|layer| architecture.neurons(layer) as u64).sum();
         let open_window = plan.mode == Mode::Sparse && window.is_none();
-        RunInfo { base, neurons_total, slots, open_window }
+        let draft = options.draft.is_on().then(|| options.draft.name());
+        RunInfo { base, neurons_total, slots, draft, open_window }
     }
 
     /// The statistics of a run that got this far.
@@ -121,6 +126,7 @@ impl RunInfo {
         let (bytes, time) = (decode.effort.sampled_bytes, decode.effort.sampled);
         stats.matrix_bytes_per_second =
             (!time.is_zero()).then(|| bytes as f64 / time.as_secs_f64());
+        stats.draft = self.draft.map(|by| DraftStats::of(by, decode));
         stats.per_token = PerToken::of(decode, self.neurons_total);
         stats
     }

@@ -3,6 +3,7 @@
 
 mod batch;
 mod cancel;
+mod drafts;
 mod leaving;
 mod model;
 mod overflow;

@@ -16,5 +16,6 @@ mod norm;
 #[cfg(feature = "candle")]
 mod ops;
 mod quantised;
+mod requantise;
 mod rotary;
 mod twin;

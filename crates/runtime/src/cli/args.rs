@@ -6,8 +6,8 @@ use super::refuse;
 use clap::Args;
 use flint_dram_cache::PolicyKind;
 use flint_engine::{
-    Ablation, Engine, MemoryBudget, Mode, OpenModel, PlannedEngine, Prefetching, RunOptions,
-    SystemFiles, Tokenizer,
+    Ablation, DraftChoice, Engine, MOST_DRAFTED, MemoryBudget, Mode, OpenModel, PlannedEngine,
+    Prefetching, RunOptions, SystemFiles, Tokenizer,
 };
 use flint_flash_io::BackendChoice;
 use flint_kernels::{Arithmetic, Isa, KvElement};
@@ -70,6 +70,14 @@ pub(super) struct RunArgs {
     /// where trials of the run find that faster
     #[arg(long, hide_short_help = true)]
     no_guesses: bool,
+    /// Who drafts tokens, so that a pass may give more than one: lookup takes what followed the last time that the text
+    /// went like this; substitute computes roughly, with 4-bit copies in memory of what exact mode streams; auto takes
+    /// whoever pays, off nobody. The text is the same
+    #[arg(long, value_name = "off|auto|lookup|substitute", default_value = "off")]
+    draft: DraftChoice,
+    /// Tokens of each draft [default: what gives most tokens per second]
+    #[arg(long, value_name = "N", value_parser = draft_tokens, hide_short_help = true)]
+    draft_tokens: Option<usize>,
     /// Do not measure disk and memory first: no forecast, and no choices that rest on it
     #[arg(long)]
     no_forecast: bool,
@@ -134,6 +142,8 @@ impl RunArgs {
             verify_reads: !self.no_verify_reads,
             chunk: self.chunk,
             guesses: if self.no_guesses { Prefetching::Never } else { Prefetching::Tried },
+            draft: self.draft.clone(),
+            draft_tokens: self.draft_tokens,
             measure: !self.no_forecast,
             depth: self.depth,
             max_gap: self.max_gap,
@@ -274,6 +284,13 @@ fn depth(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(depth) if (1..=DEEPEST).contains(&depth) => Ok(depth),
         _ => Err(format!("expected 1 to {DEEPEST} reads")),
+    }
+}
+
+fn draft_tokens(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(tokens) if (1..=MOST_DRAFTED).contains(&tokens) => Ok(tokens),
+        _ => Err(format!("expected 1 to {MOST_DRAFTED} tokens")),
     }
 }
 

@@ -7,7 +7,9 @@ use super::progress::{advance, count_bar};
 use super::refuse;
 use super::sampling::SamplingArgs;
 use clap::{Args, Parser};
-use flint_engine::{Controls, Engine, Event, Generated, ProgressHandle, Request, Stats, Tokenizer};
+use flint_engine::{
+    Controls, DraftStats, Engine, Event, Generated, ProgressHandle, Request, Stats, Tokenizer,
+};
 use std::fs::File;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -217,6 +219,7 @@ pub(super) fn summary(stats: &Stats, tokens: usize) -> String {
         "window" => format!(", window {}", stats.window),
         _ => String::new(),
     };
+    let drafts = stats.draft.as_ref().map_or(String::new(), |of| drafts(of, stats));
     let widened = if stats.widened { ", widened" } else { "" };
     let (experts, read) = (stats.per_token.experts, stats.per_token.experts_loaded);
     let experts = match experts > 0.0 {
@@ -225,7 +228,7 @@ pub(super) fn summary(stats: &Stats, tokens: usize) -> String {
     };
     format!(
         "{tokens} tokens in {seconds:.2} s, {:.2} tok/s, first token {:.0} ms, hit rate {:.1} %{experts}, \
-         {} per token, {} ({direct}{widened}), {} mode{quality}{sparsity}{window}, peak {}",
+         {} per token, {} ({direct}{widened}), {} mode{quality}{sparsity}{window}{drafts}, peak {}",
         stats.tokens_per_second,
         stats.first_token_ms,
         stats.per_token.hit_rate * 100.0,
@@ -233,6 +236,22 @@ pub(super) fn summary(stats: &Stats, tokens: usize) -> String {
         stats.io_backend,
         stats.mode,
         bytes(stats.peak_rss_bytes),
+    )
+}
+
+/// What drafts were worth.
+fn drafts(of: &DraftStats, stats: &Stats) -> String {
+    if of.drafted == 0 {
+        return format!(", nothing drafted ({})", of.by);
+    }
+    format!(
+        ", {:.2} tokens per pass ({} of {} drafted by {} were right, {:.0} %; drafting took {:.0} % of the time)",
+        stats.per_token.tokens_per_pass,
+        of.accepted,
+        of.drafted,
+        of.by,
+        of.acceptance * 100.0,
+        of.time_share * 100.0
     )
 }
 

@@ -63,6 +63,7 @@ fn json(
         "kv_bytes": plan.kv_bytes,
         "buffer_bytes": plan.buffer_bytes,
         "cache_bytes": plan.cache_bytes,
+        "copy_bytes": plan.copy_bytes(),
         "process_bytes": plan.process_bytes,
         "floor_bytes": plan.floor_bytes,
         "all_resident": plan.all_resident,
@@ -134,6 +135,13 @@ fn table(
             if path.widened { ", widened" } else { "" }
         ),
     ];
+    if plan.copy_bytes() > 0 {
+        let copies = bytes(plan.copy_bytes());
+        lines.insert(
+            8,
+            format!("  copies        {copies}: in 4 bits, of what is streamed, for drafts"),
+        );
+    }
     lines.extend(path.reasons.iter().map(|reason| format!("                {reason}")));
     lines.extend(warnings.iter().map(|warning| format!("warning         {warning}")));
     lines.join("\n") + "\n"

@@ -187,8 +187,8 @@ fn judge(
     }
 }
 
-/// Runs one schedule and says how each of its requests ended, and how many guesses were made.
-fn ends(schedule: &Schedule, subject: &Subject, seed: u64) -> (Vec<&'static str>, f64) {
+/// Runs one schedule and says how each of its requests ended, and how many guesses and accepted drafts there were.
+fn ends(schedule: &Schedule, subject: &Subject, seed: u64) -> (Vec<&'static str>, [f64; 2]) {
     let replay = format!("replay with FLINT_FAULT_SEED={seed}: {schedule:?}");
     let hang = schedule.faults.hang > 0;
     let [first, second] = match subject.run_schedule(schedule) {
@@ -196,16 +196,23 @@ fn ends(schedule: &Schedule, subject: &Subject, seed: u64) -> (Vec<&'static str>
         Err(error) => {
             assert!(schedule.while_loading, "{error} while loading; {replay}");
             let ended = Err(error);
-            return (vec![judge(&ended, subject, (schedule.faults, hang), false, &replay)], 0.0);
+            return (
+                vec![judge(&ended, subject, (schedule.faults, hang), false, &replay)],
+                [0.0; 2],
+            );
         }
     };
-    let guesses = |ended: &Ended| ended.as_ref().map_or(0.0, |run| run.stats.per_token.guesses);
+    let made = |ended: &Ended| {
+        let counted = ended.as_ref().map(|run| &run.stats.per_token);
+        counted.map_or([0.0; 2], |counted| [counted.guesses, counted.accepted])
+    };
+    let made = [made(&first), made(&second)];
     let cancelled = schedule.cancel_after.is_some();
     let one = judge(&first, subject, (schedule.faults, hang), cancelled, &replay);
     // What hung in the first request still hangs in the second one.
     let left = if schedule.healed { Faults::NONE } else { schedule.faults };
     let other = judge(&second, subject, (left, hang), false, &replay);
-    (vec![one, other], guesses(&first) + guesses(&second))
+    (vec![one, other], [made[0][0] + made[1][0], made[0][1] + made[1][1]])
 }
 
 fn subjects() -> Vec<Subject> {
@@ -224,11 +231,11 @@ fn every_schedule_ends_in_the_same_tokens_or_in_an_error_that_says_where() {
         None => 0..number("FLINT_FAULT_SCHEDULES").unwrap_or(500),
     };
     let many = seeds.end - seeds.start >= 500;
-    let (mut ended, mut guesses) = (BTreeMap::new(), 0.0);
+    let (mut ended, mut guesses, mut accepted) = (BTreeMap::new(), 0.0, 0.0);
     for seed in seeds {
         let schedule = Schedule::of(seed, subjects.len());
         let began = Instant::now();
-        let (ends, made) = ends(&schedule, &subjects[schedule.model], seed);
+        let (ends, [guessed, right]) = ends(&schedule, &subjects[schedule.model], seed);
         // Time is virtual; what is left is work.
         assert!(
             began.elapsed() < Duration::from_secs(30),
@@ -236,13 +243,14 @@ fn every_schedule_ends_in_the_same_tokens_or_in_an_error_that_says_where() {
             began.elapsed()
         );
         ends.into_iter().for_each(|end| *ended.entry(end).or_insert(0u64) += 1);
-        guesses += made;
+        (guesses, accepted) = (guesses + guessed, accepted + right);
     }
     eprintln!("{ended:?}");
     let least = |end| ended.get(end).copied().unwrap_or(0) > 20;
     let all = ["survived", "cancelled", "EIO", "corrupt", "hung"];
     assert!(!many || all.into_iter().all(least), "{ended:?}");
     assert!(!many || guesses > 100.0, "{guesses} guesses");
+    assert!(!many || accepted > 10.0, "{accepted} accepted drafts per token");
 }
 
 #[test]

@@ -38,6 +38,11 @@ impl Chooser {
         Chooser { sampler, penalties, top, form, changed: Vec::new() }
     }
 
+    /// A guess at the token that will be chosen after `drawn` others, from logits that are only nearly right.
+    pub(super) fn guess(&mut self, logits: &[f32], drawn: usize) -> u32 {
+        self.sampler.choose(logits, drawn)
+    }
+
     /// The next token after `prompt` and `generated`; an error where the form of the answer takes too much work.
     pub(super) fn choose(
         &mut self,

@@ -5,7 +5,7 @@ use super::gone::Gone;
 use super::job::{Ended, Job, Queued, Update};
 use super::text::AnswerText;
 use crate::usage::Usage;
-use flint_engine::{Sampler, Sequence, Tokenizer};
+use flint_engine::{DraftRequest, DraftState, Engine, Sampler, Sequence, Tokenizer};
 use flint_model::Row;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,6 +24,7 @@ pub(super) struct Running<'c> {
     /// A token that was chosen and is not fed yet.
     next: Option<u32>,
     chooser: Chooser,
+    drafts: DraftState,
     text: AnswerText<'c>,
     updates: UnboundedSender<Update>,
     queued: Instant,
@@ -55,6 +56,7 @@ impl<'c> Running<'c> {
             cached: sequence.len(),
             generated: Vec::new(),
             next: None,
+            drafts: DraftState::default(),
             job,
             sequence,
             gone,
@@ -81,6 +83,39 @@ impl<'c> Running<'c> {
         }
         let end = done.saturating_add(most).min(all);
         self.sequence.rows(&self.job.prompt[done..end], |index| done + index + 1 == all)
+    }
+
+    /// Asks for at most `most` tokens that may follow the one that was chosen last; `None` before there is one.
+    pub(super) fn draft_request(&mut self, most: usize) -> Option<DraftRequest<'_>> {
+        let (next, drawn) = (self.next?, self.generated.len());
+        let chooser = &mut self.chooser;
+        Some(DraftRequest {
+            seq: self.sequence.id(),
+            fed: self.sequence.tokens(),
+            next,
+            // One more comes of the pass itself.
+            most: most.min((self.job.max_tokens - drawn).saturating_sub(1)),
+            state: &mut self.drafts,
+            choose: Box::new(move |logits, behind| chooser.guess(logits, drawn + behind)),
+            drafted: Vec::new(),
+        })
+    }
+
+    /// Rows for the token that was chosen last and for a draft after it.
+    pub(super) fn drafted_rows(&self, next: u32, drafted: &[u32]) -> Vec<Row> {
+        self.sequence.rows(&[&[next], drafted].concat(), |_| true)
+    }
+
+    /// The token that was chosen last.
+    pub(super) fn next(&self) -> Option<u32> {
+        self.next
+    }
+
+    /// Of `rows` that were computed, those of the draft that were not chosen are taken back: `kept` stay.
+    pub(super) fn judge_draft(&mut self, engine: &mut Engine, rows: &[Row], kept: usize) {
+        let first = rows.first().map_or(0, |row| row.position);
+        engine.judge_draft(&mut self.drafts, kept - 1);
+        engine.truncate(&mut self.sequence, first + kept);
     }
 
     /// Notes that rows were computed.

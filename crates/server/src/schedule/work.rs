@@ -5,13 +5,12 @@ use super::job::{Ended, Job};
 use super::pace::Pace;
 use super::prefixes::Prefixes;
 use super::queue::Queue;
-use super::running::{Running, Step};
+use super::running::Running;
 use super::sessions::Sessions;
+use super::step::{self, Done, Outcome, Part};
 use crate::metrics::Metrics;
 use crate::view::{View, Watcher};
 use flint_engine::{CancelToken, Engine, EngineError, Sequence, Tokenizer};
-use flint_kernels::SeqId;
-use flint_model::{Batch, Row};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -145,12 +144,12 @@ impl<'c> Work<'c> {
 
     /// One pass over the next rows of everybody.
     fn pass(&mut self) {
-        let parts = self.next_parts();
+        let mut parts = self.next_parts();
         let watch = PassWatch::new(parts.len());
         parts.iter().for_each(|part| self.running[part.at].gone.enter(&watch));
         let began = Instant::now();
-        let mut over = match self.step(&parts, watch.cancel()) {
-            Ok(over) => {
+        let mut over = match self.drafted_step(&mut parts, watch.cancel()) {
+            Ok(Done { over, tokens }) => {
                 let rows = |answers| {
                     let counted = parts.iter().filter(|part| part.answers == answers);
                     counted.map(|part| part.rows.len()).sum()
@@ -161,17 +160,32 @@ impl<'c> Work<'c> {
                 self.metrics.engine(&self.engine.counts());
                 if let Some((watcher, view)) = &mut self.watch {
                     let busy = [self.running.len(), self.queue.len()];
-                    watcher.pass(view, &self.engine, answers, busy);
+                    watcher.pass(view, &self.engine, tokens, busy);
                 }
                 over
             }
             Err(EngineError::Cancelled) => Vec::new(),
-            Err(error) => self.each_alone(&parts, &error),
+            Err(error) => self.each_alone(&mut parts, &error),
         };
         parts.iter().for_each(|part| self.running[part.at].gone.exit());
         over.sort_unstable_by_key(|(at, _)| std::cmp::Reverse(*at));
         over.into_iter().for_each(|(at, outcome)| self.end(at, outcome));
         self.turn = self.turn.wrapping_add(1);
+    }
+
+    /// A pass with drafts where they seem to pay.
+    fn drafted_step(
+        &mut self,
+        parts: &mut [Part],
+        cancel: &CancelToken,
+    ) -> Result<Done, EngineError> {
+        let Work { engine, running, .. } = self;
+        let drafted = step::draft(engine, running, parts, cancel)?;
+        let done = step::step(engine, running, parts, cancel)?;
+        if let Some(pass) = drafted {
+            engine.end_drafted(pass, done.tokens);
+        }
+        Ok(done)
     }
 
     /// Rows for the next pass: a token of each answer, and of prompts as many as the pace allows. Where not everybody finds
@@ -206,62 +220,24 @@ impl<'c> Work<'c> {
         Part { at, rows: self.running[at].rows(most), answers }
     }
 
-    /// Computes the rows and chooses the tokens after them. Gives who is done.
-    fn step(
-        &mut self,
-        parts: &[Part],
-        cancel: &CancelToken,
-    ) -> Result<Vec<(usize, Outcome)>, EngineError> {
-        let Work { engine, running, .. } = self;
-        let batch = Batch::new(parts.iter().flat_map(|part| part.rows.iter().copied()).collect())?;
-        let gone = |seq: SeqId| {
-            let of = parts.iter().find(|part| running[part.at].sequence.id() == seq);
-            of.is_some_and(|part| running[part.at].gone.is_gone())
-        };
-        let output = engine.step_while(&batch, cancel, &mut |seq| !gone(seq))?;
-        for part in parts {
-            let running = &mut running[part.at];
-            if !output.left_out().contains(&running.sequence.id()) {
-                running.fed(&part.rows);
-            }
-        }
-        // The part that each row of the batch belongs to.
-        let owner = |part: &Part| std::iter::repeat_n(part.at, part.rows.len());
-        let owners: Vec<usize> = parts.iter().flat_map(owner).collect();
-        let mut waiting: Vec<usize> = output.rows().iter().map(|&row| owners[row]).collect();
-        let mut over = Vec::new();
-        let computed = engine.logits(&output, cancel, &mut |row, logits| {
-            let at = owners[row];
-            waiting.retain(|&other| other != at);
-            match running[at].choose(logits) {
-                Step::GoesOn => {}
-                Step::Over(ended) => over.push((at, Outcome::Ended(ended))),
-                Step::Failed(why) => over.push((at, Outcome::Failed(why))),
-            }
-        });
-        match computed {
-            Ok(()) | Err(EngineError::Cancelled) => {}
-            // The rows are computed and cannot be taken back for a second try.
-            Err(error) => {
-                let failed = waiting.into_iter().map(|at| (at, Outcome::Failed(error.to_string())));
-                over.extend(failed);
-            }
-        }
-        Ok(over)
-    }
-
-    /// A pass failed: everybody tries alone, so that what is wrong with one is not the end of others.
-    fn each_alone(&mut self, parts: &[Part], error: &EngineError) -> Vec<(usize, Outcome)> {
+    /// A pass failed: everybody tries alone and without a draft, so that what is wrong with one is not the end of others.
+    fn each_alone(&mut self, parts: &mut [Part], error: &EngineError) -> Vec<(usize, Outcome)> {
         tracing::warn!(%error, requests = parts.len(), "a pass failed");
-        if let [part] = parts {
+        if let [part] = parts
+            && !part.is_drafted()
+        {
             return vec![(part.at, Outcome::Failed(error.to_string()))];
         }
         let mut over = Vec::new();
         for part in parts {
+            if part.is_drafted() {
+                part.rows.truncate(1);
+            }
             let watch = PassWatch::new(1);
             self.running[part.at].gone.enter(&watch);
-            match self.step(std::slice::from_ref(part), watch.cancel()) {
-                Ok(done) => over.extend(done),
+            let Work { engine, running, .. } = self;
+            match step::step(engine, running, std::slice::from_ref(part), watch.cancel()) {
+                Ok(done) => over.extend(done.over),
                 Err(EngineError::Cancelled) => {}
                 Err(error) => over.push((part.at, Outcome::Failed(error.to_string()))),
             }
@@ -285,21 +261,6 @@ impl<'c> Work<'c> {
         };
         self.prefixes.keep(&mut self.engine, sequence);
     }
-}
-
-/// A request's rows in a pass.
-struct Part {
-    /// Which of those that are running.
-    at: usize,
-    rows: Vec<Row>,
-    /// Whether it is the next token of an answer, not a part of a prompt.
-    answers: bool,
-}
-
-/// How a request ended.
-enum Outcome {
-    Ended(Ended),
-    Failed(String),
 }
 
 /// A sequence for a job, and the pages that it may come to hold; `None` where there are not enough.

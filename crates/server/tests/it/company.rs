@@ -1,7 +1,7 @@
 //! An answer is the same alone and in company, whatever is shared, and whoever leaves.
 
 use crate::house::{Answered, House, job, tokens};
-use flint_engine::{MemoryBudget, RunOptions, Sampling};
+use flint_engine::{DraftChoice, MemoryBudget, RunOptions, Sampling};
 use flint_server::{Ended, Job, Penalties, Refused, Update};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
@@ -33,11 +33,16 @@ fn said(answered: Answered) -> (String, Vec<flint_server::Chosen>, Ended, usize)
 }
 
 fn alone_and_in_company(options: &RunOptions, requests: &[Job]) {
+    alone_and_drafted(options, options, requests);
+}
+
+/// Answers in company with the options `in_company` are those that are given alone.
+fn alone_and_drafted(options: &RunOptions, in_company: &RunOptions, requests: &[Job]) {
     let alone: Vec<_> = requests
         .iter()
         .map(|request| said(House::new(CONTEXT, options.clone()).answer(request.clone())))
         .collect();
-    let house = House::new(CONTEXT, options.clone());
+    let house = House::new(CONTEXT, in_company.clone());
     for (round, group) in requests.chunks(8).enumerate() {
         let ask = |request: &Job| house.scheduler.ask(request.clone()).unwrap();
         let mut tickets: Vec<_> = group.iter().map(ask).collect();
@@ -68,6 +73,28 @@ proptest! {
         for percent in [110.0, 140.0] {
             let memory = MemoryBudget::Percent(percent);
             alone_and_in_company(&RunOptions { memory, ..RunOptions::default() }, &requests);
+        }
+    }
+}
+
+/// Texts that repeat themselves, so that there is something to look up, and drafts of any length.
+#[test]
+fn drafts_change_no_answer() {
+    let prompts = (0..8).map(|i| tokens(3 + i % 4, i).into_iter().cycle().take(20 + i).collect());
+    let requests = prompts.enumerate().map(|(i, prompt): (usize, Vec<u32>)| {
+        let sampling = Sampling { temperature: 0.8, seed: i as u64, ..Sampling::greedy() };
+        let sampling = if i % 2 == 0 { Sampling::greedy() } else { sampling };
+        Job { sampling, logprobs: Some(2), ..job(prompt, 40) }
+    });
+    let requests: Vec<Job> = requests.collect();
+    for percent in [120.0, 1000.0] {
+        let options =
+            RunOptions { memory: MemoryBudget::Percent(percent), ..RunOptions::default() };
+        let copies = percent < 1000.0;
+        let choice = if copies { DraftChoice::Substitute } else { DraftChoice::Lookup };
+        for (draft, draft_tokens) in [(choice, Some(3)), (DraftChoice::Auto, None)] {
+            let drafting = RunOptions { draft, draft_tokens, ..options.clone() };
+            alone_and_drafted(&options, &drafting, &requests);
         }
     }
 }

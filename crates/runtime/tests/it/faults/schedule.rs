@@ -2,7 +2,7 @@
 
 use super::simulation::Simulation;
 use flint_dram_cache::PolicyKind;
-use flint_engine::{Ablation, Mode, Prefetching, RunOptions};
+use flint_engine::{Ablation, DraftChoice, Mode, Prefetching, RunOptions};
 use flint_flash_io::Faults;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -72,7 +72,7 @@ impl Schedule {
             ..RunOptions::default()
         };
         let budget = [0.0, 0.05, 0.2, 0.5, 0.9][pick(5)];
-        Schedule {
+        let mut schedule = Schedule {
             model: pick(models),
             budget,
             options,
@@ -81,6 +81,12 @@ impl Schedule {
             while_loading: one_of_eight(pick(8)),
             cancel_after: (pick(2) == 0).then(|| 1 + pick(3000) as u64),
             healed: pick(2) == 0,
+        };
+        // A fixed length: else how long passes take would decide.
+        schedule.options.draft_tokens = Some(1 + pick(4));
+        if pick(3) > 0 {
+            schedule.options.draft = DraftChoice::Auto;
         }
+        schedule
     }
 }

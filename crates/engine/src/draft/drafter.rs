@@ -1,0 +1,111 @@
+//! Everybody who may draft, and who does for which text.
+
+use super::estimator::{Decision, Wish};
+use super::lookup::Lookup;
+use super::substitute::Substitute;
+use super::{Draft, DraftChoice, DraftRequest, DraftState, Estimator, Host, Kind, Proposal, Tried};
+use crate::EngineError;
+
+/// Those who draft for the texts of one engine.
+pub(crate) struct Drafter {
+    sources: Vec<Box<dyn Draft>>,
+    estimator: Estimator,
+}
+
+/// What a round of drafts was.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Round {
+    /// Tokens that were drafted.
+    pub(crate) drafted: usize,
+    /// The longest draft, and of what kind it is.
+    pub(crate) longest: usize,
+    pub(crate) kind: Option<Kind>,
+}
+
+impl Drafter {
+    /// Those that were asked for and are there; `None` where nobody drafts. `copies` says whether there are low-bit copies of
+    /// what is streamed, `fixed` how many tokens each draft has, where that is not left to what pays.
+    pub(crate) fn new(choice: &DraftChoice, copies: bool, fixed: Option<usize>) -> Option<Drafter> {
+        let mut sources: Vec<Box<dyn Draft>> = Vec::new();
+        if matches!(choice, DraftChoice::Auto | DraftChoice::Lookup) {
+            sources.push(Box::new(Lookup));
+        }
+        if copies {
+            sources.push(Box::new(Substitute));
+        }
+        let obeyed = *choice == DraftChoice::Substitute;
+        let estimator = Estimator::new(fixed, obeyed);
+        (!sources.is_empty()).then_some(Drafter { sources, estimator })
+    }
+
+    /// Drafts what seems to pay. A draft that fails is no draft: the text goes on without.
+    ///
+    /// # Errors
+    /// When the end was asked for.
+    pub(crate) fn propose(
+        &mut self,
+        host: &mut dyn Host,
+        requests: &mut [DraftRequest<'_>],
+    ) -> Result<Round, EngineError> {
+        let decisions = self.decide(requests);
+        let mut round = Round::default();
+        for (index, source) in self.sources.iter_mut().enumerate() {
+            let decided = requests.iter_mut().zip(&decisions);
+            let own = decided.filter_map(|(request, decision)| {
+                let decision = decision.filter(|decision| decision.source == index)?;
+                Some(Proposal { request, tokens: decision.tokens })
+            });
+            let mut own: Vec<Proposal<'_, '_>> = own.collect();
+            if own.is_empty() {
+                continue;
+            }
+            match source.propose(host, &mut own) {
+                Ok(()) => {}
+                Err(EngineError::Cancelled) => return Err(EngineError::Cancelled),
+                Err(error) => {
+                    tracing::warn!(%error, "a draft failed");
+                    own.iter_mut().for_each(|proposal| proposal.request.drafted.clear());
+                }
+            }
+        }
+        for (request, decision) in requests.iter_mut().zip(decisions) {
+            let drafted = request.drafted.len();
+            let kind = decision.map(|decision| decision.kind).filter(|_| drafted > 0);
+            request.state.open = kind.map(|kind| (kind, drafted));
+            round.drafted += drafted;
+            if drafted > round.longest {
+                (round.longest, round.kind) = (drafted, kind);
+            }
+        }
+        Ok(round)
+    }
+
+    fn decide(&mut self, requests: &mut [DraftRequest<'_>]) -> Vec<Option<Decision>> {
+        let mut offers = Vec::with_capacity(requests.len());
+        for request in requests.iter_mut() {
+            request.drafted.clear();
+            request.state.open = None;
+            let sources = self.sources.iter_mut().enumerate();
+            let own = sources.filter(|_| request.most > 0).filter_map(|(index, source)| {
+                Some((index, source.offer(request.fed, request.next)?))
+            });
+            offers.push(own.collect());
+        }
+        let wishes = requests.iter().zip(offers).map(|(request, offers)| Wish {
+            state: &*request.state,
+            offers,
+            most: request.most,
+        });
+        self.estimator.decide(&wishes.collect::<Vec<_>>())
+    }
+
+    /// The draft of a text was computed, and its first `accepted` tokens were right.
+    pub(crate) fn judged(&mut self, state: &mut DraftState, accepted: usize) {
+        self.estimator.judged(state, accepted);
+    }
+
+    /// What a pass took.
+    pub(crate) fn took(&mut self, tried: &Tried) {
+        self.estimator.took(tried);
+    }
+}
