@@ -223,8 +223,12 @@ impl List {
         let dtype = self.file_type.of_matrix(name, columns, self.layers, self.tied);
         let name = name.to_owned();
         let has_mean = self.has_mean && name == "token_embd.weight";
-        let added = self.experts && name.ends_with("attn_output.weight");
-        let gain = if added { routers::ADDED } else { 1.0 };
+        let gain = match name {
+            _ if !self.experts => 1.0,
+            "token_embd.weight" => routers::EMBEDDED * (columns as f64).sqrt(),
+            _ if name.ends_with("attn_output.weight") => routers::ADDED,
+            _ => 1.0,
+        };
         self.tensors.push(Tensor {
             name,
             stack: None,

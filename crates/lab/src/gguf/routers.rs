@@ -23,6 +23,9 @@ pub(super) const EMBEDDING_MEAN: f64 = 2.0;
 /// The part of a normed hidden state that lies along the mean: 2 / sqrt(2 * 2 + 1).
 const SHARED: f64 = 0.894;
 
+/// Spread of the embeddings: what layers read is normed, so what they add is small beside this alone.
+pub(super) const EMBEDDED: f64 = 1.0;
+
 /// What is added to hidden states is multiplied by this.
 pub(super) const ADDED: f64 = 0.05;
 
