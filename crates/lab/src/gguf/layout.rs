@@ -223,7 +223,7 @@ impl List {
         let dtype = self.file_type.of_matrix(name, columns, self.layers, self.tied);
         let name = name.to_owned();
         let has_mean = self.has_mean && name == "token_embd.weight";
-        let gain = match name {
+        let gain = match name.as_str() {
             _ if !self.experts => 1.0,
             "token_embd.weight" => routers::EMBEDDED * (columns as f64).sqrt(),
             _ if name.ends_with("attn_output.weight") => routers::ADDED,
