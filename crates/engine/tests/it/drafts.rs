@@ -153,10 +153,13 @@ fn copies_in_four_bits_draft_and_leave_the_text_as_it_is() {
             (DraftChoice::Substitute, Some(4)),
             (DraftChoice::Auto, None),
         ] {
+            let engine_chooses = draft == DraftChoice::Auto;
             let options = RunOptions { memory, draft, draft_tokens, ..options(Way::Streamed) };
             let mut engine = load(Way::Streamed, options);
             let plan = engine.plan();
-            assert!(plan.copy_bytes() > 0 && plan.claimed_bytes() <= plan.available_bytes);
+            let copies = plan.copy_bytes() > 0;
+            assert!(copies || engine_chooses, "{percent} %");
+            assert!(plan.claimed_bytes() <= plan.available_bytes);
             for sampling in [Sampling::greedy(), sampled(0.8, 7)] {
                 let request = request(tokens(12, 3), 24, sampling);
                 let want = run(&mut plain, &request, &Controls::default());
