@@ -88,6 +88,7 @@ fn replay_all(name: String, run: &Run) -> Report {
     Report {
         title: name,
         header: Vec::new(),
+        units: units(run),
         needed: counted(&run.recorded.needed()),
         default: policy(PolicyKind::default()),
         others: replay::others().into_iter().map(policy).collect(),
