@@ -6,17 +6,18 @@
 //! or arithmetic; when the claims do not fit it names the floor.
 
 mod blocks;
+mod copies;
 mod costs;
 mod dense;
 mod limits;
 mod substitute;
 
 pub use blocks::{Block, BlockLayout, ExactPlan};
+pub(crate) use copies::{COPY, neuron_copy_bytes};
 pub use costs::{Costs, Widths};
 pub(crate) use costs::{KvPages, LOGIT_ROWS, context};
 pub use dense::{DenseCosts, DensePlan, DenseTensor, StreamPlan};
 pub(crate) use limits::{MAX_NEURONS_PER_ROUND, MIN_PREFETCH, PREFETCH_SHARE, can_prefetch};
-pub(crate) use substitute::{COPY, neuron_copy_bytes};
 pub use substitute::{NoSubstitute, SubstitutePlan};
 
 use crate::memory::{MemoryBudget, allowance, process_memory};

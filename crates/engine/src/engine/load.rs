@@ -54,13 +54,12 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
             let Some(predictor) = predictor else { return Err(EngineError::NoPredictors) };
             let (file, math) = records(&files, &options, &compute, &reads)?;
             let cache = SlotCache::new(config, *bytes)?;
-            let all = plan.all_resident;
             let guess = if work.guesses { options.guesses } else { Prefetching::Never };
             let (ablation, own) = (options.ablation, Arc::clone(&file));
             let mut sparse =
                 SparseNeurons::new(math, own, predictor, cache, reads.client(), guess, ablation);
             if !ablation.no_reuse {
-                preload(&mut sparse, &file, all, &mut loaded)?;
+                preload(&mut sparse, &file, plan.all_resident, &mut loaded)?;
             }
             Neurons::Sparse(Box::new(sparse))
         }

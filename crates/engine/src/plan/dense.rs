@@ -4,7 +4,7 @@
 //! A byte of a matrix that stays saves a byte of reading for every token, which no slot of the cache can
 //! beat. So dense weights come first, and as few matrices as possible are streamed.
 
-use super::substitute::copy_bytes;
+use super::copies::copy_bytes;
 use crate::OpenModel;
 use flint_geometry::SECTOR;
 use flint_iobuf::PAGE;
