@@ -161,6 +161,7 @@ fn attend(criterion: &mut Criterion) {
         scale: 0.09,
         softcap: None,
         window: None,
+        sinks: None,
     };
     let width = spec.heads * spec.head_dim;
     let shape = KvShape { layers: 1, kv_heads: 32, head_dim: 128, element: KvElement::F32 };

@@ -5,14 +5,14 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use flint_flash_io::{
-    BackendChoice, FileId, FileSet, MergePolicy, OpenMode, Options, Priority, Reader, RecordRead,
-    TIMEOUT,
+    BackendChoice, FileId, MergePolicy, Options, Priority, Reader, RecordRead, TIMEOUT,
 };
 use flint_geometry::Extent;
 use flint_iobuf::{Lease, Pool};
-use std::fs::File;
+use rustix::fs::OFlags;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -84,9 +84,10 @@ fn through_reader(
     Some(begin.elapsed())
 }
 
-fn bare_loop(files: &FileSet, bytes: usize, reads: u64) -> Duration {
-    // A duplicate, because the set keeps its descriptors to itself.
-    let file = files.duplicate(FileId(0)).expect("a descriptor");
+fn bare_loop(path: &Path, bytes: usize, reads: u64) -> Duration {
+    let mut options = OpenOptions::new();
+    let direct = options.read(true).custom_flags(OFlags::DIRECT.bits() as i32).open(path);
+    let file = direct.or_else(|_| File::open(path)).expect("the file just written");
     let mut lease = Lease::alone(bytes).expect("memory");
     let mut places = Places(88_172_645_463_325_252);
     let begin = Instant::now();
@@ -99,14 +100,12 @@ fn bare_loop(files: &FileSet, bytes: usize, reads: u64) -> Duration {
 fn random_reads(criterion: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = data(directory.path());
-    let mode = OpenMode { direct: true, min_alignment: None };
-    let files = FileSet::open(std::slice::from_ref(&path), mode).expect("the file just written");
     for bytes in SIZES {
         let mut group = criterion.benchmark_group(format!("random reads of {} KiB", bytes >> 10));
         group.throughput(Throughput::Bytes(bytes as u64)).sample_size(10);
         group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
         group.bench_function("bare pread", |bencher| {
-            bencher.iter_custom(|reads| bare_loop(&files, bytes, reads));
+            bencher.iter_custom(|reads| bare_loop(&path, bytes, reads));
         });
         for depth in DEPTHS {
             for backend in [BackendChoice::Uring, BackendChoice::Threads] {

@@ -3,7 +3,9 @@
 #![no_main]
 
 use flint_kernels::{Compute, Isa};
-use flint_predictor::{CascadeGroup, CatsGroup, QuantizedGateLayer, LowRankGroup, ThresholdLayer};
+use flint_predictor::{
+    CascadeGroup, CatsGroup, ContributionGroup, LowRankGroup, QuantizedGateLayer, ThresholdLayer,
+};
 use std::sync::LazyLock;
 
 static SLOW: LazyLock<Compute> = LazyLock::new(|| compute(Isa::Scalar));
@@ -42,10 +44,11 @@ fn ask<G: ThresholdLayer>(width: usize, neurons: usize, bytes: &[u8]) {
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let [kind, width, neurons, blob @ ..] = bytes else { return };
     let (width, neurons) = (usize::from(*width).max(1), usize::from(*neurons).max(1));
-    match kind % 4 {
+    match kind % 5 {
         0 => ask::<LowRankGroup>(width, neurons, blob),
         1 => ask::<QuantizedGateLayer>(width, neurons, blob),
         2 => ask::<CatsGroup>(width, neurons, blob),
+        3 => ask::<ContributionGroup>(width, neurons, blob),
         _ => ask::<CascadeGroup>(width, neurons, blob),
     }
 });

@@ -6,10 +6,11 @@
 //! layer and all predictors, and an interrupted run goes on where it stopped. The weights are never rewritten.
 
 mod amounts;
-mod cats;
 mod collect;
+mod contribution;
 mod error;
 mod forecast;
+mod harm;
 mod layer;
 mod measure;
 mod quality;
@@ -24,7 +25,9 @@ use amounts::Amounts;
 use flint_bundle::{Bundle, replace_predictors};
 use flint_engine::{CancelToken, EngineError, OpenModel, Sparsity};
 use flint_kernels::{Compute, Isa};
-use flint_predictor::{CascadeGroup, LowRankGroup, QuantizedGateLayer, ThresholdLayer};
+use flint_predictor::{
+    CascadeGroup, ContributionGroup, LowRankGroup, QuantizedGateLayer, ThresholdLayer,
+};
 use std::ops::Range;
 use std::path::PathBuf;
 use train::Training;
@@ -90,6 +93,11 @@ impl CalibrateOptions {
     fn sizes(&self, files: &OpenModel) -> Result<Sizes, CalibrateError> {
         let shape = files.bundle()?.shape();
         let (width, neurons) = (shape.record.width(), shape.neurons as usize);
+        if !self.sparsities.is_empty() {
+            let gated = shape.record.is_gated();
+            let copies = ContributionGroup::bytes_of(width, neurons, gated);
+            return Ok(Sizes { trained: 0.0, bytes: (copies * u64::from(shape.layers)) as f64 });
+        }
         let (trained, copy) = match self.kind {
             PredictorKind::Cascade => {
                 let copy = QuantizedGateLayer::bytes_of(width, neurons, CascadeGroup::BITS);
@@ -144,7 +152,9 @@ impl std::str::FromStr for PredictorKind {
 pub enum Stage {
     /// What each layer sees over the text.
     Collect,
-    /// Predictors are trained, or thresholds set.
+    /// What each layer's neurons weigh beside those of others, where thresholds are set.
+    Weigh,
+    /// Predictors are trained, or thresholds judged.
     Train,
     /// Quality is measured.
     Measure,
@@ -304,7 +314,7 @@ pub fn calibrate(
     let training =
         Training { options, files: &files, work: &work, split: &split, compute: &compute };
     let bundle = match for_thresholds {
-        true => cats::make(&training, unseen, listen)?,
+        true => contribution::make(&training, tokens, unseen, listen)?,
         false => predictors(&training, unseen, listen)?,
     };
     work.remove();

@@ -13,7 +13,7 @@ pub use error::ConvertError;
 use flint_bundle::{Bundle, BundleWriter, Overwrite, Provenance};
 use flint_engine::{CancelToken, UnusedTensors};
 use flint_geometry::DType;
-use flint_model::Architecture;
+use flint_model::{Architecture, ModelError};
 use origin::Origin;
 use std::path::{Path, PathBuf};
 
@@ -75,6 +75,9 @@ pub fn convert(
     listen: &mut dyn FnMut(ConvertEvent),
 ) -> Result<Bundle, ConvertError> {
     let (origin, architecture) = Origin::open(&options.checkpoint)?;
+    if architecture.experts.is_some() {
+        return Err(ModelError::ExpertsInBundle.into());
+    }
     target::check(options)?;
     let plan = Conversion::plan(origin, architecture, options.element)?;
     let shape = plan.architecture.shape(plan.element)?;

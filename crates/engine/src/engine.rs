@@ -7,6 +7,7 @@ pub use load::read_bias;
 
 use crate::dense::DenseWeights;
 use crate::draft::Drafter;
+use crate::expert_units::ExpertUnits;
 use crate::feed_forward::Neurons;
 use crate::forecast::measure_disk;
 use crate::memory::MemoryBudget;
@@ -14,7 +15,7 @@ use crate::memory::warnings;
 use crate::observed::LayerPass;
 use crate::options::DEFAULT_ARITHMETIC;
 use crate::plan::{
-    BlockLayout, Costs, DenseCosts, KvPages, Plan, Widths, context, neuron_copy_bytes,
+    BlockLayout, Costs, DenseCosts, ExpertCosts, KvPages, Plan, Widths, context, neuron_copy_bytes,
 };
 use crate::predictors::{self, bundled_predictor, stored_predictor_bytes};
 use crate::reads::Reads;
@@ -97,9 +98,12 @@ impl PlannedEngine {
             return PlannedEngine::with_predictor(files, options, needed, predictor);
         };
         let (predictor, sparsity) = predictors::chosen(&files, &options, sparsity)?;
-        let predictor: Box<dyn Predictor> = Box::new(predictor);
+        // What is loaded was measured with the first share that is stored.
+        let first = predictors::sparsities(&files)?.first().map_or(sparsity, |first| *first);
+        let others = f64::from((1.0 - sparsity.sparsity) / (1.0 - first.sparsity));
         let prepared = PlannedEngine::with_predictor(files, options, needed, Some(predictor))?;
-        Ok(PlannedEngine { sparsity: Some(sparsity), ..prepared })
+        let work = prepared.work.clone().scaled(others);
+        Ok(PlannedEngine { sparsity: Some(sparsity), work, ..prepared })
     }
 
     /// The same with a predictor of the caller's; `options.sparsity` is not looked at.
@@ -361,6 +365,14 @@ fn refuse_what_cannot_fit(
     Plan::make(&Costs { predictor_bytes: stored, ..costs }, options.memory).map(drop)
 }
 
+/// What the experts take, where the model has some.
+fn expert_costs(files: &OpenModel, options: &RunOptions, reader: &Reader) -> Option<ExpertCosts> {
+    let used = files.architecture.experts.as_ref()?.routing.used;
+    // Every matrix was found when the model was opened.
+    let units = ExpertUnits::of(&files.tensors, &files.architecture).ok()?;
+    Some(ExpertCosts::of(&units, reader, options.policy, used))
+}
+
 /// What a run takes, but for its predictors.
 fn costs(
     files: &OpenModel,
@@ -374,6 +386,7 @@ fn costs(
     let records = u64::from(shape.layers) * u64::from(shape.neurons);
     Costs {
         mode,
+        sequences: options.sequences.max(1),
         context,
         chunk: options.chunk,
         weights_bytes: files.weights_bytes(),
@@ -389,6 +402,7 @@ fn costs(
             Some(_) => BlockLayout::new(&shape, |bytes| reader.lease_bytes(bytes)),
             None => BlockLayout::NONE,
         },
+        experts: expert_costs(files, options, reader),
         cache: CacheConfig {
             groups: vec![shape.neurons; shape.layers as usize],
             slot_bytes: reader.lease_bytes(shape.record.payload_bytes()),

@@ -132,6 +132,16 @@ pub enum EngineError {
         /// Checksum of what was read.
         got: u32,
     },
+    /// An expert cannot be read, or is not what was written.
+    #[error("expert {expert} of layer {layer}: {cause}")]
+    InExpert {
+        /// The layer.
+        layer: usize,
+        /// Its number in the layer.
+        expert: u32,
+        /// What went wrong.
+        cause: Box<EngineError>,
+    },
     /// A table that is read row by row is not what was written.
     #[error(
         "{}: tensor '{tensor}' at offset {offset} has checksum {got:08x}, expected {expected:08x}: \
@@ -178,8 +188,9 @@ pub enum EngineError {
     /// The budget is below what this run needs at least.
     #[error(
         "a memory budget of {budget} bytes is below the floor of this run: {floor} bytes \
-         beside what an absolute budget leaves to the process (weights that stay {resident}, KV cache for {context} tokens {kv}, buffers {buffers}): \
-         raise --memory to at least {ask}, or lower -c"
+         beside what an absolute budget leaves to the process (weights that stay {resident}, KV cache for {} {kv}, buffers {buffers}): \
+         raise --memory to at least {ask}, or lower -c",
+        contexts(*sequences, *context)
     )]
     BelowFloor {
         /// Bytes allowed for weights, cache, KV and buffers.
@@ -190,6 +201,8 @@ pub enum EngineError {
         ask: String,
         /// Dense weights and predictors.
         resident: u64,
+        /// Sequences that have a whole context each.
+        sequences: usize,
         /// Tokens of context asked for.
         context: usize,
         /// Bytes of the KV cache.
@@ -388,6 +401,7 @@ impl EngineError {
             EngineError::Read(_)
             | EngineError::Corrupt { .. }
             | EngineError::CorruptTensor { .. }
+            | EngineError::InExpert { .. }
             | EngineError::Cache(_)
             | EngineError::Memory(_)
             | EngineError::Cancelled
@@ -413,6 +427,14 @@ fn advice(cause: &io::Error) -> &'static str {
         // EMFILE and ENFILE.
         Some(24 | 23) => ": raise the limit on open files (ulimit -n)",
         _ => "",
+    }
+}
+
+/// What keys and values have room for.
+fn contexts(sequences: usize, context: usize) -> String {
+    match sequences {
+        1 => format!("{context} tokens"),
+        _ => format!("{sequences} contexts of {context} tokens"),
     }
 }
 

@@ -1,17 +1,19 @@
-//! The feed-forward over neurons on flash: exact (pinned and streamed blocks) or sparse (predicted
-//! neurons in slots).
+//! The feed-forward over weights on flash: neurons, exact (pinned and streamed blocks) or sparse (predicted
+//! neurons in slots), and experts.
 
 mod exact;
+mod experts;
 mod sparse;
 
 pub(crate) use exact::ExactNeurons;
+pub(crate) use experts::ExpertNeurons;
 pub(crate) use sparse::SparseNeurons;
 
 use crate::stats::PassCounters;
 use crate::{CancelToken, EngineError};
 use candle_core::Tensor;
 use flint_flash_io::Counters;
-use flint_geometry::RecordLayout;
+use flint_geometry::{RecordLayout, UnitSet};
 use flint_kernels::{Activation, Compute, accumulate_down, activate};
 use flint_model::{Batch, FeedForward, MatrixFeedForward, ModelError, Weights};
 
@@ -21,6 +23,8 @@ pub(crate) enum Neurons {
     Sparse(Box<SparseNeurons>),
     /// Not records: matrices among the dense weights.
     Matrices(MatrixFeedForward),
+    /// Not records: experts that a router names.
+    Experts(Box<ExpertNeurons>),
 }
 
 impl Neurons {
@@ -37,6 +41,7 @@ impl Neurons {
             Neurons::Exact(exact) => exact.begin_pass(cancel),
             Neurons::Sparse(sparse) => sparse.begin_pass(batch, cancel)?,
             Neurons::Matrices(_) => {}
+            Neurons::Experts(experts) => experts.begin_pass(cancel)?,
         }
         Ok(())
     }
@@ -44,7 +49,7 @@ impl Neurons {
     /// Goes on with the pass for fewer rows, those of `batch`.
     pub(crate) fn narrow_pass(&mut self, batch: &Batch) {
         match self {
-            Neurons::Exact(_) | Neurons::Matrices(_) => {}
+            Neurons::Exact(_) | Neurons::Matrices(_) | Neurons::Experts(_) => {}
             Neurons::Sparse(sparse) => sparse.note_rows(batch),
         }
     }
@@ -54,15 +59,24 @@ impl Neurons {
         match self {
             Neurons::Exact(_) | Neurons::Matrices(_) => {}
             Neurons::Sparse(sparse) => sparse.end_pass(),
+            Neurons::Experts(experts) => experts.end_pass(),
         }
     }
 
     /// After a pass that ended early. What it left in flight is waited for by the next pass.
     pub(crate) fn abandon_pass(&mut self) {
         match self {
-            // Its reads are those of the next pass.
-            Neurons::Exact(_) | Neurons::Matrices(_) => {}
+            // The reads of the first are those of the next pass; the last settles when that begins.
+            Neurons::Exact(_) | Neurons::Matrices(_) | Neurons::Experts(_) => {}
             Neurons::Sparse(sparse) => sparse.abandon_pass(),
+        }
+    }
+
+    /// The experts that the last pass went through, by layer.
+    pub(crate) fn last_experts(&self) -> &[UnitSet] {
+        match self {
+            Neurons::Experts(experts) => experts.last(),
+            _ => &[],
         }
     }
 
@@ -72,6 +86,7 @@ impl Neurons {
             Neurons::Exact(exact) => exact.reads().counters().bytes_read,
             Neurons::Sparse(sparse) => sparse.reads().counters().bytes_read,
             Neurons::Matrices(_) => 0,
+            Neurons::Experts(experts) => experts.reads().counters().bytes_read,
         }
     }
 
@@ -81,6 +96,16 @@ impl Neurons {
             Neurons::Exact(exact) => (exact.effort, exact.reads()),
             Neurons::Sparse(sparse) => (sparse.effort(), sparse.reads()),
             Neurons::Matrices(_) => return PassCounters::default(),
+            Neurons::Experts(experts) => {
+                let (experts_touched, experts_loaded, cache) = experts.counts();
+                let own = PassCounters {
+                    experts_touched,
+                    experts_loaded,
+                    cache,
+                    ..PassCounters::default()
+                };
+                (own, experts.reads())
+            }
         };
         let Counters { device_reads, bytes_read, wait, .. } = reads.counters();
         PassCounters { reads: device_reads, bytes_read, io_wait: wait, ..own }
@@ -90,14 +115,14 @@ impl Neurons {
 impl FeedForward for Neurons {
     fn wants_prefetch(&self, rows: usize) -> bool {
         match self {
-            Neurons::Exact(_) | Neurons::Matrices(_) => false,
+            Neurons::Exact(_) | Neurons::Matrices(_) | Neurons::Experts(_) => false,
             Neurons::Sparse(sparse) => sparse.wants_prefetch(rows),
         }
     }
 
     fn prefetch(&mut self, layer: usize, input: &Tensor) -> Result<(), ModelError> {
         match self {
-            Neurons::Exact(_) | Neurons::Matrices(_) => Ok(()),
+            Neurons::Exact(_) | Neurons::Matrices(_) | Neurons::Experts(_) => Ok(()),
             Neurons::Sparse(sparse) => sparse.prefetch(layer, input),
         }
     }
@@ -107,6 +132,8 @@ impl FeedForward for Neurons {
             Neurons::Exact(exact) => exact.begin(layer, input),
             Neurons::Sparse(sparse) => sparse.begin(layer, input),
             Neurons::Matrices(matrices) => matrices.begin(layer, input),
+            // Which experts are needed the router says, whose weights come with the call that finishes.
+            Neurons::Experts(_) => Ok(()),
         }
     }
 
@@ -120,6 +147,7 @@ impl FeedForward for Neurons {
             Neurons::Exact(exact) => exact.finish(layer, input),
             Neurons::Sparse(sparse) => sparse.finish(layer, input),
             Neurons::Matrices(matrices) => matrices.finish(layer, input, weights),
+            Neurons::Experts(experts) => experts.finish(layer, input, weights),
         }
     }
 }

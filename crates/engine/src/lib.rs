@@ -10,6 +10,7 @@ mod draft;
 mod drafting;
 mod engine;
 mod error;
+mod expert_units;
 mod feed;
 mod feed_forward;
 mod forecast;
@@ -41,6 +42,7 @@ mod teacher;
 mod tensors;
 mod text;
 mod threads;
+mod touch;
 mod unused;
 
 pub use cancel::CancelToken;
@@ -66,8 +68,8 @@ pub use observed::{Counts, LayerHeld, LayerPass};
 pub use options::{Ablation, DEFAULT_ARITHMETIC, Mode, Prefetching, RunOptions};
 pub use perplexity::{Perplexity, RunningMean, each_foreseen, negative_log_likelihood, perplexity};
 pub use plan::{
-    Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, NeuronPlan,
-    NoSubstitute, Plan, StreamPlan, SubstitutePlan, Widths,
+    Block, BlockLayout, Costs, DenseCosts, DensePlan, DenseTensor, ExactPlan, ExpertClass,
+    ExpertCosts, ExpertPlan, NeuronPlan, NoSubstitute, Plan, StreamPlan, SubstitutePlan, Widths,
 };
 pub use predictors::{
     Sparsity, bundled_first_stage, bundled_predictor, read_predictor, sparsities,

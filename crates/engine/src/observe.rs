@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::observed::{Counts, LayerHeld, LayerPass};
 use crate::plan::{DenseCosts, NeuronPlan};
+use flint_geometry::UnitSet;
 use flint_model::TensorRole;
 
 impl Engine {
@@ -16,9 +17,16 @@ impl Engine {
             bytes_read: effort.bytes_read,
             neurons_computed: effort.neurons_predicted,
             neurons_read: effort.neurons_loaded,
+            experts_computed: effort.experts_touched,
+            experts_read: effort.experts_loaded,
             io_wait: effort.io_wait,
             choosing: effort.cache + effort.predictor,
         }
+    }
+
+    /// The experts that the last pass went through, by layer; nothing of models without.
+    pub fn last_experts(&self) -> &[UnitSet] {
+        self.neurons.last_experts()
     }
 
     /// What each layer took in the last pass.
@@ -49,7 +57,17 @@ impl Engine {
                         bytes * u64::from(exact.pinned_of(index)) / blocks
                     }
                     NeuronPlan::Sparse { bytes: slots, .. } => bytes.min(slots / count.max(1)),
+                    NeuronPlan::Experts(_) => 0,
                 };
+            }
+        }
+        if let NeuronPlan::Experts(plan) = &self.plan.neurons {
+            for (class, bytes) in &plan.caches {
+                for &layer in &class.layers {
+                    let count = class.layers.len() as u64;
+                    layers[layer].bytes += class.bank_bytes / count;
+                    layers[layer].held += bytes / count;
+                }
             }
         }
         layers

@@ -35,6 +35,10 @@ pub struct Counts {
     pub neurons_computed: u64,
     /// Neurons read.
     pub neurons_read: u64,
+    /// Experts that passes went through, each once for all of a pass's rows.
+    pub experts_computed: u64,
+    /// Experts that were read for them.
+    pub experts_read: u64,
     /// Time in which passes stood still for reads.
     pub io_wait: Duration,
     /// Time of predictors, and for finding and freeing slots.

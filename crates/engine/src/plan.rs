@@ -9,6 +9,7 @@ mod blocks;
 mod copies;
 mod costs;
 mod dense;
+mod experts;
 mod limits;
 mod substitute;
 
@@ -17,6 +18,7 @@ pub(crate) use copies::{COPY, neuron_copy_bytes};
 pub use costs::{Costs, Widths};
 pub(crate) use costs::{KvPages, LOGIT_ROWS, context};
 pub use dense::{DenseCosts, DensePlan, DenseTensor, StreamPlan};
+pub use experts::{ExpertClass, ExpertCosts, ExpertPlan};
 pub(crate) use limits::{MAX_NEURONS_PER_ROUND, MIN_PREFETCH, PREFETCH_SHARE, can_prefetch};
 pub use substitute::{NoSubstitute, SubstitutePlan};
 
@@ -100,6 +102,8 @@ pub enum NeuronPlan {
         /// Bytes that it may take.
         bytes: u64,
     },
+    /// A mixture of experts: caches of whole experts.
+    Experts(ExpertPlan),
 }
 
 impl Plan {
@@ -142,7 +146,8 @@ impl Plan {
         dense = dense.with_long_rings(&costs.dense, available.bytes / RING_SHARE, room, alone);
         let mut left = available.bytes - costs.fixed(chunk, &dense);
         let (mut neurons, mut cache_bytes, all_resident) = split_neurons(costs, left);
-        if !all_resident && costs.blocks.neurons > 0 && dense.by_row.is_empty() {
+        let streams = costs.blocks.neurons > 0 || costs.experts.is_some();
+        if !all_resident && streams && dense.by_row.is_empty() {
             // A table of which a token needs one row is worth less memory than any neuron.
             let by_row = DensePlan::hold_matrices(&costs.dense);
             if by_row.bytes < dense.bytes {
@@ -196,6 +201,14 @@ fn chunk_and_dense(costs: &Costs, available: u64) -> (usize, DensePlan) {
 }
 
 fn split_neurons(costs: &Costs, left: u64) -> (NeuronPlan, u64, bool) {
+    if let Some(experts) = &costs.experts {
+        let mut plan = ExpertPlan::make(experts, left);
+        if costs.nothing_resident {
+            plan = plan.with_nothing_kept();
+        }
+        let (bytes, all) = (plan.bytes(), plan.all_resident());
+        return (NeuronPlan::Experts(plan), bytes, all);
+    }
     match costs.mode {
         Mode::Exact => {
             let mut exact = ExactPlan::make(costs.blocks, left);
@@ -224,6 +237,9 @@ impl Costs {
     /// The least that a run with chunks of `chunk` tokens can do with.
     fn floor(&self, chunk: usize, dense: &DensePlan) -> u64 {
         let neurons = match self.mode {
+            _ if self.experts.is_some() => {
+                self.experts.as_ref().map_or(0, ExpertCosts::least_bytes)
+            }
             Mode::Exact => ExactPlan::least_bytes(self.blocks),
             Mode::Sparse => {
                 let records: u64 = self.cache.groups.iter().map(|&n| u64::from(n)).sum();
@@ -295,6 +311,7 @@ fn below_floor(
         floor,
         ask,
         resident,
+        sequences: costs.sequences,
         context: costs.context,
         kv: costs.kv_bytes,
         buffers: floor - resident - costs.kv_bytes,

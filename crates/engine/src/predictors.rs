@@ -1,10 +1,10 @@
 //! The predictors of a bundle: how much memory they will hold, and reading them one layer at a time.
 
 mod blobs;
-mod cats;
+mod sparsity;
 
-pub(crate) use cats::chosen;
-pub use cats::{Sparsity, sparsities};
+pub(crate) use sparsity::chosen;
+pub use sparsity::{Sparsity, sparsities};
 
 use crate::{EngineError, Mode, OpenModel};
 use blobs::{with_blobs, wrong};
@@ -15,7 +15,7 @@ use flint_predictor::{
     QuantizedGateLayer, ThresholdLayer,
 };
 
-/// The predictors of a bundle, where it has them and `mode` wants them. CATS thresholds are
+/// The predictors of a bundle, where it has them and `mode` wants them. Thresholds for `--sparsity` are
 /// ignored unless a sparsity is asked for.
 ///
 /// # Errors
@@ -29,11 +29,11 @@ pub fn bundled_predictor(
     let Some(found) = stored.filter(|_| mode != Some(Mode::Exact)) else {
         return Ok(None);
     };
-    if cats::has_thresholds(files) {
+    if sparsity::has_thresholds(files) {
         if mode.is_none() {
             return Ok(None);
         }
-        let stored = cats::sparsities(files)?.iter().map(|known| known.sparsity).collect();
+        let stored = sparsity::sparsities(files)?.iter().map(|known| known.sparsity).collect();
         return Err(EngineError::SparsityNotGiven { stored });
     }
     with_blobs(files, |blobs| read_predictor(&found.kind, &files.architecture, blobs)).map(Some)

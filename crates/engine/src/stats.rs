@@ -24,6 +24,8 @@ pub(crate) struct PassCounters {
     pub(crate) neurons_predicted: u64,
     pub(crate) neurons_active: u64,
     pub(crate) neurons_loaded: u64,
+    pub(crate) experts_touched: u64,
+    pub(crate) experts_loaded: u64,
     pub(crate) guesses: u64,
     pub(crate) guesses_right: u64,
     pub(crate) cache: Duration,
@@ -52,6 +54,8 @@ impl PassCounters {
             neurons_predicted: n(self.neurons_predicted, b.neurons_predicted),
             neurons_active: n(self.neurons_active, b.neurons_active),
             neurons_loaded: n(self.neurons_loaded, b.neurons_loaded),
+            experts_touched: n(self.experts_touched, b.experts_touched),
+            experts_loaded: n(self.experts_loaded, b.experts_loaded),
             guesses: n(self.guesses, b.guesses),
             guesses_right: n(self.guesses_right, b.guesses_right),
             cache: t(self.cache, b.cache),
@@ -193,7 +197,11 @@ pub struct PerToken {
     pub guesses: f64,
     /// Those of them that were needed.
     pub guesses_right: f64,
-    /// 1 - loaded / predicted.
+    /// Experts that rows went through, those of all layers together; 0 in models without.
+    pub experts: f64,
+    /// Experts read.
+    pub experts_loaded: f64,
+    /// 1 - loaded / predicted, of experts where there are some.
     pub hit_rate: f64,
     /// Tokens that an exact pass gave: more than one where drafts were right.
     pub tokens_per_pass: f64,
@@ -230,8 +238,10 @@ impl PerToken {
         let effort = &phase.effort;
         let mean = |count: u64| count as f64 / phase.tokens as f64;
         let ms = |time: Duration| milliseconds(time) / phase.tokens as f64;
-        let loaded = effort.neurons_loaded as f64;
-        let predicted = effort.neurons_predicted as f64;
+        let (loaded, predicted) = match effort.experts_touched {
+            0 => (effort.neurons_loaded as f64, effort.neurons_predicted as f64),
+            touched => (effort.experts_loaded as f64, touched as f64),
+        };
         let elsewhere = effort.io_wait + effort.cache + effort.predictor;
         PerToken {
             bytes_read: mean(effort.bytes_read),
@@ -242,6 +252,8 @@ impl PerToken {
             neurons_loaded: mean(effort.neurons_loaded),
             guesses: mean(effort.guesses),
             guesses_right: mean(effort.guesses_right),
+            experts: mean(effort.experts_touched),
+            experts_loaded: mean(effort.experts_loaded),
             hit_rate: if predicted > 0.0 { 1.0 - loaded / predicted } else { 1.0 },
             tokens_per_pass: phase.tokens as f64 / (effort.passes as f64).max(1.0),
             drafted: mean(effort.drafts.drafted),

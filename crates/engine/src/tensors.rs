@@ -7,10 +7,12 @@ mod gguf;
 pub(crate) use gguf::GgufMetadata;
 
 use crate::EngineError;
+use flint_checkpoint::Rows;
 use flint_flash_io::FileId;
 use flint_geometry::{DType, Extent};
-use flint_model::{Architecture, ModelError, TensorRole};
+use flint_model::{Architecture, ModelError, TensorRole, TensorSource};
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// What kind of file a model is used from.
@@ -48,6 +50,34 @@ pub(crate) struct StoredTensor {
     pub(crate) runs: Vec<Extent>,
     /// CRC-32C of the tensor, where it is known.
     pub(crate) crc: Option<u32>,
+}
+
+/// Which part of a tensor of several matrices to pick, and its sizes: the whole tensor where it is one matrix.
+pub(crate) fn in_stack(source: &TensorSource, dims: &[usize]) -> (Option<Rows>, Vec<usize>) {
+    let rows = source.rows.as_ref();
+    let Some(stack) = source.stack else {
+        let rows = rows.map(|rows| Rows { of: rows.of, ranges: rows.ranges.clone() });
+        return (rows, dims.to_vec());
+    };
+    let one = std::iter::once(stack.at..stack.at + 1).collect();
+    let mut whole = vec![1];
+    whole.extend_from_slice(dims);
+    if let Some(rows) = rows {
+        whole[1] = rows.of;
+    }
+    (Some(Rows { of: stack.of, ranges: one }), whole)
+}
+
+/// What `source` takes of the matrix at `runs`, which is one of a tensor of several: all, or some rows.
+pub(crate) fn rows_in_stack(source: &TensorSource, runs: Vec<Extent>) -> Vec<Extent> {
+    let (Some(_), Some(rows), [matrix]) = (source.stack, &source.rows, runs.as_slice()) else {
+        return runs;
+    };
+    let each = matrix.len() / rows.of.max(1) as u64;
+    let part = |range: &Range<usize>| {
+        Extent::new(matrix.offset() + range.start as u64 * each, range.len() as u64 * each)
+    };
+    rows.ranges.iter().filter_map(part).collect()
 }
 
 /// Some rows of a tensor that lie next to each other in a file.
@@ -169,7 +199,9 @@ impl Tensors {
 
     /// Checks that every tensor has the sizes that `architecture` computes with.
     fn check(&self, architecture: &Architecture, whole: bool) -> Result<(), EngineError> {
-        let specs = if whole { architecture.all_tensors() } else { architecture.dense_tensors() };
+        let mut specs =
+            if whole { architecture.all_tensors() } else { architecture.dense_tensors() };
+        specs.extend(architecture.expert_tensors());
         for spec in specs {
             let tensor = self.find(spec.role)?;
             let got: Vec<usize> = tensor.dims.iter().map(|&dim| dim as usize).collect();

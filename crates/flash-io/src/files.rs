@@ -12,16 +12,16 @@ use std::path::{Path, PathBuf};
 
 /// How to open files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OpenMode {
+pub(crate) struct OpenMode {
     /// Read past the page cache if every file allows it.
-    pub direct: bool,
+    pub(crate) direct: bool,
     /// Raises the alignment of reads, in bytes; a power of two.
-    pub min_alignment: Option<u32>,
+    pub(crate) min_alignment: Option<u32>,
 }
 
 /// Open files, all read in the same way.
 #[derive(Debug)]
-pub struct FileSet {
+pub(crate) struct FileSet {
     files: Vec<File>,
     paths: Vec<PathBuf>,
     direct: bool,
@@ -38,7 +38,7 @@ impl FileSet {
     ///
     /// # Panics
     /// When `min_alignment` is not a power of two.
-    pub fn open(paths: &[PathBuf], mode: OpenMode) -> Result<FileSet, ReadError> {
+    pub(crate) fn open(paths: &[PathBuf], mode: OpenMode) -> Result<FileSet, ReadError> {
         let least = mode.min_alignment.unwrap_or(1);
         assert!(least.is_power_of_two(), "alignment {least} is not a power of two");
         let buffered =
@@ -68,41 +68,30 @@ impl FileSet {
     }
 
     /// Paths, in the order of their [`FileId`]s.
-    pub fn paths(&self) -> &[PathBuf] {
+    pub(crate) fn paths(&self) -> &[PathBuf] {
         &self.paths
     }
 
     /// Whether reads go past the page cache.
-    pub fn is_direct(&self) -> bool {
+    pub(crate) fn is_direct(&self) -> bool {
         self.direct
     }
 
     /// Offsets, lengths and addresses of reads must be multiples of this many bytes.
-    pub fn alignment(&self) -> u32 {
+    pub(crate) fn alignment(&self) -> u32 {
         self.alignment
     }
 
     /// Why files are not read directly, and what to change.
-    pub fn reasons(&self) -> &[String] {
+    pub(crate) fn reasons(&self) -> &[String] {
         &self.reasons
-    }
-
-    /// A handle of its own to a file, opened as the set opened it.
-    ///
-    /// # Errors
-    /// When the system has no descriptor left.
-    ///
-    /// # Panics
-    /// When the set has no such file.
-    pub fn duplicate(&self, file: FileId) -> io::Result<File> {
-        self.files[file.0 as usize].try_clone()
     }
 
     /// The descriptor of a file, open as long as this set is.
     ///
     /// # Panics
     /// When the set has no such file.
-    pub fn descriptor(&self, file: FileId) -> RawFd {
+    pub(crate) fn descriptor(&self, file: FileId) -> RawFd {
         self.files[file.0 as usize].as_raw_fd()
     }
 }

@@ -51,7 +51,7 @@ pub use device::{
     ClientId, DeviceDone, DeviceRead, Failure, Gap, PartOf, Piece, RecordPiece, Step,
 };
 pub use error::{ReadError, WorkerLost};
-pub use files::{FileSet, OpenMode};
+pub(crate) use files::{FileSet, OpenMode};
 pub use merge::{Run, Want, merge};
 pub use options::{BackendChoice, MergePolicy, Options, TIMEOUT};
 pub use probe::{

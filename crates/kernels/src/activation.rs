@@ -19,7 +19,13 @@ pub enum Activation {
     Gelu,
     /// The approximation of `Gelu` with tanh.
     GeluTanh,
+    /// `x / (1 + exp(-1.702 x))` with `x` at most 7, times `up + 1` with `up` between -7 and 7 (gpt-oss).
+    ClampedSwiglu,
 }
+
+/// Limit and steepness of [`Activation::ClampedSwiglu`].
+const CLAMP: f32 = 7.0;
+const STEEPNESS: f32 = 1.702;
 
 impl Activation {
     /// Whether it gives exact zeros, so that work behind a zero may be left out.
@@ -32,6 +38,23 @@ impl Activation {
         c.path().run(Apply { activation: self, values });
     }
 
+    /// Applies it to every number of `gates`, and multiplies each by that of `up`.
+    ///
+    /// # Panics
+    /// When there are not as many of both.
+    pub fn gate_slice(self, c: &Compute, gates: &mut [f32], up: &[f32]) {
+        assert_eq!(gates.len(), up.len(), "as many gates as numbers that pass them");
+        self.apply_slice(c, gates);
+        for (gate, &up) in gates.iter_mut().zip(up) {
+            *gate = match self {
+                Activation::ClampedSwiglu => *gate * (up.clamp(-CLAMP, CLAMP) + 1.0),
+                // A zero stays a positive zero, whatever `up` is.
+                _ if *gate == 0.0 => 0.0,
+                _ => *gate * up,
+            };
+        }
+    }
+
     /// Applies it to every number of `values`, inside a kernel.
     #[inline(always)]
     pub(crate) fn apply(self, values: &mut [f32]) {
@@ -42,6 +65,10 @@ impl Activation {
             Activation::Silu => each(values, |x| x / (1.0 + math::exp(-x))),
             Activation::Gelu => each(values, gelu),
             Activation::GeluTanh => each(values, gelu_tanh),
+            Activation::ClampedSwiglu => each(values, |x| {
+                let x = if x > CLAMP { CLAMP } else { x };
+                x / (1.0 + math::exp(-STEEPNESS * x))
+            }),
         }
     }
 }

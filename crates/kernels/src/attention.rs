@@ -11,7 +11,7 @@ use std::ops::Range;
 
 /// The shape of a layer's attention.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AttentionSpec {
+pub struct AttentionSpec<'a> {
     /// Query heads.
     pub heads: usize,
     /// Key and value heads; each serves `heads / kv_heads` query heads.
@@ -24,6 +24,8 @@ pub struct AttentionSpec {
     pub softcap: Option<f32>,
     /// Length of the sliding window, the row's own position counted; `None`: a row sees all before it.
     pub window: Option<usize>,
+    /// For each query head a score that takes part in its softmax and has no value, where there are such (gpt-oss).
+    pub sinks: Option<&'a [f32]>,
 }
 
 /// Attention of rows of any sequences over what the store holds of `layer`, the rows' own keys and values included.
@@ -34,7 +36,7 @@ pub struct AttentionSpec {
 /// When the sizes do not agree or the store lacks a position.
 pub fn attention(
     c: &Compute,
-    spec: &AttentionSpec,
+    spec: &AttentionSpec<'_>,
     q: &[f32],
     store: &dyn KvStore,
     layer: usize,
@@ -49,6 +51,7 @@ pub fn attention(
     assert_eq!(heads, (spec.kv_heads, spec.head_dim), "a store of these heads");
     assert!(spec.heads.is_multiple_of(spec.kv_heads), "heads share KV heads evenly");
     assert!(spec.window != Some(0), "a row sees at least itself");
+    assert!(spec.sinks.is_none_or(|sinks| sinks.len() == spec.heads), "one sink for each head");
     let seen: usize = rows.iter().map(|row| seen(row.position, spec.window).len()).sum();
     let touched = 2 * seen * shape.row_bytes() * spec.heads;
     c.share(touched, pieces(spec, q, rows, out), |(rows, q, block)| {
@@ -61,7 +64,7 @@ const TOGETHER: usize = 16;
 
 /// The work in pieces: some rows of one sequence with their queries, and the part of the result for one head.
 fn pieces<'a>(
-    spec: &AttentionSpec,
+    spec: &AttentionSpec<'_>,
     mut q: &'a [f32],
     rows: &'a [KvRow],
     mut out: &'a mut [f32],
@@ -86,7 +89,7 @@ const LINE_BYTES: usize = 64;
 
 /// One query head of some rows of one sequence.
 struct Head<'a, 'b> {
-    spec: &'a AttentionSpec,
+    spec: &'a AttentionSpec<'a>,
     /// Queries of all heads.
     q: &'a [f32],
     store: &'a dyn KvStore,
@@ -134,7 +137,7 @@ impl Head<'_, '_> {
             if let Some(cap) = spec.softcap {
                 math::soft_cap(&mut scores, cap);
             }
-            softmax(&mut scores);
+            softmax(&mut scores, spec.sinks.map(|sinks| sinks[block.first / spec.head_dim]));
             out.fill(0.0);
             let mut rest = scores.as_slice();
             let mut pieces = runs().peekable();
@@ -190,14 +193,15 @@ fn seen(position: usize, window: Option<usize>) -> Range<usize> {
     end.saturating_sub(window.unwrap_or(end))..end
 }
 
-/// Scores to probabilities. Maximum and sum run in the lanes of the contract.
+/// Scores to probabilities. Maximum and sum run in the lanes of the contract; a sink comes last.
 #[inline(always)]
-fn softmax(scores: &mut [f32]) {
+fn softmax(scores: &mut [f32], sink: Option<f32>) {
     let max = max(scores);
+    let max = sink.map_or(max, |sink| if sink > max { sink } else { max });
     for score in scores.iter_mut() {
         *score = math::exp(*score - max);
     }
-    let sum = sum(scores, |x| x);
+    let sum = sum(scores, |x| x) + sink.map_or(0.0, |sink| math::exp(sink - max));
     for score in scores.iter_mut() {
         *score /= sum;
     }

@@ -3,7 +3,8 @@
 use anyhow::Context;
 use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
 use flint_predictor::{
-    CascadeGroup, Factors, GateRows, LowRankGroup, QuantizedGateLayer, ThresholdLayer,
+    CascadeGroup, ContributionGroup, Factors, GateRows, Level, LowRankGroup, NeuronRows,
+    QuantizedGateLayer, ThresholdLayer,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -162,15 +163,15 @@ fn program(file: &[u8]) -> Option<Vec<u8>> {
 fn predictors() -> anyhow::Result<Vec<Vec<u8>>> {
     let mut seeds = Vec::new();
     for (width, neurons) in [(6, 9), (128, 5)] {
-        for (kind, blob) in [0, 1, 3].into_iter().zip(blobs(width, neurons)?) {
+        for (kind, blob) in [0, 1, 4, 3].into_iter().zip(blobs(width, neurons)?) {
             seeds.push([vec![kind, width as u8, neurons as u8], blob].concat());
         }
     }
     Ok(seeds)
 }
 
-/// A low-rank predictor, a copy, and the cascade of both.
-fn blobs(width: usize, neurons: usize) -> anyhow::Result<[Vec<u8>; 3]> {
+/// A low-rank predictor, a copy, the cascade of both, and thresholds on contributions.
+fn blobs(width: usize, neurons: usize) -> anyhow::Result<[Vec<u8>; 4]> {
     const RANK: usize = 2;
     let numbers = |count: usize| (0..count).map(|n| (n % 15) as f32 / 7.0 - 1.0);
     let list = |count| numbers(count).collect::<Vec<f32>>();
@@ -180,7 +181,15 @@ fn blobs(width: usize, neurons: usize) -> anyhow::Result<[Vec<u8>; 3]> {
     let rows = MatrixView::new(DType::F32, neurons, width, &rows)?;
     let compute = Compute::new(Isa::Scalar, 1)?;
     let copy = QuantizedGateLayer::copy(&compute, &GateRows::new(rows, None, Activation::Relu), 4);
-    Ok([first.to_bytes(), copy.to_bytes(), CascadeGroup::new(first, copy).to_bytes()])
+    let (silu, lengths) = (GateRows::new(rows, None, Activation::Silu), list(neurons));
+    let lengths: Vec<f32> = lengths.iter().map(|length| length.abs()).collect();
+    let mut strongest =
+        ContributionGroup::copy(&compute, &NeuronRows::new(silu, Some(silu), &lengths));
+    let (sparsity, threshold, kept, recall) = (0.5, 0.1, 0.5, 0.9);
+    let (perplexity, precision) = (None, None);
+    strongest.set_levels(vec![Level { sparsity, threshold, kept, recall, perplexity, precision }]);
+    let (one, other) = (first.to_bytes(), copy.to_bytes());
+    Ok([one, other, CascadeGroup::new(first, copy).to_bytes(), strongest.to_bytes()])
 }
 
 #[cfg(test)]

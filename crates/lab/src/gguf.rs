@@ -5,6 +5,7 @@ mod file_type;
 mod layout;
 mod metadata;
 mod named;
+mod routers;
 mod vocabulary;
 mod weights;
 
@@ -22,8 +23,8 @@ use std::path::{Path, PathBuf};
 /// Which model to write, and where.
 #[derive(Debug, clap::Args)]
 pub struct GgufArgs {
-    /// llama-2-7b, llama-3.2-3b, smollm2-1.7b, smollm2-135m, falcon-7b or phi-2; or a bundle or checkpoint directory, whose
-    /// shape is taken
+    /// llama-2-7b, llama-3.2-3b, smollm2-1.7b, smollm2-135m, falcon-7b, phi-2, qwen3-30b-a3b, olmoe-1b-7b or gpt-oss-20b; or a
+    /// bundle or checkpoint directory, whose shape is taken
     #[arg(value_name = "SHAPE|DIR")]
     shape: String,
     /// The file

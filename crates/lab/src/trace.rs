@@ -1,4 +1,4 @@
-//! Which neurons a run asked for, replayed: what each cache policy loads, beside the optimum.
+//! Which neurons or experts a run asked for, replayed: what each cache policy loads, beside the optimum.
 
 mod belady;
 mod chart;
@@ -6,11 +6,13 @@ mod record;
 mod recorded;
 mod replay;
 mod report;
+mod routes;
 
 use crate::machine;
 use crate::synth::is_synthetic;
 use anyhow::Context;
 use flint_dram_cache::PolicyKind;
+use flint_engine::OpenModel;
 use record::Run;
 use report::{Curve, Report, Size};
 use std::fs;
@@ -22,12 +24,15 @@ const SIZES: [u64; 12] = [2, 5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 90];
 /// What to record, and where the results go.
 #[derive(Debug, clap::Args)]
 pub struct TraceArgs {
-    /// The bundle, with predictors
-    #[arg(short, long, value_name = "DIR.flint", default_value = "fixtures/tiny-opt.flint")]
+    /// The bundle, with predictors, or a model with experts
+    #[arg(short, long, value_name = "MODEL", default_value = "fixtures/tiny-opt.flint")]
     model: PathBuf,
     /// The text that is read; not for a bundle of `cargo xtask synth`, which has its own
     #[arg(short, long, value_name = "FILE", default_value = "fixtures/tiny-opt/heldout.txt")]
     file: PathBuf,
+    /// Random tokens in place of a text, for models of random weights with experts
+    #[arg(long, conflicts_with = "file")]
+    random_tokens: bool,
     /// Tokens to record; the first half fills the caches and is not counted
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(2..))]
     tokens: u32,
@@ -46,7 +51,7 @@ pub struct TraceArgs {
 pub fn trace(args: &TraceArgs) -> anyhow::Result<[PathBuf; 2]> {
     // Before anything is written: results of a clean checkout are then called so.
     let commit = machine::commit();
-    let run = record::record(&args.model, &args.file, args.tokens as usize)?;
+    let run = record_run(args)?;
     let name = match &args.name {
         Some(name) => name.clone(),
         None => args.model.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
@@ -58,6 +63,15 @@ pub fn trace(args: &TraceArgs) -> anyhow::Result<[PathBuf; 2]> {
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok([table, chart])
+}
+
+fn record_run(args: &TraceArgs) -> anyhow::Result<Run> {
+    let tokens = args.tokens as usize;
+    let files = OpenModel::open(&args.model)?;
+    if files.architecture().experts.is_none() {
+        return record::record(&args.model, &args.file, tokens);
+    }
+    routes::record(files, Some(args.file.as_path()).filter(|_| !args.random_tokens), tokens)
 }
 
 /// Every policy and the optimum at every size.
@@ -74,6 +88,7 @@ fn replay_all(name: String, run: &Run) -> Report {
     Report {
         title: name,
         header: Vec::new(),
+        units: units(run),
         needed: counted(&run.recorded.needed()),
         default: policy(PolicyKind::default()),
         others: replay::others().into_iter().map(policy).collect(),
@@ -92,6 +107,7 @@ fn counted(loads: &[u64]) -> f64 {
 fn header(args: &TraceArgs, run: &Run, commit: &str) -> Vec<String> {
     let model = args.model.display();
     let text = match is_synthetic(&args.model) {
+        _ if args.random_tokens => "random ones".to_owned(),
         true => "its own text".to_owned(),
         false => args.file.display().to_string(),
     };
@@ -100,7 +116,7 @@ fn header(args: &TraceArgs, run: &Run, commit: &str) -> Vec<String> {
     let (predictor, bytes) = (run.predictor, run.predictor_bytes as f64 / 1e6);
     let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
     vec![
-        format!("Model: {model}, {layers} layers of {neurons} neurons"),
+        format!("Model: {model}, {layers} layers of {neurons} {}", units(run)),
         format!("Predictor: {predictor}, {bytes:.2} MB"),
         format!(
             "Tokens: {tokens} of {text}, in windows of {}; the first {} fill the caches and are not counted",
@@ -111,6 +127,11 @@ fn header(args: &TraceArgs, run: &Run, commit: &str) -> Vec<String> {
         format!("Commit: {commit}"),
         format!("Command: `cargo xtask {command}`"),
     ]
+}
+
+/// What a layer has.
+fn units(run: &Run) -> &'static str {
+    if run.predictor == "router" { "experts" } else { "neurons" }
 }
 
 pub(crate) fn file_name(text: &str) -> Result<String, String> {

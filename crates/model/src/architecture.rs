@@ -1,6 +1,6 @@
 //! Everything that tells one dense decoder-only model from another, as plain data.
 
-use crate::{ModelError, PerLayer, TensorRole};
+use crate::{ModelError, PerLayer, Routing, TensorRole};
 use flint_geometry::{DType, ModelShape, RecordLayout};
 use flint_kernels::{Activation, RotaryPairs, RotaryScaling};
 use serde::{Deserialize, Serialize};
@@ -36,8 +36,14 @@ pub struct Architecture {
     pub final_norm: bool,
     /// The attention block.
     pub attention: Attention,
-    /// The feed-forward block.
+    /// The feed-forward block; of a model with experts, that of the layers without.
     pub feed_forward: FeedForwardShape,
+    /// The experts of the layers that have some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experts: Option<Experts>,
+    /// What the sums of both blocks are multiplied with before they are added (Granite).
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub residual_scale: f32,
     /// From the last hidden state to logits.
     pub head: Head,
     /// Token that begins every text, where the family has one.
@@ -142,13 +148,37 @@ pub struct Attention {
     pub window: PerLayer<Option<usize>>,
     /// Which projections have a bias.
     pub biases: Biases,
+    /// Whether each head has a score that takes part in its softmax and has no value (gpt-oss).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sinks: bool,
+    /// Keys and values as one vector for all heads, where the family has that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latent: Option<LatentAttention>,
 }
 
-/// A norm over each query and key head.
+/// A norm over query and key heads.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct HeadNorm {
     /// Which norm; always with a weight, and a bias when it is an affine layer norm.
     pub kind: NormKind,
+    /// Whether it is over all heads at once (OLMoE), not over each.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
+}
+
+/// Attention over latent vectors: a token stores one vector, from which every head would compute its key and its value. Heads
+/// read it in place instead, with queries that are turned into its space ("absorbed"). The stored vector is the latent part,
+/// then the rotated part of the key, which all heads share. (DeepSeek-V2, 2024.)
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LatentAttention {
+    /// Width of the narrower vector that queries are made from; queries are made from the hidden state when absent.
+    pub query: Option<usize>,
+    /// Width of the latent part.
+    pub width: usize,
+    /// Numbers of a head's query that are not rotated.
+    pub unrotated: usize,
+    /// Numbers of a head's value.
+    pub value: usize,
 }
 
 /// Rotary positions.
@@ -184,6 +214,13 @@ pub struct LongFactors {
     pub original_context: usize,
     /// What each pair's angle is divided by.
     pub factors: Vec<f32>,
+}
+
+impl Attention {
+    /// Numbers of what a head gives to the output projection.
+    pub fn value_width(&self) -> usize {
+        self.latent.map_or(self.head_dim, |latent| latent.value)
+    }
 }
 
 impl RotaryPositions {
@@ -222,6 +259,29 @@ pub struct FeedForwardShape {
     pub biases: Biases,
 }
 
+/// A feed-forward in parts, of which a router chooses some for each row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Experts {
+    /// Layers before the first one that has experts.
+    pub dense_layers: usize,
+    /// Experts of a layer.
+    pub count: usize,
+    /// Neurons of an expert.
+    pub neurons: usize,
+    /// How they are chosen and weighed.
+    pub routing: Routing,
+    /// What is applied to the gate.
+    pub activation: Activation,
+    /// Whether the router has a bias.
+    pub router_bias: bool,
+    /// Whether there is a bias that only chooses.
+    pub selection_bias: bool,
+    /// Whether the matrices of experts have biases.
+    pub biases: bool,
+    /// Neurons of the expert that every row goes through; none when zero.
+    pub shared: usize,
+}
+
 /// From the last hidden state to logits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Head {
@@ -248,8 +308,11 @@ impl Architecture {
     /// The sizes that decide bytes, with neurons stored as `element`.
     ///
     /// # Errors
-    /// When a size is zero or does not fit in 32 bits, or layers differ in their neurons.
+    /// When a size is zero or does not fit in 32 bits, layers differ in their neurons, or neurons are in experts.
     pub fn shape(&self, element: DType) -> Result<ModelShape, ModelError> {
+        if self.experts.is_some() {
+            return Err(ModelError::ExpertsInBundle);
+        }
         let small = |key: &str, value: usize| {
             u32::try_from(value).ok().filter(|&v| v > 0).ok_or_else(|| ModelError::BadValue {
                 file: CONFIG,
@@ -299,12 +362,17 @@ impl Architecture {
         self.feed_forward.neurons.values().max().unwrap_or(0)
     }
 
+    /// The experts of `layer`, where it has some.
+    pub fn experts(&self, layer: usize) -> Option<&Experts> {
+        self.experts.as_ref().filter(|experts| layer >= experts.dense_layers)
+    }
+
     /// Width of one layer's keys.
     pub fn kv_width(&self) -> usize {
         self.attention.kv_heads * self.attention.head_dim
     }
 
-    /// Width of one layer's queries.
+    /// Width of one layer's queries, as they are compared with keys.
     pub fn query_width(&self) -> usize {
         self.attention.heads * self.attention.head_dim
     }

@@ -26,6 +26,9 @@ impl Architecture {
 /// Most numbers of keys, for all layers and the whole context.
 const MOST_KEYS: usize = 1 << 56;
 
+/// Most experts of all layers together: a table of them is held in memory.
+const MOST_EXPERTS: usize = 1 << 18;
+
 /// Checks every number that sizes, indices or divisors are made of. `file` is where they are from.
 pub(crate) fn check(file: &'static str, a: &Architecture) -> Result<(), ModelError> {
     numbers(a).map_err(|wrong| {
@@ -77,12 +80,57 @@ fn numbers(a: &Architecture) -> Result<(), Wrong> {
         let fits = last.is_some_and(|last| last <= learned.rows);
         hold("learned_positions.offset", fits, "room for the context", learned.offset)?;
     }
+    experts(a)?;
+    latent(a)?;
+    hold("residual_scale", a.residual_scale.is_finite(), "finite", a.residual_scale)?;
     rotary(a)?;
     norm("norm", a.norm)?;
     if let Some(head_norm) = attention.head_norm {
         norm("attention.head_norm", head_norm.kind)?;
     }
     hold("head.scale", a.head.scale.is_finite(), "finite", a.head.scale)
+}
+
+fn experts(a: &Architecture) -> Result<(), Wrong> {
+    let Some(experts) = &a.experts else { return Ok(()) };
+    let (routing, largest) = (&experts.routing, LARGEST as usize);
+    size("experts.count", experts.count, MOST_EXPERTS / a.layers)?;
+    size("experts.neurons", experts.neurons, largest)?;
+    size("experts.used", routing.used, experts.count)?;
+    hold("experts.shared", experts.shared <= largest, "a size", experts.shared)?;
+    hold(
+        "experts.dense_layers",
+        experts.dense_layers < a.layers,
+        "fewer than layers",
+        experts.dense_layers,
+    )?;
+    hold("experts.scale", routing.scale.is_finite(), "finite", routing.scale)?;
+    let epsilon = routing.divided.unwrap_or(0.0);
+    hold("experts.divided", epsilon.is_finite() && epsilon >= 0.0, "a finite epsilon", epsilon)?;
+    let Some(groups) = routing.groups else { return Ok(()) };
+    size("experts.groups.count", groups.count, experts.count)?;
+    size("experts.groups.used", groups.used, groups.count)?;
+    let even = experts.count.is_multiple_of(groups.count);
+    hold("experts.groups.count", even, "a divisor of experts.count", groups.count)?;
+    let enough = experts.count / groups.count * groups.used >= routing.used;
+    hold("experts.groups.used", enough, "room for experts.used", groups.used)
+}
+
+fn latent(a: &Architecture) -> Result<(), Wrong> {
+    let Some(latent) = a.attention.latent else { return Ok(()) };
+    let largest = LARGEST as usize;
+    // Each head has matrices of its own.
+    size("attention.heads", a.attention.heads, MOST_EXPERTS / a.layers)?;
+    size("latent.width", latent.width, a.attention.head_dim - 1)?;
+    size("latent.unrotated", latent.unrotated, largest / a.attention.heads)?;
+    size("latent.value", latent.value, largest / a.attention.heads)?;
+    if let Some(query) = latent.query {
+        size("latent.query", query, largest)?;
+    }
+    hold("attention.kv_heads", a.attention.kv_heads == 1, "1", a.attention.kv_heads)?;
+    let turned = a.attention.rotary.as_ref().map_or(0, |rotary| rotary.dims);
+    let rest = a.attention.head_dim - latent.width;
+    hold("rotary.dims", turned == rest, "what the latent part leaves of a head", turned)
 }
 
 fn rotary(a: &Architecture) -> Result<(), Wrong> {

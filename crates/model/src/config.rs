@@ -227,6 +227,14 @@ impl Config {
         }
     }
 
+    /// Refuses a list that is not empty: `unsupported` says what it asks for.
+    pub(crate) fn refuse_list(&self, key: &str, unsupported: &str) -> Result<(), ModelError> {
+        match self.value(key) {
+            Some(Value::Array(list)) if list.is_empty() => Ok(()),
+            _ => self.refuse(key, unsupported),
+        }
+    }
+
     /// Whether each layer sees only a window, where the configuration lists that.
     pub(crate) fn windowed_layers(&self, layers: usize) -> Result<Option<Vec<bool>>, ModelError> {
         let Some(value) = self.value(LAYER_TYPES) else { return Ok(None) };

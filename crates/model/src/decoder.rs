@@ -3,6 +3,7 @@
 //! them together.
 
 mod attention;
+mod latent;
 
 use crate::architecture::{Architecture, NormKind, NormPlace, Residual};
 use crate::{Affine, Batch, FeedForward, LayerPart, ModelError, TensorRole, Weights};
@@ -85,6 +86,14 @@ impl Decoder {
         Ok((hidden + sum)?)
     }
 
+    /// The same with the sum scaled first, where the family does that.
+    fn add_scaled(&self, hidden: Tensor, sum: Tensor) -> Result<Tensor, ModelError> {
+        match self.architecture.residual_scale {
+            1.0 => self.add(hidden, &sum),
+            scale => self.add(hidden, &(sum * f64::from(scale))?),
+        }
+    }
+
     /// Runs a whole pass: the logits of the rows that want them, (wanted x vocabulary), in the order of the batch. Whoever
     /// streams weights or may be cancelled goes layer by layer instead.
     ///
@@ -147,7 +156,7 @@ impl Decoder {
         if around {
             sum = self.norm(pass.weights, output_norm(LayerPart::AttentionOutputNorm), &sum)?;
         }
-        let mut hidden = self.add(hidden, &sum)?;
+        let mut hidden = self.add_scaled(hidden, sum)?;
         if !before {
             hidden = self.norm(pass.weights, attention_norm, &hidden)?;
         }
@@ -160,7 +169,7 @@ impl Decoder {
         if around {
             sum = self.norm(pass.weights, output_norm(LayerPart::FeedForwardOutputNorm), &sum)?;
         }
-        let mut hidden = self.add(hidden, &sum)?;
+        let mut hidden = self.add_scaled(hidden, sum)?;
         if !before {
             hidden = self.norm(pass.weights, feed_forward_norm, &hidden)?;
         }

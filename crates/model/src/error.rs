@@ -54,6 +54,11 @@ pub enum ModelError {
         /// Names of the supported types.
         supported: String,
     },
+    /// A bundle was asked for of a model with experts.
+    #[error(
+        "a mixture of experts is not converted: run its GGUF file or its directory as it lies there"
+    )]
+    ExpertsInBundle,
     /// A tensor that the architecture needs is not among the weights.
     #[error("tensor '{tensor}' is missing from the weights")]
     MissingTensor {
@@ -102,6 +107,16 @@ pub enum ModelError {
     UnknownSequence {
         /// The name.
         seq: SeqId,
+    },
+    /// A router gave something that experts cannot be chosen by.
+    #[error(
+        "the router's output for expert {expert} is {value}; a weight of the model is not finite, or too large"
+    )]
+    RouterNotFinite {
+        /// The expert.
+        expert: usize,
+        /// Its output.
+        value: f32,
     },
     /// Keys and values cannot be stored.
     #[error(transparent)]

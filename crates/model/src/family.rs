@@ -1,5 +1,6 @@
 //! The families this version runs. Adding one is one file here and one line in `FAMILIES`.
 
+mod experts;
 mod falcon;
 mod gemma;
 mod llama;
@@ -66,7 +67,7 @@ impl dyn Describe {
     }
 }
 
-static FAMILIES: [&dyn Describe; 11] = [
+static FAMILIES: [&dyn Describe; 15] = [
     &opt::Opt,
     &falcon::Falcon,
     &persimmon::Persimmon,
@@ -78,15 +79,21 @@ static FAMILIES: [&dyn Describe; 11] = [
     &qwen3::Qwen3,
     &gemma::Gemma2,
     &gemma::Gemma3,
+    &experts::Mixtral,
+    &experts::Olmoe,
+    &experts::GraniteMoe,
+    &experts::Qwen3Moe,
 ];
 
 /// Model types that people will try, and what each still needs.
-const BEYOND: [(&str, &str); 6] = [
-    ("mixtral", "mixture of experts"),
-    ("qwen2_moe", "mixture of experts"),
-    ("qwen3_moe", "mixture of experts"),
-    ("olmoe", "mixture of experts and a norm over whole queries and keys"),
-    ("gpt_oss", "mixture of experts, attention sinks, YaRN, and windows on some layers only"),
+const BEYOND: [(&str, &str); 5] = [
+    ("qwen2_moe", "a shared expert with a gate"),
+    (
+        "gpt_oss",
+        "its weights as a GGUF file: in a directory gate and up of its experts are interleaved",
+    ),
+    ("deepseek_v2", "its weights as a GGUF file"),
+    ("deepseek_v3", "its weights as a GGUF file"),
     ("gemma3", "images (its text model alone, gemma3_text, needs none)"),
 ];
 

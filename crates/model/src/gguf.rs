@@ -4,6 +4,7 @@
 //! `llama` files hold the rows of query and key so that neighbours are rotated against each other, all others here hold
 //! halves.
 
+mod experts;
 mod families;
 mod names;
 mod notes;
@@ -35,6 +36,12 @@ pub trait Metadata {
     /// # Errors
     /// When the value is of another type.
     fn real(&self, key: &str) -> Result<Option<f64>, ModelError>;
+
+    /// Yes or no.
+    ///
+    /// # Errors
+    /// When the value is of another type.
+    fn flag(&self, key: &str) -> Result<Option<bool>, ModelError>;
 
     /// A text.
     ///

@@ -15,6 +15,7 @@ mod gguf;
 mod limits;
 mod per_layer;
 mod role;
+mod routing;
 mod source;
 mod special_tokens;
 mod tensor_list;
@@ -22,8 +23,8 @@ mod tensor_list;
 mod weights;
 
 pub use architecture::{
-    Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, HeadNorm, LearnedPositions,
-    LongFactors, NormKind, NormPlace, Residual, RotaryPositions,
+    Architecture, Attention, Biases, Embedding, Experts, FeedForwardShape, Head, HeadNorm,
+    LatentAttention, LearnedPositions, LongFactors, NormKind, NormPlace, Residual, RotaryPositions,
 };
 pub use batch::{Batch, Row, Span};
 #[cfg(feature = "candle")]
@@ -35,7 +36,8 @@ pub use feed_forward::{FeedForward, InMemoryFeedForward, MatrixFeedForward, Memo
 pub use flint_kernels::{Activation, RotaryPairs, RotaryScaling};
 pub use gguf::{Metadata, describe_gguf, gguf_notes, gguf_source, supported_gguf};
 pub use per_layer::PerLayer;
-pub use role::{Affine, LayerPart, TensorRole, TensorSpec};
-pub use source::{NeuronSources, Rows, TensorSource};
+pub use role::{Affine, LayerPart, Projection, TensorRole, TensorSpec};
+pub use routing::{ExpertGroups, Route, Routing, Scores};
+pub use source::{NeuronSources, Rows, Stack, TensorSource};
 #[cfg(feature = "candle")]
 pub use weights::{InMemoryWeights, Weights};

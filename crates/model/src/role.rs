@@ -54,6 +54,55 @@ pub enum LayerPart {
     Down,
     /// Added to the sum of the down projection.
     DownBias,
+    /// experts x hidden: what chooses experts.
+    Router(Affine),
+    /// One number per expert: added where experts are chosen, and never to their weights.
+    SelectionBias,
+    /// A matrix of one expert. These are not among the dense tensors.
+    Expert(u32, Projection),
+    /// experts x numbers: the biases of a matrix of all experts.
+    ExpertBias(Projection),
+    /// A matrix of the expert that every row goes through.
+    Shared(Projection),
+    /// One score per query head that takes part in its softmax and has no value.
+    Sinks,
+    /// latent query width x hidden, where queries are made from a narrower vector.
+    QueryDown,
+    /// The norm of that vector.
+    QueryDownNorm,
+    /// (latent + rotated) x hidden: what is stored of a token in latent attention.
+    Latent,
+    /// The norm of the latent part.
+    LatentNorm,
+    /// latent x unrotated key size: turns a head's query into one over latent vectors.
+    KeyUp(u32),
+    /// value size x latent: turns what a head mixed of latent vectors into its value.
+    ValueUp(u32),
+}
+
+/// The three matrices of a gated feed-forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Projection {
+    /// neurons x hidden, into the activation.
+    Gate,
+    /// neurons x hidden, multiplied with it.
+    Up,
+    /// hidden x neurons.
+    Down,
+}
+
+impl Projection {
+    /// All three, in the order in which they are used.
+    pub const ALL: [Projection; 3] = [Projection::Gate, Projection::Up, Projection::Down];
+
+    /// The name used for tensors: `gate`, `up` or `down`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Projection::Gate => "gate",
+            Projection::Up => "up",
+            Projection::Down => "down",
+        }
+    }
 }
 
 /// The two tensors of a linear map or a norm.
@@ -80,9 +129,12 @@ impl LayerPart {
             | LayerPart::QueryNorm(affine)
             | LayerPart::KeyNorm(affine)
             | LayerPart::Gate(affine)
-            | LayerPart::Up(affine) => affine,
-            LayerPart::Down => Affine::Weight,
-            LayerPart::DownBias => Affine::Bias,
+            | LayerPart::Up(affine)
+            | LayerPart::Router(affine) => affine,
+            LayerPart::DownBias | LayerPart::SelectionBias | LayerPart::ExpertBias(_) => {
+                Affine::Bias
+            }
+            _ => Affine::Weight,
         }
     }
 }
@@ -130,6 +182,20 @@ impl fmt::Display for LayerPart {
             LayerPart::Up(affine) => write!(f, "up.{affine}"),
             LayerPart::Down => write!(f, "down.weight"),
             LayerPart::DownBias => write!(f, "down.bias"),
+            LayerPart::Router(affine) => write!(f, "router.{affine}"),
+            LayerPart::SelectionBias => write!(f, "router.selection_bias"),
+            LayerPart::Expert(expert, matrix) => {
+                write!(f, "experts.{expert}.{}.weight", matrix.name())
+            }
+            LayerPart::ExpertBias(matrix) => write!(f, "experts.{}.bias", matrix.name()),
+            LayerPart::Shared(matrix) => write!(f, "shared_expert.{}.weight", matrix.name()),
+            LayerPart::Sinks => write!(f, "sinks"),
+            LayerPart::QueryDown => write!(f, "query_down.weight"),
+            LayerPart::QueryDownNorm => write!(f, "query_down_norm.weight"),
+            LayerPart::Latent => write!(f, "latent.weight"),
+            LayerPart::LatentNorm => write!(f, "latent_norm.weight"),
+            LayerPart::KeyUp(head) => write!(f, "key_up.{head}.weight"),
+            LayerPart::ValueUp(head) => write!(f, "value_up.{head}.weight"),
         }
     }
 }

@@ -8,8 +8,19 @@ use std::ops::Range;
 pub struct TensorSource {
     /// Names it may have; the first that exists counts.
     pub names: Vec<String>,
+    /// Which matrix of a stack it is, where the tensor is one of three sizes.
+    pub stack: Option<Stack>,
     /// The rows to take; all when `None`.
     pub rows: Option<Rows>,
+}
+
+/// One matrix of a tensor of several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stack {
+    /// How many the tensor has.
+    pub of: usize,
+    /// Which one.
+    pub at: usize,
 }
 
 /// Some rows of a tensor; of a vector, some numbers.
@@ -39,7 +50,7 @@ pub struct NeuronSources {
 impl TensorSource {
     /// All of one tensor that may have several names.
     pub fn whole(names: impl IntoIterator<Item = String>) -> TensorSource {
-        TensorSource { names: names.into_iter().collect(), rows: None }
+        TensorSource { names: names.into_iter().collect(), stack: None, rows: None }
     }
 
     /// The same, also under the names that it has where the model was saved without its head: then what holds all but the
@@ -53,6 +64,17 @@ impl TensorSource {
             self.names.extend(short);
         }
         self
+    }
+
+    /// The same, in the `at`-th of `of` matrices.
+    pub(crate) fn stacked(self, of: usize, at: usize) -> TensorSource {
+        TensorSource { stack: Some(Stack { of, at }), ..self }
+    }
+
+    /// The same, some of its rows.
+    pub(crate) fn of_rows(self, of: usize, range: Range<usize>) -> TensorSource {
+        let ranges = std::iter::once(range).collect();
+        TensorSource { rows: Some(Rows { of, ranges }), ..self }
     }
 
     /// All of the tensor of this name.

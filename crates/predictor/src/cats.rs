@@ -1,16 +1,15 @@
 //! For models whose activations are never zero: the neurons whose deciding row answers strongest, seen through a
 //! low-bit copy of the rows (contextually aware thresholding, CATS).
 //!
+//! Bundles of earlier versions have it; [`Contribution`](crate::Contribution) leaves out as many for a fraction of the cost.
 //! What it leaves out is not zero, so it costs quality; how much belongs to the predictor and is stored with it.
 
 mod levels;
-mod thresholds;
 
-use crate::{BlobFault, PredictorError, QuantizedGateLayer, ThresholdLayer, ThresholdPredictor};
+use crate::levels::{Level, LevelledLayer};
+use crate::{BlobFault, QuantizedGateLayer, ThresholdLayer, ThresholdPredictor};
 use flint_kernels::{Activation, Compute};
-pub use levels::Level;
-pub(crate) use levels::Levels;
-pub use thresholds::CatsCalibration;
+use levels::Levels;
 
 /// The strongest neurons of every group.
 pub type Cats = ThresholdPredictor<CatsGroup>;
@@ -36,37 +35,24 @@ impl CatsGroup {
         CatsGroup { copy, levels, threshold }
     }
 
-    /// The sparsities it was calibrated for, ascending.
-    pub fn levels(&self) -> &[Level] {
-        &self.levels.list
-    }
-
-    /// What is applied to the deciding rows' products.
-    pub fn activation(&self) -> Activation {
-        self.levels.activation
-    }
-
-    /// Perplexity of the whole model when every neuron is computed, where it was measured.
-    pub fn perplexity_exact(&self) -> Option<f64> {
-        self.levels.perplexity_exact
-    }
-
-    /// Notes what was measured of the whole model: with every neuron, and at each level.
-    ///
-    /// # Panics
-    /// When there are not as many measurements as levels.
-    pub fn set_perplexities(&mut self, exact: f64, levels: &[f64]) {
-        assert_eq!(levels.len(), self.levels.list.len(), "one perplexity per level");
-        self.levels.perplexity_exact = Some(exact);
-        for (level, &perplexity) in self.levels.list.iter_mut().zip(levels) {
-            level.perplexity = Some(perplexity);
-        }
-    }
-
     /// Turns products into how strong activations are, whatever their sign.
     fn strengths(&self, compute: &Compute, scores: &mut [f32]) {
         self.levels.activation.apply_slice(compute, scores);
         scores.iter_mut().for_each(|score| *score = score.abs());
+    }
+}
+
+impl LevelledLayer for CatsGroup {
+    fn levels(&self) -> &[Level] {
+        &self.levels.list
+    }
+
+    fn activation(&self) -> Activation {
+        self.levels.activation
+    }
+
+    fn perplexity_exact(&self) -> Option<f64> {
+        self.levels.perplexity_exact
     }
 }
 
@@ -122,28 +108,5 @@ impl ThresholdLayer for CatsGroup {
     fn from_bytes(width: usize, neurons: usize, bytes: &[u8]) -> Result<CatsGroup, BlobFault> {
         let (levels, rest) = Levels::parse(bytes)?;
         Ok(CatsGroup::new(QuantizedGateLayer::from_bytes(width, neurons, rest)?, levels))
-    }
-}
-
-impl Cats {
-    /// Keeps in every group what it keeps at the level for `sparsity`; gives that level as the first group knows it.
-    ///
-    /// # Errors
-    /// When a group has no such level, or groups disagree about what was measured of the whole model.
-    pub fn choose(&mut self, sparsity: f32) -> Result<Level, PredictorError> {
-        let mut first: Option<Level> = None;
-        for (index, group) in self.groups_mut().iter_mut().enumerate() {
-            let Some(group) = group else {
-                return Err(PredictorError::NoLevel { group: index, sparsity });
-            };
-            let found = group.levels().iter().find(|level| level.sparsity == sparsity);
-            let level = *found.ok_or(PredictorError::NoLevel { group: index, sparsity })?;
-            if first.is_some_and(|first| first.perplexity != level.perplexity) {
-                return Err(PredictorError::LevelsDisagree { group: index });
-            }
-            group.set_threshold(level.threshold);
-            first.get_or_insert(level);
-        }
-        first.ok_or(PredictorError::NoLevel { group: 0, sparsity })
     }
 }

@@ -55,9 +55,14 @@ impl<'a> GateRows<'a> {
         self.bias.map_or(0.0, |bias| bias[neuron]) - on
     }
 
+    /// Writes tokens x neurons products, biases added.
+    pub(crate) fn products(&self, compute: &Compute, input: &[f32], products: &mut [f32]) {
+        matmul(compute, self.rows, input, self.bias, products);
+    }
+
     /// Writes tokens x neurons activations (of the gate, in gated models): not zero means active.
     pub(crate) fn activations(&self, compute: &Compute, input: &[f32], activations: &mut [f32]) {
-        matmul(compute, self.rows, input, self.bias, activations);
+        self.products(compute, input, activations);
         self.activation.apply_slice(compute, activations);
     }
 }

@@ -15,6 +15,7 @@ mod metrics;
 mod ollama;
 mod openai;
 mod page;
+mod patience;
 mod routes;
 mod schedule;
 mod stream;

@@ -5,6 +5,7 @@ use crate::error::ServeError;
 use crate::hosted::Hosted;
 use crate::http::{Guard, tidied};
 use crate::metrics::Metrics;
+use crate::patience::Patience;
 use crate::routes::routes;
 use crate::schedule::{Scheduler, Sessions};
 use crate::view::View;
@@ -53,6 +54,8 @@ pub struct ServeOptions {
     pub sessions: Option<Sessions>,
     /// How long a request may take, waiting included.
     pub longest: Option<Duration>,
+    /// How long a client may leave what was sent to it unread before its connection is closed.
+    pub write_timeout: Duration,
     /// What is taken where a request says nothing.
     pub defaults: Defaults,
 }
@@ -61,6 +64,7 @@ pub struct ServeOptions {
 pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
+    write_timeout: Duration,
     close: Arc<Notify>,
 }
 
@@ -97,7 +101,8 @@ impl Server {
     /// # Errors
     /// When the address cannot be had.
     pub fn bind(hosted: Hosted, options: ServeOptions) -> Result<Server, ServeError> {
-        let ServeOptions { address, names, key, queue, sessions, longest, defaults } = options;
+        let ServeOptions { address, names, key, queue, sessions, longest, write_timeout, defaults } =
+            options;
         let bind = |cause| ServeError::Bind { address, cause };
         let listener = TcpListener::bind(address).map_err(bind)?;
         listener.set_nonblocking(true).map_err(bind)?;
@@ -112,7 +117,7 @@ impl Server {
         let scheduler = scheduler.with_longest(longest);
         let guard = Guard::new(address.ip(), &names, key);
         let app = App::new(hosted, scheduler, metrics, view, guard, defaults);
-        Ok(Server { app: Arc::new(app), listener, close: Arc::default() })
+        Ok(Server { app: Arc::new(app), listener, write_timeout, close: Arc::default() })
     }
 
     /// Where it listens.
@@ -156,6 +161,9 @@ impl Server {
                 Ok((stream, _)) => {
                     // One too many is closed at once.
                     if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+                        // Tokens are small, and each is to arrive when it is there.
+                        let _ = stream.set_nodelay(true);
+                        let stream = Patience::new(stream, self.write_timeout);
                         connect(stream, router.clone(), &graceful, place);
                     }
                 }
@@ -178,13 +186,11 @@ impl Server {
 }
 
 fn connect(
-    stream: TcpStream,
+    stream: Patience<TcpStream>,
     router: Router,
     graceful: &GracefulShutdown,
     place: tokio::sync::OwnedSemaphorePermit,
 ) {
-    // Tokens are small, and each is to arrive when it is there.
-    let _ = stream.set_nodelay(true);
     let service = ServiceExt::<Request>::map_request(router, tidy as fn(_) -> _);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

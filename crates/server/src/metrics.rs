@@ -27,6 +27,8 @@ pub struct Metrics {
     reads: AtomicU64,
     neurons_computed: AtomicU64,
     neurons_read: AtomicU64,
+    experts_computed: AtomicU64,
+    experts_read: AtomicU64,
     read_wait_micros: AtomicU64,
     running: AtomicU64,
 }
@@ -55,6 +57,8 @@ impl Metrics {
         set(&self.reads, counts.reads);
         set(&self.neurons_computed, counts.neurons_computed);
         set(&self.neurons_read, counts.neurons_read);
+        set(&self.experts_computed, counts.experts_computed);
+        set(&self.experts_read, counts.experts_read);
         set(&self.read_wait_micros, micros(counts.io_wait));
     }
 
@@ -134,6 +138,8 @@ impl Metrics {
             ("read_wait_seconds_total", "Time waiting for flash", seconds(&self.read_wait_micros)),
             ("neurons_computed_total", "Predicted neurons", count(&self.neurons_computed)),
             ("neurons_read_total", "Those that were not in memory", count(&self.neurons_read)),
+            ("experts_computed_total", "Experts computed", count(&self.experts_computed)),
+            ("experts_read_total", "Those that were not in memory", count(&self.experts_read)),
         ];
         let gauges = [
             ("requests_processing", "Requests being answered", count(&self.running)),

@@ -65,16 +65,17 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
 /// Lets in whom the guard lets in, and answers the question that browsers ask before they send something.
 async fn guarded(State(app): State<Arc<App>>, request: Request, next: Next) -> Response<Body> {
     let headers = request.headers();
+    let path = request.uri().path();
     if let Err(problem) = app.guard.check_source(headers) {
-        return problem.response();
+        return told_at(path, &problem);
     }
     let origin = headers.get(header::ORIGIN).cloned();
     let mut response = if request.method() == Method::OPTIONS {
         preflight()
-    } else if !OPEN.contains(&request.uri().path())
+    } else if !OPEN.contains(&path)
         && let Err(problem) = app.guard.check_key(headers)
     {
-        problem.response()
+        told_at(path, &problem)
     } else {
         next.run(request).await
     };
@@ -113,11 +114,19 @@ async fn not_offered() -> Problem {
     Problem::not_offered("this server has chat/completions and completions, not this")
 }
 
-async fn nowhere(request: Request) -> Problem {
-    Problem::not_found(format!("there is nothing at {}", request.uri().path()))
+/// A problem as clients of the interface at `path` read it.
+fn told_at(path: &str, problem: &Problem) -> Response<Body> {
+    let ollama = path == "/api" || path.starts_with("/api/");
+    if ollama { problem.ollama_response() } else { problem.response() }
 }
 
-async fn wrong_method(request: Request) -> Problem {
-    let message = format!("{} is not for {}", request.method(), request.uri().path());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, message)
+async fn nowhere(request: Request) -> Response<Body> {
+    let path = request.uri().path();
+    told_at(path, &Problem::not_found(format!("there is nothing at {path}")))
+}
+
+async fn wrong_method(request: Request) -> Response<Body> {
+    let path = request.uri().path();
+    let message = format!("{} is not for {path}", request.method());
+    told_at(path, &Problem::new(StatusCode::METHOD_NOT_ALLOWED, message))
 }

@@ -114,11 +114,13 @@ impl Watcher {
         let total: u64 = self.held.iter().map(|layer| layer.bytes).sum();
         let held: u64 = self.held.iter().map(|layer| layer.held).sum();
         let read = each(now.bytes_read - before.bytes_read);
-        let computed = now.neurons_computed - before.neurons_computed;
-        let hits = match computed {
-            // Without predicted neurons all weights are needed.
+        let neurons = [now, before].map(|it| (it.neurons_computed, it.neurons_read));
+        let experts = [now, before].map(|it| (it.experts_computed, it.experts_read));
+        let [now_done, before_done] = if now.experts_computed > 0 { experts } else { neurons };
+        let hits = match now_done.0 - before_done.0 {
+            // Without a choice all weights are needed.
             0 => 1.0 - read / total.max(1) as f64,
-            _ => 1.0 - (now.neurons_read - before.neurons_read) as f64 / computed as f64,
+            computed => 1.0 - (now_done.1 - before_done.1) as f64 / computed as f64,
         };
         json!({
             "model": self.name,

@@ -14,6 +14,12 @@ const THRESHOLD_TOKENS: RangeInclusive<usize> = 1024..=8192;
 /// Tokens that quality is measured on.
 const QUALITY_TOKENS: RangeInclusive<usize> = 512..=16_384;
 
+/// Of the arithmetic of a stage, the share that weighing layers may take: it repeats itself soon.
+const HARM_SHARE: f64 = 0.25;
+
+/// Tokens that layers are weighed on.
+const HARM_TOKENS: RangeInclusive<usize> = 64..=256;
+
 /// Tokens of each stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Amounts {
@@ -51,6 +57,13 @@ impl Amounts {
 /// How often the text is read to measure quality: with every neuron, then with a predictor, or at each sparsity.
 pub(super) fn passes(options: &CalibrateOptions) -> usize {
     1 + options.sparsities.len().max(1)
+}
+
+/// Tokens that every layer in turn is weighed on.
+pub(super) fn harm_tokens(files: &OpenModel) -> usize {
+    let each = operations_per_token(files) * files.architecture().layers as f64;
+    let affordable = (OPERATIONS * HARM_SHARE / each) as usize;
+    affordable.clamp(*HARM_TOKENS.start(), *HARM_TOKENS.end())
 }
 
 /// Multiplications and additions of a token, logits included.

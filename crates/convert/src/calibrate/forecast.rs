@@ -1,6 +1,6 @@
 //! What a calibration will take, by a short measurement of this machine.
 
-use super::amounts::{operations_per_layer, operations_per_token, passes};
+use super::amounts::{harm_tokens, operations_per_layer, operations_per_token, passes};
 use super::{CalibrateOptions, Sizes, Stage};
 use crate::CalibrateError;
 use flint_engine::OpenModel;
@@ -41,9 +41,17 @@ pub(super) fn forecast(
     let collect = (operations_per_layer(files) * a.layers * tokens) as f64;
     let trained = match options.sparsities.is_empty() {
         true => training_seconds(&predictors, layer_bytes, (width, neurons), rate),
-        // Once by the rows and once by their copy.
-        false => 2.0 * 2.0 * width * neurons / rate,
+        // By the rows and by their copy.
+        false => {
+            2.0 * 2.0 * (1.0 + f64::from(u8::from(a.feed_forward.gated))) * width * neurons / rate
+        }
     };
+    let thresholds = !options.sparsities.is_empty();
+    let weighed =
+        (harm_tokens(files).min(tokens) * (a.layers + 1)) as f64 * operations_per_token(files);
+    // Scores are looked at twice: to set thresholds, and to judge them.
+    let scored = trained * (tokens * a.layers) as f64 / if thresholds { 2.0 } else { 1.0 };
+    let weigh = thresholds.then_some((Stage::Weigh, weighed / rate + scored));
     let measured = operations_per_token(files) * (unseen * passes(options)) as f64;
     Ok(Forecast {
         disk_bytes: states as u64,
@@ -54,11 +62,15 @@ pub(super) fn forecast(
             + 12.0 * width * width
             + tokens as f64 * neurons / 8.0
             + 2.0 * predictors.bytes) as u64,
-        stages: vec![
-            (Stage::Collect, collect / rate),
-            (Stage::Train, trained * (tokens * a.layers) as f64),
-            (Stage::Measure, measured / rate),
-        ],
+        stages: [
+            Some((Stage::Collect, collect / rate)),
+            weigh,
+            Some((Stage::Train, scored)),
+            Some((Stage::Measure, measured / rate)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     })
 }
 

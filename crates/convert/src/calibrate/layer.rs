@@ -5,12 +5,13 @@ use candle_core::Tensor;
 use flint_bundle::Bundle;
 use flint_engine::read_bias;
 use flint_engine::{EngineError, OpenModel};
-use flint_kernels::{Activation, Compute, DType, MatrixView, ops};
+use flint_kernels::{Activation, Compute, DType, MatrixView, gather_rows, ops};
 use flint_model::{
     FeedForward, InMemoryFeedForward, InMemoryWeights, MemoryGroup, ModelError, TensorRole, Weights,
 };
-use flint_predictor::GateRows;
+use flint_predictor::{GateRows, NeuronRows};
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 /// The neurons of one layer.
@@ -40,7 +41,8 @@ impl LayerNeurons {
     }
 }
 
-/// The rows that decide which neurons of a layer are active: gate, or else up.
+/// Rows of one kind of a layer: those that decide which neurons are active (gate, or else up), or those that gates are
+/// multiplied with.
 pub(super) struct LayerRows {
     rows: Vec<u8>,
     bias: Option<Vec<f32>>,
@@ -51,24 +53,36 @@ pub(super) struct LayerRows {
 }
 
 impl LayerRows {
-    /// Reads them.
+    /// Reads those that decide.
     pub(super) fn read(
         files: &OpenModel,
         layer: usize,
         compute: &Compute,
     ) -> Result<LayerRows, CalibrateError> {
         let layout = files.bundle()?.shape().record;
-        let shape = &files.architecture().feed_forward;
         let neurons = LayerNeurons::read(files.bundle()?, layer, compute)?;
         let row = layout.gate().unwrap_or(layout.up());
-        let records = neurons.records.chunks_exact(layout.stride() as usize);
+        let bias = if layout.is_gated() { &neurons.gate_bias } else { &neurons.up_bias };
+        LayerRows::take(files, layer, &neurons.records, row, bias.clone())
+    }
+
+    /// The rows that lie at `row` in each record.
+    fn take(
+        files: &OpenModel,
+        layer: usize,
+        records: &[u8],
+        row: Range<usize>,
+        bias: Option<Vec<f32>>,
+    ) -> Result<LayerRows, CalibrateError> {
+        let layout = files.bundle()?.shape().record;
+        let records = records.chunks_exact(layout.stride() as usize);
         Ok(LayerRows {
             rows: records.flat_map(|record| &record[row.clone()]).copied().collect(),
-            bias: if layout.is_gated() { neurons.gate_bias } else { neurons.up_bias },
+            bias,
             element: layout.element(),
             neurons: files.architecture().neurons(layer),
             width: layout.width(),
-            activation: shape.activation,
+            activation: files.architecture().feed_forward.activation,
         })
     }
 
@@ -76,6 +90,51 @@ impl LayerRows {
     pub(super) fn deciding(&self) -> Result<GateRows<'_>, CalibrateError> {
         let rows = MatrixView::new(self.element, self.neurons, self.width, &self.rows)?;
         Ok(GateRows::new(rows, self.bias.as_deref(), self.activation))
+    }
+
+    /// How long each row is.
+    fn lengths(&self, compute: &Compute) -> Result<Vec<f32>, CalibrateError> {
+        let rows = MatrixView::new(self.element, self.neurons, self.width, &self.rows)?;
+        let mut row = vec![0.0; self.width];
+        let length = |neuron: usize| {
+            gather_rows(compute, rows, &[neuron as u32], &mut row);
+            row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt() as f32
+        };
+        Ok((0..self.neurons).map(length).collect())
+    }
+}
+
+/// All rows of a layer, and how long its down columns are.
+pub(super) struct WholeRows {
+    deciding: LayerRows,
+    up: Option<LayerRows>,
+    lengths: Vec<f32>,
+}
+
+impl WholeRows {
+    /// Reads them.
+    pub(super) fn read(
+        files: &OpenModel,
+        layer: usize,
+        compute: &Compute,
+    ) -> Result<WholeRows, CalibrateError> {
+        let layout = files.bundle()?.shape().record;
+        let LayerNeurons { records, gate_bias, up_bias } =
+            LayerNeurons::read(files.bundle()?, layer, compute)?;
+        let take = |row, bias| LayerRows::take(files, layer, &records, row, bias);
+        let lengths = take(layout.down(), None)?.lengths(compute)?;
+        let up = take(layout.up(), up_bias)?;
+        let (deciding, up) = match layout.gate() {
+            Some(gate) => (take(gate, gate_bias)?, Some(up)),
+            None => (up, None),
+        };
+        Ok(WholeRows { deciding, up, lengths })
+    }
+
+    /// As thresholds are set on them.
+    pub(super) fn view(&self) -> Result<NeuronRows<'_>, CalibrateError> {
+        let up = self.up.as_ref().map(LayerRows::deciding).transpose()?;
+        Ok(NeuronRows::new(self.deciding.deciding()?, up, &self.lengths))
     }
 }
 

@@ -72,6 +72,16 @@ impl Reading {
     }
 }
 
+/// How the whole model is run to be measured: all in memory.
+pub(super) fn run_options(options: &CalibrateOptions, mode: Mode) -> RunOptions {
+    RunOptions {
+        memory: MemoryBudget::Auto,
+        mode: Some(mode),
+        threads: options.threads,
+        ..RunOptions::default()
+    }
+}
+
 impl<'a> Measuring<'a> {
     /// A text that will be read `times` times.
     pub(super) fn new(options: &'a CalibrateOptions, text: &'a [u32], passes: usize) -> Self {
@@ -85,12 +95,7 @@ impl<'a> Measuring<'a> {
         predictor: Option<Box<dyn Predictor>>,
         listen: &mut dyn FnMut(CalibrateEvent),
     ) -> Result<Reading, CalibrateError> {
-        let run = RunOptions {
-            memory: MemoryBudget::Auto,
-            mode: Some(mode),
-            threads: self.options.threads,
-            ..RunOptions::default()
-        };
+        let run = run_options(self.options, mode);
         let files = OpenModel::open(&self.options.bundle)?;
         let needed = Some(LONGEST_CONTEXT);
         let prepared = match predictor {

@@ -21,7 +21,7 @@ const REMEMBERED: f64 = 500.0;
 /// Tokens of a trial of what did not pay of late.
 const TRIAL_TOKENS: usize = 2;
 
-/// After this number of passes with drafts there is one without: what it takes may have changed.
+/// Passes with drafts between two without: what those take may have changed.
 const PLAIN_EVERY: usize = 32;
 
 /// What one text could have drafted.

@@ -5,14 +5,16 @@ mod resident;
 
 use super::{Engine, PlannedEngine, Progress};
 use crate::draft::Drafter;
-use crate::feed_forward::{ExactNeurons, NeuronBiases, NeuronMath, Neurons, SparseNeurons};
-use crate::plan::{ExactPlan, KvPages, NeuronPlan};
+use crate::feed_forward::{
+    ExactNeurons, ExpertNeurons, NeuronBiases, NeuronMath, Neurons, SparseNeurons,
+};
+use crate::plan::{ExactPlan, ExpertPlan, KvPages, NeuronPlan};
 use crate::read_ahead::{self, ReadAhead};
 use crate::reads::Reads;
 use crate::records::{LoadedBlock, RecordFile};
 use crate::stats::DraftEffort;
 use crate::tensors::StoredTensor;
-use crate::{EngineError, OpenModel, Prefetching, RunOptions, substitute};
+use crate::{Ablation, EngineError, OpenModel, Prefetching, RunOptions, substitute};
 use flint_bundle::{Bundle, TensorEntry};
 use flint_dram_cache::SlotCache;
 use flint_flash_io::{Priority, RecordRead, Segment};
@@ -20,6 +22,7 @@ use flint_geometry::UnitSet;
 use flint_iobuf::Pool;
 use flint_kernels::{Compute, MatrixView, gather_rows};
 use flint_model::{Decoder, MatrixFeedForward};
+use flint_predictor::Predictor;
 use resident::ResidentLoader;
 use std::sync::Arc;
 
@@ -42,6 +45,11 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
     tracing::debug!(bytes = loaded.done, "dense weights are in memory");
     let (files, path) = (Arc::new(files), reads.reader().report());
     let neurons = match &plan.neurons {
+        NeuronPlan::Experts(experts) => {
+            let of = (&*files, &options, &compute);
+            let experts = load_experts(of, experts, reads.client(), &mut loaded)?;
+            Neurons::Experts(Box::new(experts))
+        }
         _ if files.records().is_none() => {
             Neurons::Matrices(MatrixFeedForward::new(&files.architecture, compute.clone()))
         }
@@ -51,16 +59,11 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
             Neurons::Exact(Box::new(load_exact(math, *exact, &file, reads, &mut loaded)?))
         }
         NeuronPlan::Sparse { config, bytes } => {
-            let Some(predictor) = predictor else { return Err(EngineError::NoPredictors) };
-            let (file, math) = records(&files, &options, &compute, &reads)?;
-            let cache = SlotCache::new(config, *bytes)?;
+            let (of, cache) =
+                (records(&files, &options, &compute, &reads)?, SlotCache::new(config, *bytes)?);
             let guess = if work.guesses { options.guesses } else { Prefetching::Never };
-            let (ablation, own) = (options.ablation, Arc::clone(&file));
-            let mut sparse =
-                SparseNeurons::new(math, own, predictor, cache, reads.client(), guess, ablation);
-            if !ablation.no_reuse {
-                preload(&mut sparse, &file, plan.all_resident, &mut loaded)?;
-            }
+            let how = (predictor, guess, options.ablation, plan.all_resident);
+            let sparse = load_sparse(of, cache, how, reads.client(), &mut loaded)?;
             Neurons::Sparse(Box::new(sparse))
         }
     };
@@ -94,6 +97,42 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
     })
 }
 
+/// The neurons of sparse mode, with what is worth having in slots read: `how` are the predictor, when guesses are made, what is
+/// left out to measure its worth, and whether all stay in memory.
+fn load_sparse(
+    (file, math): (Arc<RecordFile>, NeuronMath),
+    cache: SlotCache,
+    how: (Option<Box<dyn Predictor>>, Prefetching, Ablation, bool),
+    reads: Reads,
+    loaded: &mut Loaded<'_>,
+) -> Result<SparseNeurons, EngineError> {
+    let (Some(predictor), guess, ablation, all) = how else {
+        return Err(EngineError::NoPredictors);
+    };
+    let own = Arc::clone(&file);
+    let mut sparse = SparseNeurons::new(math, own, predictor, cache, reads, guess, ablation);
+    if !ablation.no_reuse {
+        preload(&mut sparse, &file, all, loaded)?;
+    }
+    Ok(sparse)
+}
+
+/// The experts, those that stay read.
+fn load_experts(
+    (files, options, compute): (&OpenModel, &RunOptions, &Compute),
+    plan: &ExpertPlan,
+    reads: Reads,
+    loaded: &mut Loaded<'_>,
+) -> Result<ExpertNeurons, EngineError> {
+    let mut experts = ExpertNeurons::new(files, options, compute, plan, reads)?;
+    if plan.all_resident() {
+        for layer in 0..files.architecture.layers {
+            loaded.add(experts.preload(layer)?);
+        }
+    }
+    Ok(experts)
+}
+
 /// The file of neuron records, and how they are computed.
 fn records(
     files: &Arc<OpenModel>,
@@ -120,6 +159,8 @@ fn kept_bytes(plan: &crate::Plan) -> u64 {
         NeuronPlan::Exact(exact) => exact.pinned * exact.layout.place_bytes as u64,
         NeuronPlan::Sparse { bytes, .. } if plan.all_resident => *bytes,
         NeuronPlan::Sparse { .. } => 0,
+        NeuronPlan::Experts(experts) if experts.all_resident() => experts.bytes(),
+        NeuronPlan::Experts(_) => 0,
     }
 }
 
@@ -131,7 +172,7 @@ fn copied_bytes(files: &OpenModel, plan: &crate::Plan) -> u64 {
         NeuronPlan::Exact(exact) => {
             (exact.layout.blocks() - exact.pinned) * exact.layout.place_bytes as u64
         }
-        NeuronPlan::Sparse { .. } => 0,
+        NeuronPlan::Sparse { .. } | NeuronPlan::Experts(_) => 0,
     };
     tensors.map(StoredTensor::bytes).sum::<u64>() + blocks
 }

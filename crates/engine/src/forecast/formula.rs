@@ -107,7 +107,11 @@ impl Work {
             resident: (layer.predicted - layer.loaded).max(0.0) * row,
             missing: layer.loaded.min(layer.predicted) * row,
             active: layer.active * self.rows_of_active * row,
-            reads: layer.loaded * rates.disk.record_seconds,
+            reads: match self.experts {
+                // Large, and all of a layer at once: read as fast as anything is.
+                true => layer.loaded * self.record_bytes / rates.disk.bytes_per_second,
+                false => layer.loaded * rates.disk.record_seconds,
+            },
             reading: self.cpu_of_reads(rates, layer.loaded, layer.loaded * self.record_bytes),
         })
     }

@@ -23,7 +23,14 @@ impl Work {
     /// Seconds of a chunk of `tokens` tokens in exact mode.
     fn exact_chunk(&self, rates: &Rates, tokens: f64) -> f64 {
         let weights = self.prompt.dense_weights + self.prompt.neuron_weights;
-        let reads = self.prompt.read_bytes / rates.disk.bytes_per_second;
+        // Of experts what any of the tokens goes through, as if none were liked better than others.
+        let union = match self.experts {
+            true => 1.0 - (1.0 - self.prompt.chosen).powf(tokens),
+            false => 1.0,
+        };
+        let missing = (self.prompt.read_bytes - self.streamed_bytes).max(0.0);
+        let reads = (self.streamed_bytes.min(self.prompt.read_bytes) + union * missing)
+            / rates.disk.bytes_per_second;
         reads.max(products(rates, tokens, weights))
     }
 
@@ -67,6 +74,7 @@ mod tests {
             dense_weights: 40e6,
             neuron_weights: 80e6,
             neurons: 10_000.0,
+            chosen: 0.0,
         };
         Work { layers: vec![layer; 10], sparse, prompt, ..Work::default() }
     }

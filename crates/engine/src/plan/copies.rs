@@ -1,4 +1,4 @@
-//! What 4-bit copies take.
+//! How many bytes copies in 4 bits take.
 
 use flint_geometry::{DType, ModelShape};
 use flint_iobuf::PAGE;

@@ -1,6 +1,6 @@
 //! What each part of a run takes, in bytes, before it is known what fits.
 
-use super::{BlockLayout, DenseCosts, MAX_NEURONS_PER_ROUND};
+use super::{BlockLayout, DenseCosts, ExpertCosts, MAX_NEURONS_PER_ROUND};
 use crate::draft::MOST_DRAFTED;
 use crate::{EngineError, Mode, RunOptions};
 use flint_dram_cache::CacheConfig;
@@ -16,6 +16,8 @@ pub(crate) const LOGIT_ROWS: usize = 4;
 pub struct Costs {
     /// Which neurons will be computed.
     pub mode: Mode,
+    /// Sequences that have a whole context each.
+    pub sequences: usize,
     /// Tokens of context.
     pub context: usize,
     /// Prompt tokens per chunk that were asked for.
@@ -42,6 +44,8 @@ pub struct Costs {
     pub neuron_copy: Option<u64>,
     /// What a slot cache would be for.
     pub cache: CacheConfig,
+    /// The experts, where the model has some.
+    pub experts: Option<ExpertCosts>,
 }
 
 /// Numbers per token that a forward pass holds.
@@ -51,6 +55,8 @@ pub struct Widths {
     query: usize,
     kv: usize,
     neurons: usize,
+    /// Beside what a feed-forward of one matrix takes.
+    experts: usize,
     vocabulary: usize,
     context: usize,
     threads: usize,
@@ -68,7 +74,15 @@ impl Widths {
             hidden: architecture.hidden.max(architecture.embedding.width),
             query: architecture.query_width(),
             kv: architecture.kv_width(),
-            neurons: architecture.most_neurons(),
+            neurons: match &architecture.experts {
+                Some(experts) if experts.dense_layers == 0 => experts.neurons.max(experts.shared),
+                _ => architecture.most_neurons(),
+            },
+            experts: architecture.experts.as_ref().map_or(0, |experts| {
+                // What each route gives, the rows of an expert and what it gives for them, and the router's outputs with their
+                // scores. Gate and up are counted as those of other feed-forwards are.
+                (experts.routing.used + 3) * architecture.hidden + 3 * experts.count
+            }),
             vocabulary: architecture.vocabulary,
             context,
             threads,
@@ -90,7 +104,7 @@ impl Costs {
             Mode::Exact => together,
             Mode::Sparse => 2 * together + 2 * w.neurons,
         };
-        let per_token = 4 * w.hidden + 3 * w.query + 3 * w.kv + neurons;
+        let per_token = 4 * w.hidden + 3 * w.query + 3 * w.kv + neurons + w.experts;
         // As a tensor, as numbers, and two numbers per candidate of the sampler.
         let logits = w.vocabulary * if chunk > 1 { 2 * LOGIT_ROWS } else { 4 };
         let scores = w.context * w.threads;

@@ -79,6 +79,8 @@ impl DenseCosts {
             let rows = if spec.dims.len() > 1 { spec.dims[0] as u64 } else { 1 };
             let is_head = spec.role == architecture.head_matrix();
             let table = matches!(spec.role, TensorRole::TokenEmbedding | TensorRole::Positions);
+            // Of which an expert needs one row, and which are small.
+            let of_experts = matches!(spec.role, TensorRole::Layer(_, LayerPart::ExpertBias(_)));
             let numbers: usize = spec.dims.iter().product();
             Some(DenseTensor {
                 role: spec.role,
@@ -90,7 +92,7 @@ impl DenseCosts {
                 },
                 copy_bytes: copy_bytes(rows, numbers as u64 / rows, stored.bytes()),
                 table,
-                matrix: spec.dims.len() > 1 && (!table || is_head),
+                matrix: spec.dims.len() > 1 && (!table || is_head) && !of_experts,
                 for_logits: is_head || spec.role == TensorRole::ProjectOut,
             })
         });

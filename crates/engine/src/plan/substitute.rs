@@ -15,6 +15,8 @@ use std::fmt;
 pub enum NoSubstitute {
     /// Sparse mode reads what it needs.
     Sparse,
+    /// What is streamed depends on the token.
+    Experts,
     /// Nothing is streamed.
     AllResident,
     /// A row is not a whole number of blocks, or its copy would be no smaller.
@@ -27,6 +29,7 @@ impl fmt::Display for NoSubstitute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NoSubstitute::Sparse => f.write_str("it is for --mode exact"),
+            NoSubstitute::Experts => f.write_str("a mixture of experts has no copies"),
             NoSubstitute::AllResident => f.write_str("all weights stay in memory"),
             NoSubstitute::NoBlocks => {
                 f.write_str("copies in 4 bits need rows of a multiple of 32 weights of more bits")
@@ -55,6 +58,9 @@ impl Plan {
     pub(crate) fn with_substitutes(&self, costs: &Costs) -> Result<Plan, NoSubstitute> {
         if self.mode == Mode::Sparse {
             return Err(NoSubstitute::Sparse);
+        }
+        if costs.experts.is_some() {
+            return Err(NoSubstitute::Experts);
         }
         if self.all_resident {
             return Err(NoSubstitute::AllResident);

@@ -43,6 +43,9 @@ impl RunInfo {
     ) -> RunInfo {
         let (slots, window, policy) = match (&plan.neurons, options.policy) {
             (NeuronPlan::Exact(_), _) => (0, None, "none".to_owned()),
+            (NeuronPlan::Experts(experts), kind) => {
+                (experts.slots().0 as u32, Some(0), kind.to_string())
+            }
             (NeuronPlan::Sparse { config, bytes }, kind) => {
                 let tokens = match kind {
                     PolicyKind::Window { tokens } => tokens.map(NonZeroU32::get),

@@ -1,8 +1,8 @@
 //! The tensors of a checkpoint directory, used as they lie in its safetensors files.
 
-use super::{SourceKind, StoredTensor, Tensors};
+use super::{SourceKind, StoredTensor, Tensors, in_stack, rows_in_stack};
 use crate::EngineError;
-use flint_checkpoint::{Checkpoint, Rows};
+use flint_checkpoint::Checkpoint;
 use flint_flash_io::FileId;
 use flint_model::{Architecture, Family, ModelError};
 use std::collections::HashMap;
@@ -16,13 +16,14 @@ impl Tensors {
         architecture: &Architecture,
     ) -> Result<Tensors, EngineError> {
         let mut tensors = HashMap::new();
-        for spec in architecture.all_tensors() {
+        let specs = architecture.all_tensors().into_iter();
+        for spec in specs.chain(architecture.expert_tensors()) {
             let missing = || ModelError::MissingTensor { tensor: spec.role.to_string() };
             let source = family.tensor(architecture, spec.role).ok_or_else(missing)?;
-            let rows = source.rows.as_ref();
-            let rows = rows.map(|rows| Rows { of: rows.of, ranges: rows.ranges.clone() });
-            let picked = checkpoint.pick(&source.names, rows.as_ref(), &spec.dims)?;
+            let (rows, dims) = in_stack(&source, &spec.dims);
+            let picked = checkpoint.pick(&source.names, rows.as_ref(), &dims)?;
             let (file, runs) = picked.extents();
+            let runs = rows_in_stack(&source, runs);
             let tensor = StoredTensor {
                 name: picked.name().to_owned(),
                 dtype: picked.element(),

@@ -1,8 +1,7 @@
 //! The tensors of a GGUF file, used as they lie there, and what the file says of its model.
 
-use super::{SourceKind, StoredTensor, Tensors};
+use super::{SourceKind, StoredTensor, Tensors, in_stack, rows_in_stack};
 use crate::EngineError;
-use flint_checkpoint::Rows;
 use flint_checkpoint::gguf::{FromValue, GgufError, GgufFile, Shard, Tensor};
 use flint_flash_io::FileId;
 use flint_geometry::DType;
@@ -21,14 +20,16 @@ impl Tensors {
         architecture: &Architecture,
     ) -> Result<Tensors, EngineError> {
         let mut tensors = HashMap::new();
-        for spec in architecture.all_tensors() {
+        let specs = architecture.all_tensors().into_iter();
+        for spec in specs.chain(architecture.expert_tensors()) {
             let missing = || ModelError::MissingTensor { tensor: spec.role.to_string() };
             let exists = |name: &str| file.find(name).is_some();
             let source = gguf_source(architecture, spec.role, &exists).ok_or_else(missing)?;
             let name = source.names.first().ok_or_else(missing)?;
-            let rows = source.rows.map(|rows| Rows { of: rows.of, ranges: rows.ranges });
-            let picked = file.pick(name, rows.as_ref(), &spec.dims)?;
+            let (rows, dims) = in_stack(&source, &spec.dims);
+            let picked = file.pick(name, rows.as_ref(), &dims)?;
             let (shard, runs) = picked.extents();
+            let runs = rows_in_stack(&source, runs);
             let stored = StoredTensor {
                 name: picked.name().to_owned(),
                 dtype: picked.element(),
@@ -79,6 +80,10 @@ impl Metadata for GgufMetadata<'_> {
     fn real(&self, key: &str) -> Result<Option<f64>, ModelError> {
         // Files hold f32; 1e-5 there is not 1e-5 in f64, and is meant as it stands.
         Ok(self.get::<f32>(key)?.map(f64::from))
+    }
+
+    fn flag(&self, key: &str) -> Result<Option<bool>, ModelError> {
+        self.get(key)
     }
 
     fn text(&self, key: &str) -> Result<Option<String>, ModelError> {

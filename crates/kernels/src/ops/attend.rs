@@ -10,7 +10,7 @@ pub struct AttentionOp<'a> {
     /// Who computes.
     pub compute: &'a Compute,
     /// Shape of the attention.
-    pub spec: &'a AttentionSpec,
+    pub spec: &'a AttentionSpec<'a>,
     /// Keys and values, those of the queries' own positions included.
     pub store: &'a dyn KvStore,
     /// Layer of the store.
@@ -29,7 +29,7 @@ pub struct AttentionOp<'a> {
 pub fn attention(
     q: &Tensor,
     compute: &Compute,
-    spec: &AttentionSpec,
+    spec: &AttentionSpec<'_>,
     store: &dyn KvStore,
     layer: usize,
     rows: &[KvRow],

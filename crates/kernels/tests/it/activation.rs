@@ -3,13 +3,14 @@
 use crate::twin::{bits, every, numbers, scalar};
 use flint_kernels::Activation;
 
-const ALL: [Activation; 6] = [
+const ALL: [Activation; 7] = [
     Activation::Relu,
     Activation::SquaredRelu,
     Activation::FatRelu(0.25),
     Activation::Silu,
     Activation::Gelu,
     Activation::GeluTanh,
+    Activation::ClampedSwiglu,
 ];
 
 fn truth(activation: Activation, x: f64) -> f64 {
@@ -23,6 +24,10 @@ fn truth(activation: Activation, x: f64) -> f64 {
         Activation::GeluTanh => {
             let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x);
             0.5 * x * (1.0 + libm::tanh(inner))
+        }
+        Activation::ClampedSwiglu => {
+            let x = x.min(7.0);
+            x / (1.0 + libm::exp(-1.702 * x))
         }
     }
 }
@@ -44,6 +49,21 @@ fn activations_are_what_they_are_called() {
             assert!(off <= 1e-6 * want.abs().max(1.0), "{activation:?}({x}) is {got}, not {want}");
         }
     }
+}
+
+#[test]
+fn a_gate_multiplies_what_passes_it() {
+    let up = [3.0, -9.0, 0.5, f32::INFINITY];
+    let gated = |activation: Activation, mut gates: [f32; 4]| {
+        activation.gate_slice(scalar(), &mut gates, &up);
+        gates
+    };
+    // A zero stays one, whatever it multiplies.
+    assert_eq!(gated(Activation::Relu, [2.0, 2.0, -1.0, -1.0]), [6.0, -18.0, 0.0, 0.0]);
+    let clamped = gated(Activation::ClampedSwiglu, [9.0, 1.0, 0.0, 0.0]);
+    let one = truth(Activation::ClampedSwiglu, 1.0) as f32;
+    assert!((clamped[0] - 4.0 * 7.0).abs() < 1e-3, "{clamped:?}");
+    assert!((clamped[1] + 6.0 * one).abs() < 1e-5, "{clamped:?}");
 }
 
 #[test]

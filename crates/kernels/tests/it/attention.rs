@@ -12,7 +12,7 @@ pub(crate) const PAGE_TOKENS: [usize; 3] = [1, 16, 64];
 
 /// A sequence with everything attention needs.
 struct Case {
-    spec: AttentionSpec,
+    spec: AttentionSpec<'static>,
     element: KvElement,
     tokens: usize,
     q: Vec<f32>,
@@ -29,7 +29,7 @@ fn stored(element: KvElement, numbers: &[f32]) -> Vec<f32> {
 }
 
 impl Case {
-    fn new(spec: AttentionSpec, element: KvElement, tokens: usize, seed: u64) -> Case {
+    fn new(spec: AttentionSpec<'static>, element: KvElement, tokens: usize, seed: u64) -> Case {
         let (width, kv_width) = (spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim);
         Case {
             spec,
@@ -66,8 +66,8 @@ impl Case {
         out
     }
 
-    /// For each query head of each token: the query, and the keys and values that it sees.
-    fn each(&self, mut put: impl FnMut(&[f32], &[f32], &[f32])) {
+    /// For each query head of each token: its number, the query, and the keys and values that it sees.
+    fn each(&self, mut put: impl FnMut(usize, &[f32], &[f32], &[f32])) {
         let spec = &self.spec;
         let (k, v) = (stored(self.element, &self.k), stored(self.element, &self.v));
         for (index, q) in self.q.chunks(spec.head_dim).enumerate() {
@@ -78,17 +78,18 @@ impl Case {
                 let rows = x.chunks(spec.head_dim).skip(kv_head).step_by(spec.kv_heads);
                 rows.take(token + 1).skip(first).flatten().copied().collect()
             };
-            put(q, &seen(&k), &seen(&v));
+            put(head, q, &seen(&k), &seen(&v));
         }
     }
 
     /// The definition, in f64.
     fn definition(&self) -> Vec<f64> {
         let (mut out, width) = (Vec::new(), self.spec.head_dim);
-        self.each(|q, keys, values| {
+        self.each(|head, q, keys, values| {
             let scores = keys.chunks(width).map(|key| dot(q, key) * f64::from(self.spec.scale));
             let weights: Vec<f64> = scores.map(f64::exp).collect();
-            let total: f64 = weights.iter().sum();
+            let sink = self.spec.sinks.map_or(0.0, |sinks| f64::from(sinks[head]).exp());
+            let total = weights.iter().sum::<f64>() + sink;
             out.extend((0..width).map(|d| {
                 let column = values.iter().skip(d).step_by(width);
                 column.zip(&weights).map(|(&v, w)| w / total * f64::from(v)).sum::<f64>()
@@ -100,7 +101,9 @@ impl Case {
     /// The contract, in one piece.
     fn contract(&self) -> Vec<f32> {
         let mut out = Vec::new();
-        self.each(|q, keys, values| out.extend(attend(&self.spec, q, keys, values)));
+        self.each(|head, q, keys, values| {
+            out.extend(attend(&self.spec, head, q, keys, values));
+        });
         out
     }
 
@@ -120,9 +123,15 @@ impl Case {
     }
 }
 
-fn spec(kv_heads: usize, ratio: usize, head_dim: usize, window: Option<usize>) -> AttentionSpec {
+fn spec(
+    kv_heads: usize,
+    ratio: usize,
+    head_dim: usize,
+    window: Option<usize>,
+) -> AttentionSpec<'static> {
     let scale = 1.0 / (head_dim as f32).sqrt();
-    AttentionSpec { heads: kv_heads * ratio, kv_heads, head_dim, scale, softcap: None, window }
+    let (heads, softcap, sinks) = (kv_heads * ratio, None, None);
+    AttentionSpec { heads, kv_heads, head_dim, scale, softcap, window, sinks }
 }
 
 proptest! {
@@ -139,6 +148,14 @@ proptest! {
     ) {
         Case::new(spec(kv_heads, ratio, head_dim, window), element, tokens, 0).check();
     }
+}
+
+/// Below all scores, among them, and above all.
+#[test]
+fn sinks_take_their_part_of_the_softmax() {
+    const SINKS: [f32; 6] = [-30.0, -1.0, 0.0, 0.5, 2.0, 40.0];
+    let spec = AttentionSpec { sinks: Some(&SINKS), ..spec(2, 3, 24, Some(9)) };
+    Case::new(spec, KvElement::F32, 30, 4).check();
 }
 
 #[test]

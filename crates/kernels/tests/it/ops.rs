@@ -48,6 +48,7 @@ fn rotary_turns_and_attention_attends() {
         scale: 0.5,
         softcap: None,
         window: None,
+        sinks: None,
     };
     let shape = KvShape { layers: 1, kv_heads: 1, head_dim: 4, element: KvElement::F32 };
     let mut store = PagedKv::new(shape, 16, 1);

@@ -17,6 +17,9 @@ pub enum FileType {
     /// About 4.9 bits: Q4_K, and Q6_K where it matters most.
     #[value(name = "q4_k_m")]
     Q4KM,
+    /// Experts in 4 bits with a scale that is a power of two, all else in 8 bits.
+    #[value(name = "mxfp4")]
+    Mxfp4,
 }
 
 impl FileType {
@@ -27,6 +30,7 @@ impl FileType {
             FileType::Bf16 => 32,
             FileType::Q8_0 => 7,
             FileType::Q4KM => 15,
+            FileType::Mxfp4 => 38,
         }
     }
 
@@ -36,18 +40,31 @@ impl FileType {
         let wanted = match self {
             FileType::F16 => DType::F16,
             FileType::Bf16 => DType::Bf16,
-            FileType::Q8_0 => DType::Q8_0,
+            FileType::Q8_0 | FileType::Mxfp4 => DType::Q8_0,
             FileType::Q4KM if is_output(name, tied) || takes_more(name, layers) => DType::Q6K,
             FileType::Q4KM => DType::Q4K,
         };
-        let shorter = match wanted {
-            DType::Q4K => DType::Q5_0,
-            DType::Q6K => DType::Q8_0,
-            other => other,
-        };
-        let fits = |dtype: &DType| columns.is_multiple_of(dtype.block_len());
-        [wanted, shorter].into_iter().find(fits).unwrap_or(DType::F16)
+        fitting(wanted, columns)
     }
+
+    /// The same for the matrix of all experts of a layer.
+    pub(super) fn of_experts(self, name: &str, columns: usize, layers: usize) -> DType {
+        match self {
+            FileType::Mxfp4 => fitting(DType::Mxfp4, columns),
+            other => other.of_matrix(name, columns, layers, false),
+        }
+    }
+}
+
+/// `wanted`, or a type of shorter blocks where rows do not make a whole number of its own.
+fn fitting(wanted: DType, columns: usize) -> DType {
+    let shorter = match wanted {
+        DType::Q4K => DType::Q5_0,
+        DType::Q6K => DType::Q8_0,
+        other => other,
+    };
+    let fits = |dtype: &DType| columns.is_multiple_of(dtype.block_len());
+    [wanted, shorter].into_iter().find(fits).unwrap_or(DType::F16)
 }
 
 /// Whether the matrix makes the logits.
@@ -67,7 +84,7 @@ fn takes_more(name: &str, layers: usize) -> bool {
     let chosen = layer < eighth
         || layer >= 7 * layers / 8
         || layer.checked_sub(eighth).is_some_and(|after| after % 3 == 2);
-    chosen && matches!(what, "attn_v" | "attn_qkv" | "ffn_down")
+    chosen && matches!(what, "attn_v" | "attn_qkv" | "ffn_down" | "ffn_down_exps")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::container::Value;
 use super::file_type::FileType;
 use super::layout::Kind;
 use crate::Refused;
-use flint_model::{Architecture, NormKind};
+use flint_model::{Architecture, NormKind, RotaryScaling};
 
 /// The entries of an architecture.
 pub(super) fn entries(
@@ -15,7 +15,7 @@ pub(super) fn entries(
     let kind = Kind::of(architecture)?.name();
     let attention = &architecture.attention;
     let rotary = attention.rotary.as_ref();
-    let sizes = [
+    let mut sizes = vec![
         ("context_length", architecture.context),
         ("embedding_length", architecture.hidden),
         ("block_count", architecture.layers),
@@ -27,6 +27,17 @@ pub(super) fn entries(
         ("rope.dimension_count", rotary.map_or(attention.head_dim, |rotary| rotary.dims)),
         ("vocab_size", architecture.vocabulary),
     ];
+    if let Some(experts) = &architecture.experts {
+        sizes.extend([
+            ("expert_count", experts.count),
+            ("expert_used_count", experts.routing.used),
+            ("expert_feed_forward_length", experts.neurons),
+        ]);
+    }
+    // Which layers have it is the family's matter.
+    if let Some(window) = attention.window.values().flatten().next() {
+        sizes.push(("attention.sliding_window", window));
+    }
     let (norm, epsilon) = match architecture.norm {
         NormKind::Rms { epsilon } => ("attention.layer_norm_rms_epsilon", epsilon),
         NormKind::Layer { epsilon, .. } => ("attention.layer_norm_epsilon", epsilon),
@@ -44,5 +55,18 @@ pub(super) fn entries(
     entries.push((format!("{kind}.{norm}"), Value::F32(epsilon)));
     let theta = rotary.map_or(10000.0, |rotary| rotary.theta);
     entries.push((format!("{kind}.rope.freq_base"), Value::F32(theta as f32)));
+    if let Some(RotaryScaling::Yarn { factor, fast, slow, original_context, .. }) =
+        rotary.map(|rotary| rotary.scale)
+    {
+        let of = |key: &str| format!("{kind}.rope.scaling.{key}");
+        entries.push((of("type"), Value::Text("yarn".to_owned())));
+        let original = u32::try_from(original_context).unwrap_or(u32::MAX);
+        entries.push((of("original_context_length"), Value::U32(original)));
+        for (key, number) in
+            [("factor", factor), ("yarn_beta_fast", fast), ("yarn_beta_slow", slow)]
+        {
+            entries.push((of(key), Value::F32(number as f32)));
+        }
+    }
     Ok(entries)
 }

@@ -1,6 +1,7 @@
 //! Random weights, block by block: a seed gives the same file everywhere.
 
 use super::layout::Tensor;
+use super::routers;
 use flint_geometry::DType;
 use half::f16;
 use rand_chacha::ChaCha8Rng;
@@ -22,22 +23,29 @@ pub(super) fn write(
     number: u64,
     written: &mut dyn FnMut(u64),
 ) -> io::Result<()> {
-    if tensor.rows.is_none() {
-        let value: f32 = if tensor.name.ends_with("bias") { 0.0 } else { 1.0 };
-        let bytes = value.to_le_bytes().repeat(tensor.columns);
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(number);
+    if tensor.dtype == DType::F32 && tensor.name.contains("ffn_gate_inp") {
+        let bytes = router(tensor, &mut random);
         out.write_all(&bytes)?;
         written(bytes.len() as u64);
         return Ok(());
     }
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    random.set_stream(number);
+    if tensor.dtype == DType::F32 {
+        let value: f32 = if tensor.name.ends_with("bias") { 0.0 } else { 1.0 };
+        let bytes = value.to_le_bytes().repeat(tensor.rows.unwrap_or(1) * tensor.columns);
+        out.write_all(&bytes)?;
+        written(bytes.len() as u64);
+        return Ok(());
+    }
     // Whole blocks, and whole words of eight bytes.
     let block = tensor.dtype.block_bytes() * 8;
     let mut piece = vec![0; PIECE / block * block];
     let mut left = tensor.bytes();
     while left > 0 {
         random.fill_bytes(&mut piece);
-        scale(&mut piece, tensor.dtype, tensor.columns);
+        let mean = if tensor.has_mean { routers::EMBEDDING_MEAN } else { 0.0 };
+        scale(&mut piece, tensor.dtype, tensor.gain / (tensor.columns as f64).sqrt(), mean);
         let now = left.min(piece.len() as u64);
         out.write_all(&piece[..now as usize])?;
         left -= now;
@@ -46,20 +54,38 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Makes random bytes weights of mean zero and of nearly the size at which a row of `columns` neither grows nor shrinks
-/// what it multiplies. Codes stay random; scales are set.
-fn scale(bytes: &mut [u8], dtype: DType, columns: usize) {
-    let ideal = 1.0 / (columns as f64).sqrt();
+/// The numbers of a router, or of its bias.
+fn router(tensor: &Tensor, random: &mut ChaCha8Rng) -> Vec<u8> {
+    let numbers = match tensor.rows {
+        None => routers::bias(random, tensor.columns),
+        Some(rows) => {
+            (0..rows).flat_map(|_| routers::row(random, tensor.columns, !tensor.has_mean)).collect()
+        }
+    };
+    numbers.into_iter().flat_map(f32::to_le_bytes).collect()
+}
+
+/// Makes random bytes weights of nearly the root mean square `ideal`, and of a mean of as many of these. Codes stay random;
+/// scales are set.
+fn scale(bytes: &mut [u8], dtype: DType, ideal: f64, mean: f64) {
     match dtype {
-        DType::F16 | DType::Bf16 => mask(bytes, dtype, columns),
+        DType::F16 | DType::Bf16 => mask(bytes, dtype, ideal),
         DType::Q8_0 => set(bytes, 34, &[(0, ideal / RMS_OF_A_BYTE)]),
         // Codes of 5 bits around 16.
         DType::Q5_0 => set(bytes, 22, &[(0, ideal / 9.25)]),
         // A code from 0 to 15 times a scale from 0 to 63, less a minimum from 0 to 63: the two means cancel out, and the
         // root mean square is 367 times the first factor.
-        DType::Q4K => set(bytes, 144, &[(0, ideal / 367.0), (2, 7.5 * ideal / 367.0)]),
+        DType::Q4K => {
+            // The minimum has a mean of 31.5 times its factor.
+            let minimum = 7.5 * ideal / 367.0 - mean * ideal / 31.5;
+            set(bytes, 144, &[(0, ideal / 367.0), (2, minimum)]);
+        }
         // Codes of 6 bits around 32, times a scale of 8 bits.
         DType::Q6K => set(bytes, 210, &[(208, ideal / (18.5 * RMS_OF_A_BYTE))]),
+        // One scale for 32 codes, a power of two: a code is at most 6.
+        DType::Mxfp4 => bytes.chunks_exact_mut(17).for_each(|block| {
+            block[0] = (127.0 + (ideal / 2.7).log2().round()) as u8;
+        }),
         other => unreachable!("no file type holds {other}"),
     }
 }
@@ -74,8 +100,8 @@ fn set(bytes: &mut [u8], block: usize, numbers: &[(usize, f64)]) {
 }
 
 /// Random sign and mantissa under a fixed exponent. Between 2^-e and 2^-(e+1) the root mean square is 0.76 x 2^-e.
-fn mask(bytes: &mut [u8], dtype: DType, columns: usize) {
-    let exponent = (columns as f64).sqrt().log2().round() as u64;
+fn mask(bytes: &mut [u8], dtype: DType, ideal: f64) {
+    let exponent = (1.0 / ideal).log2().round() as u64;
     let (keep, set) = match dtype {
         DType::F16 => (each(0x83ff), each((15_u64.saturating_sub(1 + exponent)).max(1) << 10)),
         _ => (each(0x807f), each((127_u64.saturating_sub(1 + exponent)).max(1) << 7)),
@@ -98,7 +124,9 @@ mod tests {
     const COLUMNS: usize = 1024;
 
     fn numbers(dtype: DType) -> Vec<f32> {
-        let tensor = Tensor { name: "m.weight".into(), rows: Some(513), columns: COLUMNS, dtype };
+        let (stack, rows, columns) = (None, Some(513), COLUMNS);
+        let name = "m.weight".into();
+        let tensor = Tensor { name, stack, rows, columns, dtype, has_mean: false, gain: 1.0 };
         let mut out = Vec::new();
         let mut told = 0;
         write(&mut out, &tensor, 7, 3, &mut |bytes| told += bytes).unwrap();
@@ -112,7 +140,8 @@ mod tests {
 
     #[test]
     fn weights_keep_the_size_of_what_they_multiply() {
-        for dtype in [DType::F16, DType::Bf16, DType::Q8_0, DType::Q5_0, DType::Q4K, DType::Q6K] {
+        let types = [DType::F16, DType::Bf16, DType::Q8_0, DType::Q5_0, DType::Q4K, DType::Q6K];
+        for dtype in types.into_iter().chain([DType::Mxfp4]) {
             let numbers = numbers(dtype);
             let count = numbers.len() as f32;
             let mean = numbers.iter().sum::<f32>() / count;
@@ -130,7 +159,9 @@ mod tests {
     fn norms_are_one_and_biases_zero() {
         for (name, value) in [("n.weight", 1.0f32), ("n.bias", 0.0)] {
             let dtype = DType::F32;
-            let tensor = Tensor { name: name.into(), rows: None, columns: 3, dtype };
+            let (name, stack, rows) = (name.into(), None, None);
+            let tensor =
+                Tensor { name, stack, rows, columns: 3, dtype, has_mean: false, gain: 1.0 };
             let mut out = Vec::new();
             write(&mut out, &tensor, 0, 0, &mut |_| {}).unwrap();
             assert_eq!(out, value.to_le_bytes().repeat(3));

@@ -65,6 +65,7 @@ impl Block<'_> {
             scale: 1.0 / (head_dim as f32).sqrt(),
             softcap: None,
             window: self.architecture.window(self.layer),
+            sinks: None,
         };
         let mut mixed = vec![0.0; query.len()];
         attention(self.compute, &spec, &query, &store, 0, &rows, &mut mixed);

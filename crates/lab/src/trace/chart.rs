@@ -46,7 +46,7 @@ pub(super) fn svg(report: &Report) -> anyhow::Result<String> {
 fn draw_curves(area: &Area<'_>, report: &Report) -> anyhow::Result<()> {
     let most = report.curves().flat_map(|curve| &curve.loads).fold(1.0, |a: f64, &b| a.max(b));
     let mut chart = ChartBuilder::on(area)
-        .caption(format!("Neurons loaded per token: {}", report.title), ("sans-serif", 22))
+        .caption(format!("{}: {}", report.caption(), report.title), ("sans-serif", 22))
         .margin(16)
         .x_label_area_size(44)
         .y_label_area_size(64)
@@ -54,7 +54,7 @@ fn draw_curves(area: &Area<'_>, report: &Report) -> anyhow::Result<()> {
     chart
         .configure_mesh()
         .light_line_style(WHITE)
-        .x_desc("slots of the cache, % of all neurons")
+        .x_desc(format!("slots of the cache, % of all {}", report.units))
         .y_desc("loads per token")
         .x_label_formatter(&|x| format!("{x:.0}"))
         .y_label_formatter(&|y| format!("{y:.0}"))

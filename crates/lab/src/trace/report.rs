@@ -25,7 +25,9 @@ pub(super) struct Report {
     /// How, one line each.
     pub(super) header: Vec<String>,
     pub(super) sizes: Vec<Size>,
-    /// Neurons that a token asks for.
+    /// What a layer has: neurons or experts.
+    pub(super) units: &'static str,
+    /// How many of them a token asks for.
     pub(super) needed: f64,
     pub(super) default: Curve,
     pub(super) others: Vec<Curve>,
@@ -38,6 +40,12 @@ impl Report {
         format!("trace-{}.{end}", self.title)
     }
 
+    /// What tables and charts show.
+    pub(super) fn caption(&self) -> String {
+        let first = self.units[..1].to_uppercase();
+        format!("{first}{} loaded per token", &self.units[1..])
+    }
+
     /// All policies, the default first, the optimum last.
     pub(super) fn curves(&self) -> impl Iterator<Item = &Curve> {
         let policies = std::iter::once(&self.default).chain(&self.others);
@@ -46,25 +54,26 @@ impl Report {
 
     /// The whole page.
     pub(super) fn markdown(&self) -> String {
-        let mut page = format!("# Neurons loaded per token: {}\n\n", self.title);
+        let mut page = format!("# {}: {}\n\n", self.caption(), self.title);
         for line in &self.header {
             page += &format!("- {line}\n");
         }
         page += &format!(
-            "\nA token asks for {:.1} neurons: what it loads without a cache. Caches start empty. Belady \
+            "\nA token asks for {:.1} {}: what it loads without a cache. Caches start empty. Belady \
              evicts what is needed farthest in the future, the optimum for a cache of that size. The \
              default policy is {}.\n\n",
-            self.needed, self.default.name
+            self.needed, self.units, self.default.name
         );
         page += &self.table();
-        page += &format!("\n![Neurons loaded per token]({})\n", self.file_name("svg"));
+        page += &format!("\n![{}]({})\n", self.caption(), self.file_name("svg"));
         page
     }
 
     fn table(&self) -> String {
         let names = self.curves().map(|curve| format!(" {} |", curve.name)).collect::<String>();
         let columns = 3 + self.curves().count();
-        let mut table = format!("| cache, % of neurons | slots |{names} default / Belady |\n");
+        let mut table =
+            format!("| cache, % of {} | slots |{names} default / Belady |\n", self.units);
         table += &format!("|{}\n", "---:|".repeat(columns));
         for (row, size) in self.sizes.iter().enumerate() {
             table += &format!("| {} | {} |", size.percent, size.slots);
@@ -92,6 +101,7 @@ pub(super) mod tests {
             title: "tiny".into(),
             header: vec!["Tokens: 9".into()],
             sizes: vec![Size { percent: 10, slots: 5 }, Size { percent: 90, slots: 45 }],
+            units: "neurons",
             needed: 12.34,
             default: curve("window, open", [10.0, 1.0]),
             others: vec![curve("frequency", [9.0, 1.5])],

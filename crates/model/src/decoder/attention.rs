@@ -18,6 +18,9 @@ impl Decoder {
         input: &Tensor,
     ) -> Result<Tensor, ModelError> {
         let attention = &self.architecture.attention;
+        if let Some(latent) = attention.latent {
+            return self.attend_latent(pass, layer, latent, input);
+        }
         let biases = attention.biases;
         let query = project(pass, layer, LayerPart::Query, biases.into, input)?;
         let key = project(pass, layer, LayerPart::Key, biases.into, input)?;
@@ -30,6 +33,19 @@ impl Decoder {
             ops::with_slice(&value, |v| pass.kv.append(layer, rows, k, v))
         })???;
 
+        let mixed = self.mix(pass, layer, &query)?;
+        project(pass, layer, LayerPart::Output, biases.out, &mixed)
+    }
+
+    /// What each head of `query` (rows x heads x head size) takes from the values of its own sequence.
+    pub(super) fn mix(
+        &self,
+        pass: &Pass<'_>,
+        layer: usize,
+        query: &Tensor,
+    ) -> Result<Tensor, ModelError> {
+        let attention = &self.architecture.attention;
+        let sinks = TensorRole::Layer(layer, LayerPart::Sinks);
         let spec = AttentionSpec {
             heads: attention.heads,
             kv_heads: attention.kv_heads,
@@ -37,9 +53,9 @@ impl Decoder {
             scale: attention.scale.unwrap_or(1.0 / (attention.head_dim as f32).sqrt()),
             softcap: attention.softcap,
             window: self.architecture.window(layer),
+            sinks: attention.sinks.then(|| pass.weights.vector(sinks)).transpose()?,
         };
-        let mixed = ops::attention(&query, &self.compute, &spec, pass.kv, layer, rows)?;
-        project(pass, layer, LayerPart::Output, biases.out, &mixed)
+        Ok(ops::attention(query, &self.compute, &spec, pass.kv, layer, pass.batch.places())?)
     }
 
     /// Norms each head where the family does so, then rotates it where positions are rotary.
@@ -54,18 +70,27 @@ impl Decoder {
         let (rows, width) = heads.dims2()?;
         let mut heads = heads;
         if let Some(by_head) = attention.head_norm {
-            let each = heads.reshape((rows * width / attention.head_dim, attention.head_dim))?;
+            let normed = if by_head.whole { width } else { attention.head_dim };
+            let each = heads.reshape((rows * width / normed, normed))?;
             let role = |affine| TensorRole::Layer(layer, head_norm(affine));
             heads =
                 self.norm_rows(by_head.kind, pass.weights, role, &each)?.reshape((rows, width))?;
         }
+        self.rotate(pass, layer, heads)
+    }
+
+    /// Rotates heads where positions are rotary.
+    pub(super) fn rotate(
+        &self,
+        pass: &Pass<'_>,
+        layer: usize,
+        heads: Tensor,
+    ) -> Result<Tensor, ModelError> {
+        let count = heads.dim(1)? / self.architecture.attention.head_dim;
         let local =
             self.local_rotary.as_ref().filter(|_| self.architecture.window(layer).is_some());
         match local.or(self.rotary.as_ref()) {
-            Some(rotary) => {
-                let count = width / attention.head_dim;
-                Ok(ops::rotary(&heads, rotary, count, pass.batch.places())?)
-            }
+            Some(rotary) => Ok(ops::rotary(&heads, rotary, count, pass.batch.places())?),
             None => Ok(heads),
         }
     }

@@ -69,6 +69,8 @@ impl Describe for Falcon {
                 head_norm: None,
                 window: PerLayer::Same(None),
                 biases,
+                sinks: false,
+                latent: None,
             },
             feed_forward: FeedForwardShape {
                 neurons: PerLayer::Same(config.size_or("ffn_hidden_size", 4 * hidden)?),
@@ -76,6 +78,8 @@ impl Describe for Falcon {
                 activation: config.activation_or("activation", Activation::Gelu)?,
                 biases,
             },
+            experts: None,
+            residual_scale: 1.0,
             head: Head {
                 tied: config.flag_or("tie_word_embeddings", true)?,
                 bias: false,

@@ -46,7 +46,7 @@ impl Describe for Gemma3 {
         let mut architecture = base(self.name(), DEFAULT_CONTEXT[1], config)?;
         architecture.attention.softcap = cap(config, "attn_logit_softcapping", None)?;
         architecture.head.softcap = cap(config, "final_logit_softcapping", None)?;
-        architecture.attention.head_norm = Some(HeadNorm { kind: architecture.norm });
+        architecture.attention.head_norm = Some(HeadNorm { kind: architecture.norm, whole: false });
         architecture.attention.rotary = Some(global);
         architecture.attention.local_rotary = Some(local);
         let period = config.size_or("sliding_window_pattern", 6)?;

@@ -82,6 +82,8 @@ pub(super) fn base(
             head_norm: None,
             window: PerLayer::Same(None),
             biases,
+            sinks: false,
+            latent: None,
         },
         feed_forward: FeedForwardShape {
             neurons: PerLayer::Same(config.size("intermediate_size")?),
@@ -89,6 +91,8 @@ pub(super) fn base(
             activation: config.activation_or("hidden_act", Activation::Silu)?,
             biases,
         },
+        experts: None,
+        residual_scale: 1.0,
         head: Head {
             tied: config.flag_or("tie_word_embeddings", false)?,
             bias: false,
@@ -127,9 +131,6 @@ fn in_layer(part: LayerPart) -> String {
         LayerPart::Gate(_) | LayerPart::Up(_) | LayerPart::Down => {
             unreachable!("`neurons` says where the feed-forward lies")
         }
-        LayerPart::AttentionOutputNorm(_) | LayerPart::FeedForwardOutputNorm(_) => {
-            unreachable!("the family norms nothing behind its blocks")
-        }
         LayerPart::AttentionNorm(_) => "input_layernorm",
         LayerPart::FeedForwardNorm(_) => "post_attention_layernorm",
         LayerPart::Query(_) => "self_attn.q_proj",
@@ -139,6 +140,7 @@ fn in_layer(part: LayerPart) -> String {
         LayerPart::QueryNorm(_) => "self_attn.q_norm",
         LayerPart::KeyNorm(_) => "self_attn.k_norm",
         LayerPart::DownBias => "mlp.down_proj",
+        _ => unreachable!("the family has no such tensor"),
     };
     format!("{module}.{}", part.affine())
 }

@@ -59,6 +59,8 @@ impl Describe for Opt {
                 head_norm: None,
                 window: PerLayer::Same(None),
                 biases,
+                sinks: false,
+                latent: None,
             },
             feed_forward: FeedForwardShape {
                 neurons: PerLayer::Same(config.size("ffn_dim")?),
@@ -66,6 +68,8 @@ impl Describe for Opt {
                 activation: config.activation_or("activation_function", Activation::Relu)?,
                 biases,
             },
+            experts: None,
+            residual_scale: 1.0,
             head: Head {
                 tied: config.flag_or("tie_word_embeddings", true)?,
                 bias: false,
@@ -120,9 +124,6 @@ fn in_layer(part: LayerPart) -> String {
         LayerPart::Gate(_) | LayerPart::Up(_) | LayerPart::Down => {
             unreachable!("`neurons` says where the feed-forward lies")
         }
-        LayerPart::AttentionOutputNorm(_) | LayerPart::FeedForwardOutputNorm(_) => {
-            unreachable!("the family norms nothing behind its blocks")
-        }
         LayerPart::AttentionNorm(affine) => format!("self_attn_layer_norm.{affine}"),
         LayerPart::FeedForwardNorm(affine) => format!("final_layer_norm.{affine}"),
         LayerPart::Query(affine) => attention("q_proj", affine),
@@ -132,5 +133,6 @@ fn in_layer(part: LayerPart) -> String {
         LayerPart::QueryNorm(affine) => attention("q_norm", affine),
         LayerPart::KeyNorm(affine) => attention("k_norm", affine),
         LayerPart::DownBias => "fc2.bias".to_owned(),
+        _ => unreachable!("the family has no such tensor"),
     }
 }

@@ -48,9 +48,13 @@ impl Describe for Persimmon {
                 local_rotary: None,
                 scale: None,
                 softcap: None,
-                head_norm: config.flag_or("qk_layernorm", true)?.then_some(HeadNorm { kind: norm }),
+                head_norm: config
+                    .flag_or("qk_layernorm", true)?
+                    .then_some(HeadNorm { kind: norm, whole: false }),
                 window: PerLayer::Same(None),
                 biases,
+                sinks: false,
+                latent: None,
             },
             feed_forward: FeedForwardShape {
                 neurons: PerLayer::Same(config.size("intermediate_size")?),
@@ -58,6 +62,8 @@ impl Describe for Persimmon {
                 activation: config.activation_or("hidden_act", Activation::SquaredRelu)?,
                 biases,
             },
+            experts: None,
+            residual_scale: 1.0,
             head: Head {
                 tied: config.flag_or("tie_word_embeddings", false)?,
                 bias: false,
@@ -107,9 +113,6 @@ fn in_layer(part: LayerPart) -> String {
         LayerPart::Gate(_) | LayerPart::Up(_) | LayerPart::Down => {
             unreachable!("`neurons` says where the feed-forward lies")
         }
-        LayerPart::AttentionOutputNorm(_) | LayerPart::FeedForwardOutputNorm(_) => {
-            unreachable!("the family norms nothing behind its blocks")
-        }
         LayerPart::AttentionNorm(_) => "input_layernorm",
         LayerPart::FeedForwardNorm(_) => "post_attention_layernorm",
         LayerPart::Query(_) | LayerPart::Key(_) | LayerPart::Value(_) => {
@@ -119,6 +122,7 @@ fn in_layer(part: LayerPart) -> String {
         LayerPart::QueryNorm(_) => "self_attn.q_layernorm",
         LayerPart::KeyNorm(_) => "self_attn.k_layernorm",
         LayerPart::DownBias => "mlp.dense_4h_to_h",
+        _ => unreachable!("the family has no such tensor"),
     };
     format!("{module}.{}", part.affine())
 }

@@ -46,9 +46,11 @@ impl Describe for Phi {
                 rotary: Some(config.rotary(head_dim, rope)?),
                 head_norm: config
                     .flag_or("qk_layernorm", false)?
-                    .then_some(HeadNorm { kind: norm }),
+                    .then_some(HeadNorm { kind: norm, whole: false }),
                 window: PerLayer::Same(None),
                 biases,
+                sinks: false,
+                latent: None,
             },
             feed_forward: FeedForwardShape {
                 neurons: PerLayer::Same(config.size("intermediate_size")?),
@@ -56,6 +58,8 @@ impl Describe for Phi {
                 activation: config.activation_or("hidden_act", Activation::GeluTanh)?,
                 biases,
             },
+            experts: None,
+            residual_scale: 1.0,
             head: Head {
                 tied: config.flag_or("tie_word_embeddings", false)?,
                 bias: true,
@@ -101,9 +105,6 @@ fn in_layer(part: LayerPart) -> String {
         LayerPart::Gate(_) | LayerPart::Up(_) | LayerPart::Down => {
             unreachable!("`neurons` says where the feed-forward lies")
         }
-        LayerPart::AttentionOutputNorm(_) | LayerPart::FeedForwardOutputNorm(_) => {
-            unreachable!("the family norms nothing behind its blocks")
-        }
         // One norm serves both blocks.
         LayerPart::AttentionNorm(_) | LayerPart::FeedForwardNorm(_) => "input_layernorm",
         LayerPart::Query(_) => "self_attn.q_proj",
@@ -113,6 +114,7 @@ fn in_layer(part: LayerPart) -> String {
         LayerPart::QueryNorm(_) => "self_attn.q_layernorm",
         LayerPart::KeyNorm(_) => "self_attn.k_layernorm",
         LayerPart::DownBias => "mlp.fc2",
+        _ => unreachable!("the family has no such tensor"),
     };
     format!("{module}.{}", part.affine())
 }

@@ -60,5 +60,5 @@ impl Family for Phi3 {
 }
 
 fn fused(layer: usize, name: &str, rows: Rows) -> TensorSource {
-    TensorSource { names: vec![format!("model.layers.{layer}.{name}")], rows: Some(rows) }
+    TensorSource { rows: Some(rows), ..TensorSource::named(format!("model.layers.{layer}.{name}")) }
 }

@@ -16,7 +16,7 @@ impl Describe for Qwen3 {
         let mut architecture = llama::base(self.name(), qwen2::DEFAULT_CONTEXT, config)?;
         let bias = config.flag_or("attention_bias", false)?;
         architecture.attention.biases = Biases { into: bias, out: bias };
-        architecture.attention.head_norm = Some(HeadNorm { kind: architecture.norm });
+        architecture.attention.head_norm = Some(HeadNorm { kind: architecture.norm, whole: false });
         architecture.attention.window = qwen2::windows(config, architecture.layers)?;
         Ok(architecture)
     }

@@ -41,14 +41,11 @@ impl MatrixFeedForward {
     fn activate(&self, x: &Tensor, up: Option<&Tensor>) -> Result<Tensor, ModelError> {
         let dims = x.dims().to_vec();
         let mut acts = ops::with_slice(x, <[f32]>::to_vec)?;
-        self.activation.apply_slice(&self.compute, &mut acts);
-        if let Some(up) = up {
-            ops::with_slice(up, |up| {
-                for (act, up) in acts.iter_mut().zip(up) {
-                    // A zero stays a positive zero, whatever `up` is.
-                    *act = if *act == 0.0 { 0.0 } else { *act * up };
-                }
-            })?;
+        match up {
+            Some(up) => ops::with_slice(up, |up| {
+                self.activation.gate_slice(&self.compute, &mut acts, up);
+            })?,
+            None => self.activation.apply_slice(&self.compute, &mut acts),
         }
         Ok(ops::from_vec(acts, dims)?)
     }

@@ -1,7 +1,7 @@
 //! The architectures of GGUF files that this version runs.
 
 use super::values::{FILE, absent, required, wrong};
-use super::{Metadata, rotary};
+use super::{Metadata, experts, rotary};
 use crate::architecture::{
     Architecture, Attention, Biases, Embedding, FeedForwardShape, Head, HeadNorm, NormKind,
     NormPlace, Residual, RotaryPositions,
@@ -57,10 +57,15 @@ impl Family {
     }
 }
 
-static FAMILIES: [Family; 8] = [
+static FAMILIES: [Family; 13] = [
     Family::llama("llama", RotaryPairs::Neighbours),
     Family::llama("qwen2", RotaryPairs::Halves),
     Family::llama("qwen3", RotaryPairs::Halves),
+    Family::llama("qwen3moe", RotaryPairs::Halves),
+    Family::llama("olmoe", RotaryPairs::Halves),
+    Family::llama("granitemoe", RotaryPairs::Neighbours),
+    Family::llama("gpt-oss", RotaryPairs::Halves),
+    Family::llama("deepseek2", RotaryPairs::Neighbours),
     Family::llama("phi3", RotaryPairs::Halves),
     Family::parallel("phi2", Activation::GeluTanh),
     Family::parallel("falcon", Activation::Gelu),
@@ -78,10 +83,6 @@ pub(super) fn read(metadata: &dyn Metadata) -> Result<Architecture, ModelError> 
     let family = FAMILIES.iter().find(|family| family.name == name).ok_or_else(|| {
         ModelError::UnknownFamily { got: name.clone(), supported: supported().join(", ") }
     })?;
-    if metadata.number("expert_count")?.unwrap_or(0) > 0 {
-        let (got, missing) = (name.clone(), "mixture of experts");
-        return Err(ModelError::Beyond { got, missing, supported: supported().join(", ") });
-    }
     family.describe(metadata)
 }
 
@@ -107,6 +108,8 @@ impl Family {
         let neurons = metadata.per_layer("feed_forward_length", layers)?;
         let neurons = neurons.ok_or_else(|| absent("feed_forward_length"))?;
         let up_bias = has("blk.0.ffn_up.bias");
+        let experts = experts::read(metadata, self.name, layers)?;
+        let real = |key: &str| Ok::<_, ModelError>(metadata.real(key)?.map(|value| value as f32));
         Ok(Architecture {
             family: self.name.to_owned(),
             vocabulary,
@@ -116,7 +119,7 @@ impl Family {
             embedding: Embedding {
                 width: hidden,
                 learned_positions: None,
-                scale: self.embedding_scale(hidden),
+                scale: real("embedding_scale")?.unwrap_or(self.embedding_scale(hidden)),
             },
             norm: self.norm(metadata)?,
             norm_place: if self.gemma { NormPlace::Around } else { NormPlace::Before },
@@ -134,10 +137,13 @@ impl Family {
                 activation: self.activation,
                 biases: Biases { into: up_bias, out: has("blk.0.ffn_down.bias") },
             },
+            experts,
+            residual_scale: real("residual_scale")?.unwrap_or(1.0),
             head: Head {
                 tied: !has("output.weight"),
                 bias: has("output.bias"),
-                scale: 1.0,
+                // Logits are divided by it.
+                scale: real("logit_scale")?.map_or(1.0, |scale| 1.0 / scale),
                 softcap: self.softcap(metadata, "final_logit_softcapping", 30.0)?,
             },
             begin_of_text: None,
@@ -175,25 +181,35 @@ impl Family {
             Some(length) => length as usize,
             None => hidden.checked_div(heads).unwrap_or(0),
         };
+        let latent = experts::latent(metadata)?;
         let values = metadata.number("attention.value_length")?;
-        if values.is_some_and(|length| length as usize != head_dim) {
+        if latent.is_none() && values.is_some_and(|length| length as usize != head_dim) {
             return Err(wrong("attention.value_length", "the length of keys"));
         }
         let norm = self.norm(metadata)?;
+        let rotary = self.rotary(metadata, head_dim)?;
+        let scale = match metadata.real("attention.scale")? {
+            Some(scale) => Some(scale as f32),
+            None if latent.is_some() => Some(latent_scale(metadata)?),
+            None => self.scale(hidden, heads, head_dim, layers),
+        };
         Ok(Attention {
             heads,
             kv_heads,
             head_dim,
-            rotary: Some(self.rotary(metadata, head_dim)?),
+            rotary: Some(rotary),
             local_rotary: self.local_rotary(metadata, head_dim)?,
-            scale: self.scale(hidden, heads, head_dim, layers),
+            scale,
             softcap: self.softcap(metadata, "attn_logit_softcapping", 50.0)?,
-            head_norm: has("blk.0.attn_q_norm.weight").then_some(HeadNorm { kind: norm }),
+            head_norm: has("blk.0.attn_q_norm.weight")
+                .then_some(HeadNorm { kind: norm, whole: self.name == "olmoe" }),
             window: self.windows(metadata, layers)?,
             biases: Biases {
                 into: has("blk.0.attn_q.bias") || has("blk.0.attn_qkv.bias"),
                 out: has("blk.0.attn_output.bias"),
             },
+            sinks: has("blk.0.attn_sinks.weight"),
+            latent,
         })
     }
 
@@ -205,8 +221,26 @@ impl Family {
         let dims = metadata.number("rope.dimension_count")?.unwrap_or(head_dim as u64) as usize;
         let theta = metadata.real("rope.freq_base")?.unwrap_or(10_000.0);
         let plain = RotaryPositions { pairs: self.pairs, ..RotaryPositions::plain(dims, theta) };
-        rotary::stretched(metadata, plain)
+        let mut positions = rotary::stretched(metadata, plain)?;
+        match (self.name, &mut positions.scale) {
+            // Where its blending begins and ends is no whole pair, which files do not say.
+            ("gpt-oss", RotaryScaling::Yarn { rounded, .. }) => *rounded = false,
+            // It stands in the scale of the scores instead.
+            ("deepseek2", RotaryScaling::Yarn { .. }) => positions.magnitude = None,
+            _ => {}
+        }
+        Ok(positions)
     }
+}
+
+/// What scores of latent attention are multiplied with: one over the square root of a head's key, times what YaRN adds where
+/// positions are stretched.
+fn latent_scale(metadata: &dyn Metadata) -> Result<f32, ModelError> {
+    let keys = required(metadata, "attention.key_length_mla")? as f64;
+    let factor = metadata.real("rope.scaling.factor")?.unwrap_or(1.0).max(1.0);
+    let weight = metadata.real("rope.scaling.yarn_log_multiplier")?.unwrap_or(0.0);
+    let stretched = weight.mul_add(factor.ln(), 1.0);
+    Ok((stretched * stretched / keys.sqrt()) as f32)
 }
 
 /// What Gemma files leave to whoever reads them.
@@ -228,7 +262,7 @@ impl Family {
         Ok(Some(metadata.real(key)?.unwrap_or(default) as f32))
     }
 
-    /// Gemma 2 has windows in every other layer, Gemma 3 in five of six. No other family has one here: files of Mistral
+    /// Gemma 2 and gpt-oss have windows in every other layer, Gemma 3 in five of six. No other family has one here: files of Mistral
     /// do not name theirs, and that which files of Phi-3 name is not applied by llama.cpp either.
     fn windows(
         &self,
@@ -236,7 +270,7 @@ impl Family {
         layers: usize,
     ) -> Result<PerLayer<Option<usize>>, ModelError> {
         let period = match self.name {
-            "gemma2" => 2,
+            "gemma2" | "gpt-oss" => 2,
             "gemma3" => 6,
             _ => return Ok(PerLayer::Same(None)),
         };

@@ -1,5 +1,6 @@
 //! What the tensors of GGUF files are called.
 
+use super::experts;
 use crate::source::{Rows, TensorSource};
 use crate::{Affine, Architecture, LayerPart, Residual, TensorRole};
 
@@ -28,15 +29,21 @@ fn in_layer(
     part: LayerPart,
     exists: &dyn Fn(&str) -> bool,
 ) -> Option<TensorSource> {
+    if let Some(source) = experts::source(architecture, layer, part) {
+        return exists(&source.names[0]).then_some(source);
+    }
     let two_norms = architecture.residual == Residual::ParallelTwoNorms;
+    let latent = architecture.attention.latent;
     let module = match part {
         // Where both blocks have a norm of their own, the first name is the feed-forward's.
         LayerPart::AttentionNorm(_) if two_norms => "attn_norm_2",
         LayerPart::FeedForwardNorm(_) if two_norms => "attn_norm",
         LayerPart::AttentionNorm(_) => "attn_norm",
+        LayerPart::FeedForwardNorm(_) if architecture.family == "gpt-oss" => "post_attention_norm",
         LayerPart::FeedForwardNorm(_) => "ffn_norm",
         LayerPart::AttentionOutputNorm(_) => "post_attention_norm",
         LayerPart::FeedForwardOutputNorm(_) => "post_ffw_norm",
+        LayerPart::Query(_) if latent.is_some_and(|latent| latent.query.is_some()) => "attn_q_b",
         LayerPart::Query(_) => "attn_q",
         LayerPart::Key(_) => "attn_k",
         LayerPart::Value(_) => "attn_v",
@@ -46,6 +53,12 @@ fn in_layer(
         LayerPart::Gate(_) => "ffn_gate",
         LayerPart::Up(_) => "ffn_up",
         LayerPart::Down | LayerPart::DownBias => "ffn_down",
+        LayerPart::Sinks => "attn_sinks",
+        LayerPart::QueryDown => "attn_q_a",
+        LayerPart::QueryDownNorm => "attn_q_a_norm",
+        LayerPart::Latent => "attn_kv_a_mqa",
+        LayerPart::LatentNorm => "attn_kv_a_norm",
+        _ => return None,
     };
     let affine = part.affine();
     let name = |module: &str| format!("blk.{layer}.{module}.{affine}");
@@ -54,7 +67,8 @@ fn in_layer(
         // A feed-forward of twice the rows stands under the name of its second half.
         if !exists(&name(module)) || rows.0 == module || !exists(&name("ffn_gate")) && is_gate(part)
         {
-            return exists(&fused).then(|| TensorSource { names: vec![fused], rows: Some(rows.1) });
+            let whole = TensorSource::whole([fused.clone()]);
+            return exists(&fused).then_some(TensorSource { rows: Some(rows.1), ..whole });
         }
     }
     exists(&name(module)).then(|| TensorSource::whole([name(module)]))

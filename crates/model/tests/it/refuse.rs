@@ -150,11 +150,10 @@ fn an_unknown_model_type_is_told_what_is_supported() {
         assert!(said.contains(kind), "{kind} in {said}");
     }
     for (kind, missing) in [
-        ("mixtral", "mixture of experts"),
-        ("qwen3_moe", "mixture of experts"),
-        ("olmoe", "mixture of experts"),
+        ("qwen2_moe", "shared expert with a gate"),
+        ("deepseek_v3", "GGUF"),
         ("gemma3", "images"),
-        ("gpt_oss", "attention sinks"),
+        ("gpt_oss", "GGUF"),
     ] {
         let said = said_of(kind);
         assert!(said.contains(kind) && said.contains(missing), "{said}");

@@ -12,30 +12,13 @@
 //! Everything is little-endian. What was measured of the whole model is the same in every group.
 
 use crate::BlobFault;
+use crate::levels::{self, Level, MOST_LEVELS};
 use flint_kernels::Activation;
 
 const MAGIC: [u8; 4] = *b"FLct";
 const VERSION: u32 = 1;
 const HEADER: usize = 24;
 const LEVEL: usize = 24;
-
-/// More would be a mistake: each costs a pass over a text to measure.
-const MOST_LEVELS: usize = 16;
-
-/// What one sparsity does.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Level {
-    /// Share of the neurons that is to be left out: above 0, below 1.
-    pub sparsity: f32,
-    /// A neuron whose activation by the copy is at least this far from zero is kept.
-    pub threshold: f32,
-    /// Share of the neurons that was kept, on text that did not set the threshold.
-    pub kept: f32,
-    /// Share that was kept of those that are strongest by the true rows, on the same text.
-    pub recall: f32,
-    /// Perplexity of the whole model with every group at this level, once it was measured.
-    pub perplexity: Option<f64>,
-}
 
 /// All levels of a group, with what they are levels of.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,11 +31,7 @@ pub(crate) struct Levels {
 
 impl Levels {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let activation = match self.activation {
-            Activation::Gelu => 1,
-            Activation::GeluTanh => 2,
-            _ => 0,
-        };
+        let activation = levels::activation_code(self.activation);
         let mut bytes = MAGIC.to_vec();
         for number in [VERSION, activation, self.list.len() as u32] {
             bytes.extend(number.to_le_bytes());
@@ -80,12 +59,8 @@ impl Levels {
         if version != VERSION {
             return Err(BlobFault::Version { expected: VERSION, got: version });
         }
-        let activation = match activation {
-            0 => Activation::Silu,
-            1 => Activation::Gelu,
-            2 => Activation::GeluTanh,
-            got => return Err(size("the activation", 0, 2, got)),
-        };
+        let wrong = size("the activation", 0, 2, activation);
+        let activation = levels::activation_of(activation).ok_or(wrong)?;
         if !(1..=MOST_LEVELS).contains(&(count as usize)) {
             return Err(size("the number of levels", 1, MOST_LEVELS as u32, count));
         }
@@ -105,25 +80,15 @@ impl Levels {
 /// One level, if its numbers can be such.
 fn level(row: &[u8; LEVEL]) -> Option<Level> {
     let [sparsity, threshold, kept, recall] = [0, 4, 8, 12].map(|at| f32::from_bits(word(row, at)));
-    let possible = sparsity > 0.0
-        && sparsity < 1.0
-        && threshold.is_finite()
-        && threshold >= 0.0
-        && (0.0..=1.0).contains(&kept)
-        && (0.0..=1.0).contains(&recall);
-    let perplexity = perplexity(row, 16)?;
-    possible.then_some(Level { sparsity, threshold, kept, recall, perplexity })
+    let (perplexity, precision) = (perplexity(row, 16)?, None);
+    let level = Level { sparsity, threshold, kept, recall, perplexity, precision };
+    levels::is_possible(&level).then_some(level)
 }
 
 /// A perplexity, zero for none; nothing when it cannot be one.
 fn perplexity(bytes: &[u8; 24], at: usize) -> Option<Option<f64>> {
     let (low, high) = (word(bytes, at), word(bytes, at + 4));
-    let number = f64::from_bits(u64::from(high) << 32 | u64::from(low));
-    match number {
-        0.0 => Some(None),
-        _ if number.is_finite() && number >= 1.0 => Some(Some(number)),
-        _ => None,
-    }
+    levels::perplexity(f64::from_bits(u64::from(high) << 32 | u64::from(low)))
 }
 
 fn word(bytes: &[u8; 24], at: usize) -> u32 {

@@ -1,50 +1,46 @@
-//! Thresholds on activations that are never zero: they keep the share that was asked for, the strongest of it, and
-//! come back from their bytes.
+//! Thresholds on activations alone, as bundles of earlier versions have them: they are read, keep what they kept, and are
+//! refused where they are malformed.
 
 use crate::synthetic::{Group, compute};
 use flint_geometry::UnitSet;
 use flint_kernels::{Activation, Compute, Isa};
 use flint_predictor::{
-    BlobFault, Cats, CatsCalibration, CatsGroup, Predictor, States, ThresholdLayer,
+    BlobFault, Cats, CatsGroup, LevelledLayer, Predictor, QuantizedGateLayer, States,
+    ThresholdLayer,
 };
 
 const SHAPE: (usize, usize) = (24, 100);
 const TOKENS: usize = 600;
-const SPARSITIES: [f32; 3] = [0.25, 0.5, 0.9];
+/// Sparsity, threshold and perplexity of each level.
+const LEVELS: [(f32, f32, f64); 3] = [(0.25, 0.05, 10.5), (0.5, 0.15, 11.0), (0.9, 0.6, 20.0)];
 
 fn group() -> Group {
     Group::new(SHAPE, TOKENS, 5, 0.3, 3)
 }
 
-fn strengths(activation: Activation) -> CatsCalibration {
-    let group = group();
-    let parts = (0..TOKENS / 2, TOKENS / 2..TOKENS);
-    let deciding = group.deciding_with(activation);
-    CatsCalibration::measure(&compute(), &deciding, 4, &mut group.collected(), parts, &SPARSITIES)
-        .unwrap()
+/// A blob as it was written: the table of levels, then the copy.
+fn blob(activation: u32, levels: &[(f32, f32, f64)]) -> Vec<u8> {
+    let mut bytes = b"FLct".to_vec();
+    for number in [1, activation, levels.len() as u32] {
+        bytes.extend(number.to_le_bytes());
+    }
+    bytes.extend(10.0f64.to_le_bytes());
+    for &(sparsity, threshold, perplexity) in levels {
+        for number in [sparsity, threshold, 1.0 - sparsity, 0.9] {
+            bytes.extend(number.to_le_bytes());
+        }
+        bytes.extend(perplexity.to_le_bytes());
+    }
+    let deciding = group();
+    let deciding = deciding.deciding_with(Activation::Silu);
+    bytes.extend(QuantizedGateLayer::copy(&compute(), &deciding, 4).to_bytes());
+    bytes
 }
 
 fn measured(activation: Activation) -> CatsGroup {
-    let mut group = strengths(activation).group;
-    group.set_perplexities(10.0, &[10.5, 11.0, 20.0]);
-    group
-}
-
-#[test]
-fn each_threshold_keeps_its_share_and_the_strongest() {
-    for activation in [Activation::Silu, Activation::Gelu, Activation::GeluTanh] {
-        let found = strengths(activation);
-        let levels = found.group.levels();
-        assert!(levels.is_sorted_by(|a, b| a.threshold < b.threshold));
-        for ((level, judged), sparsity) in levels.iter().zip(&found.found).zip(SPARSITIES) {
-            assert_eq!(level.sparsity, sparsity);
-            let kept = 1.0 - sparsity;
-            assert!((level.kept - kept).abs() < 0.05, "{activation:?} {sparsity}: {}", level.kept);
-            assert_eq!(f64::from(level.kept), f64::from(judged.predicted_share() as f32));
-            assert!(level.recall > 0.8, "{activation:?} {sparsity}: recall {}", level.recall);
-            assert_eq!(level.perplexity, None);
-        }
-    }
+    let code = [Activation::Silu, Activation::Gelu, Activation::GeluTanh];
+    let code = code.iter().position(|&known| known == activation).unwrap();
+    CatsGroup::from_bytes(SHAPE.0, SHAPE.1, &blob(code as u32, &LEVELS)).unwrap()
 }
 
 /// |silu(x)|, in f64.
@@ -125,6 +121,7 @@ fn a_group_reads_back_as_it_was_and_no_cut_of_it_does() {
     for activation in [Activation::Silu, Activation::Gelu, Activation::GeluTanh] {
         let group = measured(activation);
         let bytes = group.to_bytes();
+        assert_eq!(group.levels().len(), LEVELS.len());
         let parse = |bytes: &[u8]| CatsGroup::from_bytes(SHAPE.0, SHAPE.1, bytes);
         let read = parse(&bytes).unwrap();
         assert_eq!((&read, read.activation()), (&group, activation));
@@ -170,8 +167,9 @@ fn each_lie_is_named() {
 #[test]
 fn a_level_that_is_not_there_or_that_groups_disagree_about_is_refused() {
     let group = measured(Activation::Silu);
-    let mut other = group.clone();
-    other.set_perplexities(10.0, &[10.5, 12.0, 20.0]);
+    let mut levels = LEVELS;
+    levels[1].2 = 12.0;
+    let other = CatsGroup::from_bytes(SHAPE.0, SHAPE.1, &blob(0, &levels)).unwrap();
     let mut cats = Cats::new(SHAPE.0, SHAPE.1, vec![Some(group.clone()), Some(other)]);
     let said = cats.choose(0.4).unwrap_err().to_string();
     assert_eq!(said, "the predictor of group 0 has no threshold for sparsity 0.4");

@@ -4,6 +4,7 @@
 mod blobs;
 mod calibration;
 mod cats;
+mod contribution;
 mod eigen;
 mod inference;
 #[cfg(feature = "train")]

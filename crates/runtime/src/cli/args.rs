@@ -36,9 +36,9 @@ pub(super) struct RunArgs {
     #[arg(long)]
     mode: Option<Mode>,
     /// Leave out this share of the neurons of a model whose neurons are never zero, the weakest, at a cost that
-    /// `flint inspect` tells; the bundle must have thresholds for it
-    #[arg(long, value_name = "F", value_parser = sparsity)]
-    sparsity: Option<f32>,
+    /// `flint inspect` tells; the bundle must have thresholds for it (`flint plan --sparsity auto` says what is worth it)
+    #[arg(long, value_name = "F", value_parser = left_out)]
+    sparsity: Option<LeftOut>,
     /// Tokens whose neurons stay cached, or auto: as long as memory lasts; asks for --policy window
     #[arg(long, value_name = "K|auto", value_parser = window, hide_short_help = true)]
     window: Option<Window>,
@@ -101,6 +101,22 @@ struct Window(Option<NonZeroU32>);
 
 impl RunArgs {
     pub(super) fn options(&self) -> anyhow::Result<RunOptions> {
+        match self.sparsity {
+            None => self.options_leaving_out(None),
+            Some(LeftOut::Share(share)) => self.options_leaving_out(Some(share)),
+            Some(LeftOut::Auto) => Err(refuse(
+                "--sparsity auto is for flint plan: a run names the share that it leaves out",
+            )),
+        }
+    }
+
+    /// Whether the share to leave out is asked for, not given.
+    pub(super) fn asks_for_share(&self) -> bool {
+        matches!(self.sparsity, Some(LeftOut::Auto))
+    }
+
+    /// The options where this share is left out, whatever `--sparsity` says.
+    pub(super) fn options_leaving_out(&self, sparsity: Option<f32>) -> anyhow::Result<RunOptions> {
         let policy = match (self.policy, self.window) {
             (None, None) => PolicyKind::default(),
             (None | Some(PolicyKind::Window { .. }), Some(Window(tokens))) => {
@@ -116,7 +132,7 @@ impl RunArgs {
             context: self.context,
             threads: self.threads,
             mode: self.mode,
-            sparsity: self.sparsity,
+            sparsity,
             policy,
             kv: self.kv,
             arithmetic: self.arithmetic,
@@ -240,6 +256,17 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("expected a whole number of at least 1".to_owned()),
         Ok(count) => Ok(count),
     }
+}
+
+/// What `--sparsity` says.
+#[derive(Debug, Clone, Copy)]
+enum LeftOut {
+    Share(f32),
+    Auto,
+}
+
+fn left_out(text: &str) -> Result<LeftOut, String> {
+    if text == "auto" { Ok(LeftOut::Auto) } else { sparsity(text).map(LeftOut::Share) }
 }
 
 /// A share of neurons to leave out.

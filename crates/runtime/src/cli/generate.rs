@@ -221,8 +221,13 @@ pub(super) fn summary(stats: &Stats, tokens: usize) -> String {
     };
     let drafts = stats.draft.as_ref().map_or(String::new(), |of| drafts(of, stats));
     let widened = if stats.widened { ", widened" } else { "" };
+    let (experts, read) = (stats.per_token.experts, stats.per_token.experts_loaded);
+    let experts = match experts > 0.0 {
+        true => format!(" of {experts:.0} experts a token ({read:.1} read)"),
+        false => String::new(),
+    };
     format!(
-        "{tokens} tokens in {seconds:.2} s, {:.2} tok/s, first token {:.0} ms, hit rate {:.1} %, \
+        "{tokens} tokens in {seconds:.2} s, {:.2} tok/s, first token {:.0} ms, hit rate {:.1} %{experts}, \
          {} per token, {} ({direct}{widened}), {} mode{quality}{sparsity}{window}{drafts}, peak {}",
         stats.tokens_per_second,
         stats.first_token_ms,

@@ -41,6 +41,16 @@ fn description(files: &OpenModel, bundle: &Bundle, sparsities: &[Sparsity]) -> V
             "perplexity": known.perplexity,
             "perplexity_exact": known.perplexity_exact,
             "quality_cost": known.cost(),
+            "precision": known.precision.map(|it| {
+                json!({
+                    "tokens": it.tokens,
+                    "margin": it.margin,
+                    "margin_exact": it.margin_exact,
+                    "margin_cost": it.margin_cost,
+                    "agreement": it.agreement,
+                    "margin_agreement": it.margin_agreement,
+                })
+            }),
         })
     };
     let shape = bundle.shape();

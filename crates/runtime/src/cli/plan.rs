@@ -1,5 +1,7 @@
 //! `flint plan`: where memory would go, before anything is loaded.
 
+mod advice;
+
 use super::args::RunArgs;
 use super::forecast;
 use super::output::{bytes, cost, say, say_json};
@@ -24,6 +26,9 @@ pub(super) struct PlanArgs {
 }
 
 pub(super) fn plan(args: PlanArgs) -> anyhow::Result<()> {
+    if args.run.asks_for_share() {
+        return advice::advise(&args.model, &args.run, args.json);
+    }
     let (files, _codec) = RunArgs::open(&args.model)?;
     let prepared = PlannedEngine::new(files, args.run.options()?, Some(CONTEXT))?;
     let (plan, path) = (prepared.plan(), prepared.path());
@@ -90,6 +95,13 @@ fn neurons(plan: &Plan) -> String {
                 config.policy
             )
         }
+        NeuronPlan::Experts(experts) => {
+            let (slots, all) = experts.slots();
+            format!(
+                "places for {slots} of {all} experts, and {} for those that pass through",
+                experts.places
+            )
+        }
     }
 }
 
@@ -99,6 +111,10 @@ fn table(
     sparsity: Option<&Sparsity>,
     warnings: &[String],
 ) -> String {
+    let units = match plan.neurons {
+        NeuronPlan::Experts(_) => "experts",
+        _ => "neurons",
+    };
     let left_out = sparsity.map_or(String::new(), |chosen| format!(", {}", cost(chosen)));
     let mut lines = vec![
         format!("mode            {}{left_out}", plan.mode.name()),
@@ -108,7 +124,7 @@ fn table(
         format!("  predictors    {}", bytes(plan.predictor_bytes)),
         format!("  KV cache      {} for {} tokens", bytes(plan.kv_bytes), plan.context),
         format!("  buffers       {} for chunks of {}", bytes(plan.buffer_bytes), plan.chunk),
-        format!("  neurons       {}: {}", bytes(plan.cache_bytes), neurons(plan)),
+        format!("  {:<14}{}: {}", units, bytes(plan.cache_bytes), neurons(plan)),
         format!("process         {} (code, tokenizer, stacks)", bytes(plan.process_bytes)),
         format!("floor           {} bytes", plan.floor_bytes),
         format!(

@@ -54,6 +54,9 @@ pub(super) struct ServeArgs {
     /// Most seconds for a request, waiting included [default: no limit]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     time_limit: Option<u64>,
+    /// Seconds that a client may leave what was sent to it unread; its connection is closed then
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    write_timeout: u64,
     /// Keep conversations in this directory when the server ends, and take them up when it starts again
     #[arg(long, value_name = "DIR")]
     session_dir: Option<PathBuf>,
@@ -164,6 +167,7 @@ impl ServeArgs {
             queue: self.queue,
             sessions,
             longest: self.time_limit.map(Duration::from_secs),
+            write_timeout: Duration::from_secs(self.write_timeout),
             defaults: Defaults { sampling, now: self.date },
         }
     }

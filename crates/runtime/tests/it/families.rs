@@ -90,6 +90,38 @@ fn model_meets(model: &Path, reference: &OracleReference) {
     }
 }
 
+/// Checks a checkpoint that no bundle is made of.
+fn meets_in_place(name: &str) {
+    let checkpoint = oracle(name);
+    model_meets(&checkpoint, &OracleReference::read(&checkpoint).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let options = ConvertOptions {
+        checkpoint,
+        out: dir.path().join("model.flint"),
+        element: None,
+        force: false,
+        cancel: flint_engine::CancelToken::default(),
+    };
+    let refused = convert(&options, &mut |_| {}).unwrap_err().to_string();
+    assert!(refused.contains("mixture of experts"), "{refused}");
+    assert!(!options.out.exists());
+}
+
+#[test]
+fn mixtral_meets_the_reference() {
+    meets_in_place("mixtral");
+}
+
+#[test]
+fn qwen3_moe_meets_the_reference() {
+    meets_in_place("qwen3-moe");
+}
+
+#[test]
+fn olmoe_meets_the_reference() {
+    meets_in_place("olmoe");
+}
+
 #[test]
 fn opt_with_norms_before_meets_the_reference() {
     meets_the_reference("opt-post-ln-free");

@@ -91,7 +91,7 @@ fn little_memory_makes_requests_shorter_rather_than_refusing_to_serve() {
     let serve = ["serve", "-m", bundle.to_str().unwrap(), "--memory"];
     // What was asked for by name is refused where it does not fit.
     let asked = [&serve[..], &["60%", "-c", "256", "--sessions", "4000"]].concat();
-    refused(&asked, &["below the floor", "--memory"]);
+    refused(&asked, &["below the floor", "KV cache for 4000 contexts of 256 tokens", "--memory"]);
 }
 
 #[test]
@@ -107,6 +107,7 @@ fn what_cannot_be_is_refused_in_one_line() {
         (&["--chat-template", "/nowhere"], "cannot read"),
         (&["--queue", "0"], "--queue"),
         (&["--time-limit", "0"], "--time-limit"),
+        (&["--write-timeout", "0"], "--write-timeout"),
     ] {
         refused(&[&serve[..], more].concat(), &[named]);
     }

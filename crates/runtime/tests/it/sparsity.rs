@@ -3,9 +3,12 @@
 use crate::command_line::{flint, json, refused};
 use crate::families::converted;
 use crate::model::{load, options};
+use flint_bundle::replace_predictors;
 use flint_convert::{CalibrateEvent, CalibrateOptions, calibrate};
-use flint_engine::{CancelToken, RunOptions, Sparsity, perplexity, sparsities};
+use flint_engine::{CancelToken, OpenModel, RunOptions, perplexity, sparsities};
 use flint_fixtures::{oracle, tiny_opt_bundle};
+use flint_kernels::{Activation, Compute, DType, Isa, MatrixView};
+use flint_predictor::{GateRows, QuantizedGateLayer, ThresholdLayer};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,6 +77,7 @@ fn the_cost_is_stored_and_every_run_that_pays_it_says_so() {
         assert_eq!((&known[0]["sparsity"], &known[1]["sparsity"]), (&0.25.into(), &0.5.into()));
         let cost = &known[1]["quality_cost"];
         assert_ne!(*cost, 1.0);
+        assert!(known[1]["precision"]["margin_cost"].as_f64().unwrap() > 0.0);
 
         let exact = generate(bundle, &[]);
         assert_eq!(
@@ -130,8 +134,7 @@ fn the_stored_cost_is_what_a_run_measures() {
             assert_eq!(known.tokens, 299);
             assert!(known.margin_cost > 0.0 && known.margin_cost < known.margin, "{known:?}");
             assert!((0.0..=1.0).contains(&known.agreement), "{known:?}");
-            // Bundles of this kind do not keep it.
-            heard.push(Sparsity { precision: None, ..cost });
+            heard.push(cost);
         }
     })
     .unwrap();
@@ -157,6 +160,47 @@ fn the_stored_cost_is_what_a_run_measures() {
     assert!(stored[0].perplexity != stored[1].perplexity);
 }
 
+/// A predictor of one layer as earlier versions wrote it: a level, then a copy of rows that may be any.
+fn cats(width: usize, neurons: usize) -> Vec<u8> {
+    let mut bytes = b"FLct".to_vec();
+    [1u32, 0, 1].iter().for_each(|number| bytes.extend(number.to_le_bytes()));
+    bytes.extend(10.0f64.to_le_bytes());
+    [0.5f32, 0.1, 0.5, 0.9].iter().for_each(|number| bytes.extend(number.to_le_bytes()));
+    bytes.extend(11.0f64.to_le_bytes());
+    let rows = (0..width * neurons).map(|i| (i * i % 31) as f32 / 15.0 - 1.0);
+    let rows: Vec<u8> = rows.flat_map(f32::to_le_bytes).collect();
+    let rows = MatrixView::new(DType::F32, neurons, width, &rows).unwrap();
+    let compute = Compute::new(Isa::Scalar, 1).unwrap();
+    let copy = QuantizedGateLayer::copy(&compute, &GateRows::new(rows, None, Activation::Silu), 4);
+    bytes.extend(copy.to_bytes());
+    bytes
+}
+
+#[test]
+fn a_bundle_with_thresholds_of_an_earlier_version_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let bundle = converted(&oracle("llama-2"), dir.path());
+    let files = OpenModel::open(&bundle).unwrap();
+    let shape = files.bundle().unwrap().shape();
+    let blob = cats(shape.record.width(), shape.neurons as usize);
+    replace_predictors(&bundle, "cats", (0..shape.layers).map(|_| Some(blob.clone())), None)
+        .unwrap();
+    let bundle = bundle.to_str().unwrap();
+    let known = json(&["inspect", bundle, "--json"])["sparsities"].clone();
+    assert_eq!(
+        (&known[0]["sparsity"], known[0]["quality_cost"].as_f64()),
+        (&0.5.into(), Some(1.1))
+    );
+    assert!(known[0]["precision"].is_null());
+    let stats = &generate(bundle, &["--sparsity", "0.5"])["stats"];
+    assert_eq!((&stats["mode"], &stats["sparsity"]), (&"sparse".into(), &0.5.into()));
+    let count = |field: &str| stats["per_token"][field].as_f64().unwrap();
+    let kept = count("neurons_predicted") / count("neurons_total");
+    assert!((0.01..0.99).contains(&kept), "{kept} of the neurons were computed");
+    let plain = generate(bundle, &[]);
+    assert_eq!(plain["stats"]["mode"], "exact");
+}
+
 #[test]
 fn what_cannot_be_left_out_is_refused_with_the_reason() {
     let dir = tempfile::tempdir().unwrap();
@@ -171,6 +215,9 @@ fn what_cannot_be_left_out_is_refused_with_the_reason() {
     run(silu, &["--sparsity", "0.4"], &["--sparsity 0.4", "0.25 or 0.5"]);
     run(silu, &["--sparsity", "0.5", "--mode", "exact"], &["exact mode", "--sparsity"]);
     run(silu, &["--mode", "sparse"], &["ever zero", "--sparsity 0.25 or 0.5"]);
+    run(silu, &["--sparsity", "auto"], &["flint plan"]);
+    refused(&["plan", "-m", relu, "--sparsity", "auto"], &["no thresholds for any share"]);
+    refused(&["plan", "-m", silu, "--sparsity", "auto"], &["too small to measure"]);
     run(relu, &["--sparsity", "0.5"], &["Relu", "exact zeros"]);
     for wrong in ["0", "1", "-0.5", "nan", "half"] {
         run(silu, &[&format!("--sparsity={wrong}")], &["above 0 and below 1"]);

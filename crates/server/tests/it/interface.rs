@@ -4,7 +4,7 @@ use crate::chats::ask;
 use crate::client::{Open, begin, get, post, request, send};
 use crate::served::Served;
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -171,6 +171,30 @@ fn a_reader_that_does_not_read_blocks_nobody() {
     assert_eq!(post(served.address, CHAT, &ask(json!({}))).status, 200);
     drop(silent);
     assert_eq!(post(served.address, CHAT, &ask(json!({}))).status, 200);
+}
+
+#[test]
+fn a_reader_that_never_reads_is_ended() {
+    let limit = Duration::from_millis(300);
+    let served = Served::with("chatml", |options| options.write_timeout = limit);
+    let mut stream = TcpStream::connect(served.address).unwrap();
+    stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    // More answers than the buffers of the system hold: the server then reads no more requests.
+    let asked = request("GET", "/page.js", &[], b"").repeat(100);
+    let mut sent = 0;
+    while stream.write_all(&asked).is_ok() {
+        sent += asked.len();
+        assert!(sent < 64 << 20, "the server goes on reading");
+    }
+    std::thread::sleep(4 * limit);
+    assert_eq!(get(served.address, "/health").status, 200);
+    // What was on its way is there; then the connection ends, long before an idle one would.
+    let (began, mut answers) = (std::time::Instant::now(), Vec::new());
+    let _ = stream.read_to_end(&mut answers);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let page = get(served.address, "/page.js").body.len();
+    assert!(answers.len() < sent / asked.len() * 100 * page, "all was answered");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Ollama's interface.
 
-use crate::client::{get, post};
+use crate::client::{get, post, send};
 use crate::served::Served;
 use serde_json::{Value, json};
 
@@ -98,4 +98,27 @@ fn what_cannot_be_is_one_line() {
         assert_eq!(reply.status, 400);
         assert!(reply.json()["error"].is_string());
     }
+}
+
+#[test]
+fn whatever_is_refused_is_told_as_this_interface_tells_it() {
+    let served = Served::with("chatml", |options| options.key = Some("secret".to_owned()));
+    let ask = |method: &str, path: &str, headers: &[&str]| {
+        send(served.address, method, path, headers, b"{}")
+    };
+    let key = "Authorization: Bearer secret";
+    for (reply, status) in [
+        (ask("GET", "/api/nothing", &[key]), 404),
+        (ask("POST", "/api/embed", &[key]), 404),
+        (ask("GET", "/api/", &[key]), 404),
+        (ask("GET", "/api/chat", &[key]), 405),
+        (ask("POST", "/api/chat", &[]), 401),
+        (ask("POST", "/api/chat", &[key, "Host: evil.com"]), 403),
+    ] {
+        assert_eq!(reply.status, status);
+        assert!(reply.json()["error"].is_string(), "{}", reply.body);
+    }
+    // A path that only begins alike is none of it.
+    let other = ask("GET", "/apix", &[key]);
+    assert_eq!((other.status, &other.json()["error"]["code"]), (404, &serde_json::json!(404)));
 }

@@ -7,6 +7,7 @@ use flint_server::{Defaults, Handle, Hosted, ServeOptions, Server};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 pub(crate) const CONTEXT: usize = 256;
 
@@ -49,6 +50,7 @@ impl Served {
             queue: 16,
             sessions: None,
             longest: None,
+            write_timeout: Duration::from_secs(60),
             defaults: Defaults { sampling: Sampling::greedy(), now },
         };
         change(&mut options);
@@ -71,7 +73,7 @@ impl Served {
         let load = self.loading.take().unwrap();
         self.threads.push(load());
         while crate::client::get(self.address, "/health").status != 200 {
-            std::thread::sleep(std::time::Duration::from_millis(2));
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::checksum::append_shared;
 use crate::read_ahead::Loaded;
 use crate::reads::Reads;
 use crate::tensors::{StoredTensor, Tensors};
+use crate::touch::touch;
 use flint_flash_io::{Priority, RecordDone, RecordRead, Segment, Segments};
 use flint_iobuf::{Lease, PAGE};
 use flint_kernels::Compute;
@@ -12,9 +13,6 @@ use std::ops::Range;
 
 /// Weights that do not start on a multiple of this are moved: a vector register would straddle cache lines with every load.
 const ALIGNED: usize = 64;
-
-/// Bytes that a thread touches at a time: a few of the system's huge pages.
-const TOUCHED: usize = 4 << 20;
 
 /// Tensors on their way, and those that read them.
 pub(super) struct ResidentLoader<'a> {
@@ -131,12 +129,4 @@ impl ResidentLoader<'_> {
         }
         Ok(Loaded::new(lease, 0..end))
     }
-}
-
-/// Makes the system back the memory, on all threads. Else the one thread that reads would do it, and zeroing pages took
-/// five sixths of its time: 4 GB were loaded at half of what the disk gives.
-fn touch(compute: &Compute, memory: &mut [u8]) {
-    compute.share(memory.len(), memory.chunks_mut(TOUCHED), |some| {
-        some.iter_mut().step_by(PAGE).for_each(|byte| *byte = 0);
-    });
 }

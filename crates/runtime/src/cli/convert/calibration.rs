@@ -115,6 +115,7 @@ impl Shown {
 fn name(stage: Stage) -> &'static str {
     match stage {
         Stage::Collect => "collecting",
+        Stage::Weigh => "weighing layers",
         Stage::Train => "training",
         Stage::Measure => "measuring",
     }

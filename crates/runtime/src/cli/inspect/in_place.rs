@@ -2,6 +2,7 @@
 
 use super::super::output::{bytes, say, say_json};
 use flint_engine::{OpenModel, RunOptions, needs};
+use flint_model::Architecture;
 use serde_json::{Value, json};
 
 /// Context that memory is told for: enough for a conversation, and less than most models have.
@@ -48,16 +49,19 @@ pub(super) fn lines(files: &OpenModel) -> anyhow::Result<Vec<String>> {
         format!("used from    a {}, as it lies there", files.kind().name()),
         format!("family       {}", architecture.family),
         format!("model        {}", model(files)),
+    ];
+    lines.extend(experts(files));
+    lines.extend([
         format!("weights      {}: {}", bytes(files.weights_bytes()), types.join(", ")),
         format!("reads        {checked}"),
-        "modes        exact: predictors need a bundle (`flint convert`)".to_owned(),
+        format!("modes        {}", modes(architecture)),
         format!(
             "memory       {} at least; with {} nothing is read while it runs (context of {} tokens)",
             bytes(needs.least),
             bytes(needs.most),
             needs.context
         ),
-    ];
+    ]);
     lines.extend(files.notes().iter().map(|note| format!("note         {note}")));
     if !files.unused_tensors().names().is_empty() {
         lines.push(format!("note         {}", files.unused_tensors()));
@@ -65,8 +69,34 @@ pub(super) fn lines(files: &OpenModel) -> anyhow::Result<Vec<String>> {
     Ok(lines)
 }
 
+fn modes(architecture: &Architecture) -> &'static str {
+    match architecture.experts {
+        Some(_) => "exact: the router says which experts a token needs",
+        None => "exact: predictors need a bundle (`flint convert`)",
+    }
+}
+
+fn experts(files: &OpenModel) -> Option<String> {
+    let architecture = files.architecture();
+    let experts = architecture.experts.as_ref()?;
+    let shared = match experts.shared {
+        0 => String::new(),
+        neurons => format!(", one of {neurons} neurons for every token"),
+    };
+    let layers = architecture.layers - experts.dense_layers;
+    Some(format!(
+        "experts      {} of {} neurons ({:?}) in each of {layers} layers, {} for a token{shared}",
+        experts.count, experts.neurons, experts.activation, experts.routing.used
+    ))
+}
+
 fn model(files: &OpenModel) -> String {
     let architecture = files.architecture();
+    if architecture.experts.as_ref().is_some_and(|experts| experts.dense_layers == 0) {
+        let (layers, hidden) = (architecture.layers, architecture.hidden);
+        let (vocabulary, context) = (architecture.vocabulary, architecture.context);
+        return format!("{layers} layers of {hidden}, vocabulary {vocabulary}, context {context}");
+    }
     let feed_forward = &architecture.feed_forward;
     format!(
         "{} layers of {} with {} neurons ({:?}{}), vocabulary {}, context {}",

@@ -133,4 +133,12 @@ files! {
     phi3_for_long_contexts: "phi3-longrope-q8_0",
     qwen2: "qwen2-f16",
     qwen3: "qwen3-f16",
+    qwen3moe: "qwen3moe-f16",
+    qwen3moe_in_mixed_types: "qwen3moe-q4_k_m",
+    olmoe: "olmoe-f16",
+    mixtral: "mixtral-f16",
+    granitemoe: "granitemoe-f16",
+    gpt_oss_in_mxfp4: "gpt-oss-mxfp4",
+    deepseek2: "deepseek2-f16",
+    deepseek2_in_mixed_types: "deepseek2-q4_k_m",
 }

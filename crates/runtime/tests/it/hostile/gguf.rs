@@ -101,6 +101,40 @@ const MODEL: &[Attack] = &[
     ("a scaling that nobody knows", |it| it.set_text("llama.rope.scaling.type", "spiral")),
 ];
 
+/// What a mixture of experts is built from.
+const EXPERTS: &[Attack] = &[
+    ("experts by the billion", |it| it.set_u32("qwen3moe.expert_count", u32::MAX)),
+    ("more experts than there are", |it| it.set_u32("qwen3moe.expert_count", 17)),
+    ("no experts said", |it| it.set_u32("qwen3moe.expert_count", 0)),
+    ("none of them used", |it| it.set_u32("qwen3moe.expert_used_count", 0)),
+    ("more used than there are", |it| it.set_u32("qwen3moe.expert_used_count", 17)),
+    ("nothing said of use", |it| it.remove("qwen3moe.expert_used_count")),
+    ("experts of no neurons", |it| it.set_u32("qwen3moe.expert_feed_forward_length", 0)),
+    ("experts of other sizes", |it| it.set_u32("qwen3moe.expert_feed_forward_length", 48)),
+    ("a router of other sizes", |it| it.tensor("blk.0.ffn_gate_inp.weight").dims = vec![64, 8]),
+    ("no router", |it| it.without("blk.1.ffn_gate_inp.weight")),
+    ("no experts of a layer", |it| it.without("blk.1.ffn_up_exps.weight")),
+    ("all layers without", |it| it.set_u32("qwen3moe.leading_dense_block_count", 2)),
+];
+
+/// What latent attention is built from.
+const LATENT: &[Attack] = &[
+    ("no latent part", |it| it.set_u32("deepseek2.attention.kv_lora_rank", 0)),
+    ("all of it latent", |it| it.set_u32("deepseek2.attention.kv_lora_rank", 40)),
+    ("an older form", |it| it.remove("deepseek2.attention.key_length_mla")),
+    ("keys of the turned part alone", |it| it.set_u32("deepseek2.attention.key_length_mla", 8)),
+    ("values of nothing", |it| it.set_u32("deepseek2.attention.value_length_mla", 0)),
+    ("heads by the million", |it| it.set_u32("deepseek2.attention.head_count", 1 << 22)),
+    ("scores that nobody knows", |it| it.set_u32("deepseek2.expert_gating_func", 9)),
+    ("groups that do not divide", |it| {
+        it.set_u32("deepseek2.expert_group_count", 3);
+        it.set_u32("deepseek2.expert_group_used_count", 1);
+    }),
+    ("shared experts by the billion", |it| {
+        it.set_u32("deepseek2.expert_shared_count", u32::MAX);
+    }),
+];
+
 /// The tokenizer.
 const TOKENIZER: &[Attack] = &[
     ("a tokenizer that nobody knows", |it| it.set_text("tokenizer.ggml.model", "abacus")),
@@ -138,11 +172,11 @@ fn texts(texts: &[&str]) -> Vec<u8> {
     array(TEXT, texts.len() as u64, &texts.iter().flat_map(one).collect::<Vec<u8>>())
 }
 
-/// Gives each spoiled file to the program.
-fn all_refused(attacks: &[Attack]) {
+/// Gives each spoiled form of the fixture `file` to the program.
+fn all_refused(file: &str, attacks: &[Attack]) {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("model.gguf");
-    let whole = GgufParts::read(&good("llama-q4_0"));
+    let whole = GgufParts::read(&good(file));
     fs::write(&path, whole.bytes()).unwrap();
     let ended = generate(&path);
     assert_eq!(ended.status, Some(0), "{:?}", ended.lines);
@@ -161,27 +195,33 @@ fn all_refused(attacks: &[Attack]) {
 
 #[test]
 fn spoiled_headers_are_refused() {
-    all_refused(HEADER);
+    all_refused("llama-q4_0", HEADER);
 }
 
 #[test]
 fn spoiled_tables_of_tensors_are_refused() {
-    all_refused(TENSORS);
+    all_refused("llama-q4_0", TENSORS);
 }
 
 #[test]
 fn models_that_cannot_be_are_refused() {
-    all_refused(MODEL);
+    all_refused("llama-q4_0", MODEL);
+}
+
+#[test]
+fn experts_that_cannot_be_are_refused() {
+    all_refused("qwen3moe-f16", EXPERTS);
+    all_refused("deepseek2-f16", LATENT);
 }
 
 #[test]
 fn spoiled_tokenizers_are_refused() {
-    all_refused(TOKENIZER);
+    all_refused("llama-q4_0", TOKENIZER);
 }
 
 #[test]
 fn the_list_is_as_long_as_was_promised() {
-    let all = [HEADER, TENSORS, MODEL, TOKENIZER].concat();
+    let all = [HEADER, TENSORS, MODEL, EXPERTS, LATENT, TOKENIZER].concat();
     let names: std::collections::BTreeSet<&str> = all.iter().map(|(name, _)| *name).collect();
     assert!(names.len() >= 60 && names.len() == all.len(), "{} attacks", names.len());
 }
