@@ -367,10 +367,10 @@ fn refuse_what_cannot_fit(
 
 /// What the experts take, where the model has some.
 fn expert_costs(files: &OpenModel, options: &RunOptions, reader: &Reader) -> Option<ExpertCosts> {
-    let used = files.architecture.experts.as_ref()?.routing.used;
+    files.architecture.experts.as_ref()?;
     // Every matrix was found when the model was opened.
     let units = ExpertUnits::of(&files.tensors, &files.architecture).ok()?;
-    Some(ExpertCosts::of(&units, reader, options.policy, used))
+    Some(ExpertCosts::of(&units, reader, options.policy))
 }
 
 /// What a run takes, but for its predictors.

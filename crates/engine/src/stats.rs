@@ -214,7 +214,7 @@ pub struct PerToken {
     pub io_busy_ms: f64,
     /// Time in which the token loop stood still for reads.
     pub io_wait_ms: f64,
-    /// Time for finding and freeing slots.
+    /// Time for finding and freeing slots; of experts also for having the system back new ones.
     pub cache_ms: f64,
     /// Time of the predictor.
     pub predictor_ms: f64,

@@ -120,7 +120,8 @@ impl ExpertNeurons {
         let by_expert = self.route(layer, input, weights)?;
         self.last[layer].clone_from(&by_expert.experts);
         let rows: Vec<u32> = by_expert.routes.iter().map(|routes| routes.len() as u32).collect();
-        self.store.begin(&Needed { layer, experts: &by_expert.experts, rows: &rows });
+        let needed = Needed { layer, experts: &by_expert.experts, rows: &rows };
+        self.store.begin(&needed).map_err(ModelError::supplier)?;
         // While reads are on their way.
         let shared = self.shared(layer, input, weights)?;
         let hidden = self.architecture.hidden;

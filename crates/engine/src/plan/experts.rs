@@ -38,10 +38,6 @@ pub struct ExpertClass {
 pub struct ExpertCosts {
     /// By size, the smallest first.
     pub classes: Vec<ExpertClass>,
-    /// Experts that a token goes through in each layer.
-    pub used: usize,
-    /// Bytes that a token touches in all layers, as stored.
-    pub touched_bytes: u64,
 }
 
 /// How experts are held.
@@ -56,23 +52,16 @@ pub struct ExpertPlan {
 }
 
 impl ExpertCosts {
-    /// What the experts `units` take, read by `reader`, with a token going through `used` of them in each layer.
-    pub(crate) fn of(
-        units: &ExpertUnits,
-        reader: &Reader,
-        policy: PolicyKind,
-        used: usize,
-    ) -> ExpertCosts {
+    /// What the experts `units` take, read by `reader`.
+    pub(crate) fn of(units: &ExpertUnits, reader: &Reader, policy: PolicyKind) -> ExpertCosts {
         let policy = match policy {
             PolicyKind::Frequency { .. } => PolicyKind::Frequency { half_life: HALF_LIFE },
             window => window,
         };
         let mut classes: BTreeMap<u64, ExpertClass> = BTreeMap::new();
-        let mut touched_bytes = 0;
         let with_experts = units.layers.iter().enumerate().filter(|(_, own)| !own.is_empty());
         for (layer, own) in with_experts {
             let (bytes, slot_bytes) = (own[0].bytes(), units.lease_bytes(layer, reader));
-            touched_bytes += bytes * used as u64;
             let class = classes.entry(bytes).or_insert_with(|| ExpertClass {
                 layers: Vec::new(),
                 cache: CacheConfig { groups: Vec::new(), slot_bytes: 0, policy },
@@ -86,7 +75,7 @@ impl ExpertCosts {
         for class in &mut classes {
             class.bank_bytes = class.cache.bytes_for(class.experts());
         }
-        ExpertCosts { classes, used, touched_bytes }
+        ExpertCosts { classes }
     }
 
     /// Bytes in which all experts stay in memory.
@@ -180,7 +169,7 @@ mod tests {
             small in 1u32..40, large in 0usize..5, extra in 0u64..200 << 20,
         ) {
             let classes = vec![class(3, small, 8192), class(large.max(1), 7, 12288)];
-            let costs = ExpertCosts { classes, used: 2, touched_bytes: 0 };
+            let costs = ExpertCosts { classes };
             let bytes = costs.least_bytes() + extra;
             let plan = ExpertPlan::make(&costs, bytes);
             prop_assert!(plan.bytes() <= bytes, "{} of {bytes}", plan.bytes());
@@ -193,7 +182,7 @@ mod tests {
     #[test]
     fn memory_is_split_by_the_bytes_of_the_experts() {
         let classes = vec![class(8, 64, 1 << 20), class(8, 64, 3 << 20)];
-        let costs = ExpertCosts { classes, used: 2, touched_bytes: 0 };
+        let costs = ExpertCosts { classes };
         let plan = ExpertPlan::make(&costs, costs.all_bytes() / 2);
         let share =
             |index: usize| plan.caches[index].1 as f64 / plan.caches[index].0.bank_bytes as f64;

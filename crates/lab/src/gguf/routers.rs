@@ -1,8 +1,7 @@
 //! Routers that behave as those of trained models do: some experts are liked whatever the token is, others are chosen by it.
 //!
 //! The output of a router for an expert is a constant of the expert plus what the token adds; both are normal, the constant
-//! `SKEW` times as wide. With 1.3 an ideal choice of 6 of 128 keeps 58, 74, 82 and 90 % of its experts in a least-recently-used
-//! cache of 12, 18, 23 and 35 % of them over 128 tokens; replays of Qwen3-30B gave 57, 71, 80 and 92 (BigMoeOnEdge, 2026).
+//! `SKEW` times as wide: what that gives beside replays of a published model is in docs/results/trace-qwen3-30b-a3b.md.
 //! Where the family has a bias on its router, the constants stand there. Elsewhere all embeddings have a mean, which is a direction
 //! that every hidden state shares, and the constants stand in the routers' rows along it. What layers add is small, or it would
 //! soon be the larger part: much of it is the same for all tokens, as what they share goes through the same weights, and then
@@ -47,9 +46,9 @@ pub(super) fn bias(random: &mut ChaCha8Rng, experts: usize) -> Vec<f32> {
     (0..experts).map(|_| (SKEW * SPREAD * normal(random)) as f32).collect()
 }
 
-/// A normal number, by the method of Box and Muller.
+/// A normal number, by the method of Box and Muller; the logarithm and the cosine are those of every machine.
 fn normal(random: &mut ChaCha8Rng) -> f64 {
     let mut uniform = || (f64::from(random.next_u32()) + 0.5) / (f64::from(u32::MAX) + 1.0);
-    let (radius, angle) = ((-2.0 * uniform().ln()).sqrt(), std::f64::consts::TAU * uniform());
-    radius * angle.cos()
+    let (radius, angle) = ((-2.0 * libm::log(uniform())).sqrt(), std::f64::consts::TAU * uniform());
+    radius * libm::cos(angle)
 }

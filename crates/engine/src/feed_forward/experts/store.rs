@@ -46,7 +46,7 @@ pub(super) struct ExpertStore {
     /// Experts that visits needed, and those that were read for it.
     pub(super) touched: u64,
     pub(super) loaded: u64,
-    /// Time for finding and freeing slots.
+    /// Time for finding and freeing slots, and for having the system back new ones.
     pub(super) time: Duration,
 }
 
@@ -168,7 +168,10 @@ impl ExpertStore {
     }
 
     /// Begins the visit of a layer: finds what is resident, and asks for all else.
-    pub(super) fn begin(&mut self, needed: &Needed<'_>) {
+    ///
+    /// # Errors
+    /// When the cache has fewer places than it said.
+    pub(super) fn begin(&mut self, needed: &Needed<'_>) -> Result<(), EngineError> {
         let started = Instant::now();
         debug_assert_eq!(self.visit.in_flight, 0, "one visit at a time");
         self.visit.layer = needed.layer;
@@ -177,10 +180,9 @@ impl ExpertStore {
         for expert in needed.experts.iter().filter(|&expert| !chosen.contains(expert)) {
             self.visit.waiting.push_back(expert);
         }
-        let Some(Home { class, group, .. }) = self.homes[needed.layer] else { return };
+        let Some(Home { class, group, .. }) = self.homes[needed.layer] else { return Ok(()) };
         if let (Some(cache), false) = (&mut self.caches[class], chosen.is_empty()) {
-            let had_room = cache.admit(group, &chosen, &mut self.admission);
-            debug_assert!(had_room.is_ok(), "no more is admitted than there is room for");
+            cache.admit(group, &chosen, &mut self.admission)?;
             let there = self.admission.resident.iter().map(|&(expert, _)| (expert, None));
             self.visit.ready.extend(there);
             for missing in self.admission.missing.drain(..) {
@@ -196,6 +198,7 @@ impl ExpertStore {
         self.time += started.elapsed();
         self.submit();
         self.fill_ring();
+        Ok(())
     }
 
     /// Those of `needed` that are in slots, and those that get one. A sweep over most of a layer takes free slots only, no more
@@ -326,7 +329,7 @@ impl ExpertStore {
     pub(super) fn preload(&mut self, layer: usize) -> Result<u64, EngineError> {
         let count = self.units.layers[layer].len() as u32;
         let (experts, rows) = (UnitSet::full(count), vec![1; count as usize]);
-        self.begin(&Needed { layer, experts: &experts, rows: &rows });
+        self.begin(&Needed { layer, experts: &experts, rows: &rows })?;
         while self.next()?.is_some() {}
         Ok(self.units.layers[layer].iter().map(ExpertUnit::bytes).sum())
     }
