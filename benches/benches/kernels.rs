@@ -110,6 +110,27 @@ fn feed_forward(criterion: &mut Criterion) {
     }
 }
 
+/// A few tokens' products with a matrix, as when a draft is verified.
+fn few(criterion: &mut Criterion) {
+    let memory = weights(MEMORY);
+    let bytes = ROWS * COLS * 2;
+    let mut turn = memory.chunks_exact(bytes).cycle();
+    let mut group = criterion.benchmark_group("few tokens f16 11008x4096");
+    group.throughput(Throughput::BytesDecimal(bytes as u64)).sample_size(20);
+    let c = Compute::new(Isa::best(), 2).unwrap();
+    for tokens in [1, 2, 4, 6, 8, 9, 10, 12, 16] {
+        let x = numbers(tokens * COLS);
+        let mut out = vec![0.0; tokens * ROWS];
+        group.bench_function(id(&format!("{tokens} tokens"), &c), |b| {
+            b.iter(|| {
+                let bytes = turn.next().unwrap();
+                let w = MatrixView::new(DType::F16, ROWS, COLS, bytes).unwrap();
+                matmul(&c, w, black_box(&x), None, &mut out);
+            });
+        });
+    }
+}
+
 /// Chunks of a prompt; elements are floating-point operations. Beside them multiply-adds on registers alone.
 #[expect(clippy::print_stdout, reason = "a ceiling is a line of the results")]
 fn gemm(criterion: &mut Criterion) {
@@ -188,6 +209,7 @@ criterion_group!(
     benches,
     gemv,
     feed_forward,
+    few,
     gemm,
     small,
     attend,

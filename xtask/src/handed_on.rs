@@ -44,7 +44,7 @@ const fn lab(name: &'static str, about: &'static str) -> Chore {
 }
 
 /// All of them, by name. Another one is a line here.
-pub const CHORES: [Chore; 13] = [
+pub const CHORES: [Chore; 14] = [
     lab(
         "arithmetic",
         "Measure what each arithmetic of quantised weights costs in quality and time",
@@ -54,6 +54,7 @@ pub const CHORES: [Chore; 13] = [
         "Run Flint and a peer in equal memory, interleaved, and compare speed, reads and memory",
     ),
     flint("convert", "Turn a HuggingFace checkpoint into a bundle"),
+    lab("drafts", "Measure what drafts are worth: the same texts with and without them, in turn"),
     lab("fio", "Compare reading with fio's io_uring engine, in paired slices"),
     lab("gguf", "Write a GGUF file of random weights in the shape of a model, for peers"),
     lab("measure", "Measure decoding at several memory budgets: a table of medians"),

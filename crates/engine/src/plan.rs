@@ -16,7 +16,7 @@ mod substitute;
 pub use blocks::{Block, BlockLayout, ExactPlan};
 pub(crate) use copies::{COPY, neuron_copy_bytes};
 pub use costs::{Costs, Widths};
-pub(crate) use costs::{KvPages, LOGIT_ROWS, context};
+pub(crate) use costs::{KvPages, LOGIT_ROWS, ROWS_TOGETHER, context};
 pub use dense::{DenseCosts, DensePlan, DenseTensor, StreamPlan};
 pub use experts::{ExpertClass, ExpertCosts, ExpertPlan};
 pub(crate) use limits::{MAX_NEURONS_PER_ROUND, MIN_PREFETCH, PREFETCH_SHARE, can_prefetch};

@@ -13,6 +13,7 @@ pub(crate) mod tables;
 
 use crate::dot::dot_each;
 use crate::element::Element;
+use crate::few::{self, dot_few};
 use crate::lanes::{Lanes, Line};
 use crate::tile::{PackedInputs, dot_panels};
 use crate::widen::WidenRow;
@@ -58,6 +59,9 @@ impl<E: Element> Encoding for E {
     ) {
         match x.plain() {
             Some(x) => dot_each::<L, E>(lanes, count, row, x, |row, dot| put(row, 0, dot)),
+            None if L::MANY_REGISTERS && x.tokens() <= few::MOST && count > 0 => {
+                dot_few::<L, E>(lanes, count, row, x, put);
+            }
             None => dot_panels::<L, Self>(lanes, count, row, x, put),
         }
     }

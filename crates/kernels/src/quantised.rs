@@ -24,53 +24,59 @@ mod width;
 use crate::encoding::blocks::Blocks;
 use crate::encoding::dispatch;
 use crate::lanes::{IntegerKernel, Products};
-use crate::shares::rows_per_share;
-use crate::split::{Block, blocks};
-use crate::{Arithmetic, Compute, MatrixView};
-use inputs::Inputs;
+use crate::split::Block;
+use crate::{Compute, MatrixView};
+pub(crate) use inputs::Inputs;
 use std::marker::PhantomData;
-use width::{Eight, Sixteen, Width};
+pub(crate) use width::{Eight, Sixteen, Width};
 
-/// `out = x weights^T + bias` in the arithmetic of `weights`, which are quantised; sizes as in `matmul`.
-pub(crate) fn multiply(
-    c: &Compute,
-    weights: MatrixView<'_>,
-    x: &[f32],
-    bias: Option<&[f32]>,
-    out: &mut [f32],
-) {
-    let (dtype, arithmetic) = (weights.element(), weights.arithmetic());
+/// The rows of `x` as products with `weights` take them.
+pub(crate) fn inputs<A: Width>(c: &Compute, weights: MatrixView<'_>, x: &[f32]) -> Inputs<A> {
+    let dtype = weights.element();
     dispatch!(
         dtype,
         number _ => unreachable!("{dtype} is not quantised"),
-        block blocks => match arithmetic {
-            Arithmetic::F32 => unreachable!("f32 takes no integers"),
-            Arithmetic::Int16 => product::<_, Sixteen>(c, blocks, weights, x, bias, out),
-            Arithmetic::Int8 => product::<_, Eight>(c, blocks, weights, x, bias, out),
-        },
+        block blocks => Inputs::new(c, x, weights.cols(), sub(blocks)),
+    )
+}
+
+/// Numbers of a sub-block.
+fn sub<Q: Blocks>(_: Q) -> usize {
+    Q::SUB
+}
+
+/// The products of some rows of `weights` with all of `inputs`, made for weights like these; `bias` is one number per row of
+/// the matrix.
+pub(crate) fn multiply<A: Width>(
+    c: &Compute,
+    weights: MatrixView<'_>,
+    inputs: &Inputs<A>,
+    bias: Option<&[f32]>,
+    block: Block<'_>,
+) {
+    let dtype = weights.element();
+    let range = block.first..block.first + block.len();
+    let bias = bias.map(|bias| &bias[range.clone()]);
+    let weights = weights.rows(range);
+    dispatch!(
+        dtype,
+        number _ => unreachable!("{dtype} is not quantised"),
+        block blocks => share(c, blocks, weights, inputs, bias, block),
     );
 }
 
-fn product<Q: Blocks, A: Width>(
+fn share<Q: Blocks, A: Width>(
     c: &Compute,
     _: Q,
     weights: MatrixView<'_>,
-    x: &[f32],
+    inputs: &Inputs<A>,
     bias: Option<&[f32]>,
-    out: &mut [f32],
+    block: Block<'_>,
 ) {
     // Codes stand either above what they mean or above a minimum.
     const { assert!((Q::BIAS == 0) == Q::MINIMA && Q::BIAS.count_ones() <= 1) };
-    let rows = weights.row_count();
-    let inputs = Inputs::<A>::new(c, x, weights.cols(), Q::SUB);
-    let (share, path) = (rows_per_share(c, rows, weights.byte_len()), c.integer_path());
-    let touched = weights.byte_len() * inputs.count();
-    c.share(touched, blocks(out, rows, share), |block| {
-        let range = block.first..block.first + block.len();
-        let bias = bias.map(|bias| &bias[range.clone()]);
-        let weights = weights.rows(range);
-        path.run(Share::<Q, A> { weights, inputs: &inputs, bias, block, encoding: PhantomData });
-    });
+    let share = Share::<Q, A> { weights, inputs, bias, block, encoding: PhantomData };
+    c.integer_path().run(share);
 }
 
 /// Some rows against all vectors.

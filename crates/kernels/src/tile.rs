@@ -55,7 +55,7 @@ impl<'a> PackedInputs<'a> {
 
     /// Lines of `token`'s vector.
     #[inline(always)]
-    fn token(&self, token: usize) -> &[Line] {
+    pub(crate) fn token(&self, token: usize) -> &[Line] {
         let lines = self.width.div_ceil(LANES);
         &self.lines[token * lines..][..lines]
     }

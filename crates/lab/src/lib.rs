@@ -3,6 +3,7 @@
 
 pub mod arithmetic;
 pub mod compare;
+pub mod drafts;
 pub mod fio;
 pub mod fuzz_seeds;
 pub mod gguf;

@@ -22,6 +22,11 @@ enum Task {
     Arithmetic(flint_lab::arithmetic::ArithmeticArgs),
     /// Run Flint and a peer in equal memory, interleaved, and compare speed, reads and memory.
     Compare(Box<flint_lab::compare::CompareArgs>),
+    /// Measure what drafts are worth: the same texts with and without them, in turn.
+    Drafts(flint_lab::drafts::DraftsArgs),
+    /// One run of `drafts`, as JSON.
+    #[command(hide = true)]
+    DraftRun(flint_lab::drafts::DraftRunArgs),
     /// Compare reading with fio's io_uring engine, in paired slices.
     Fio(flint_lab::fio::FioArgs),
     /// Write first inputs of a fuzz target, made of the fixtures: for `cargo xtask ci deep`.
@@ -73,6 +78,7 @@ fn warn_unless_optimised(task: &Task) {
         task,
         Task::Arithmetic(_)
             | Task::Compare(_)
+            | Task::Drafts(_)
             | Task::Fio(_)
             | Task::Paper(_)
             | Task::SynthRun(_)
@@ -90,6 +96,9 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             flint_lab::arithmetic::arithmetic(&args).map(|table| print!("{table}"))
         }
         Task::Compare(args) => compare(&args),
+        Task::Drafts(args) => flint_lab::drafts::drafts(&args, &mut |line| eprintln!("{line}"))
+            .map(|table| println!("{table}")),
+        Task::DraftRun(args) => draft_run(&args),
         Task::Fio(args) => flint_lab::fio::fio(&args).map(|lines| println!("{lines}")),
         Task::FuzzSeeds { target, corpus } => flint_lab::fuzz_seeds::write(&target, &corpus),
         Task::Gguf(args) => gguf(&args),
@@ -136,6 +145,11 @@ fn say_files(files: impl IntoIterator<Item = std::path::PathBuf>) {
 fn compare(args: &flint_lab::compare::CompareArgs) -> anyhow::Result<()> {
     let text = flint_lab::compare::compare(args, &mut |line| eprintln!("{line}"))?;
     println!("{text}");
+    Ok(())
+}
+
+fn draft_run(args: &flint_lab::drafts::DraftRunArgs) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(&flint_lab::drafts::draft_run(args)?)?);
     Ok(())
 }
 

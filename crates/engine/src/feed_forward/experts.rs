@@ -6,12 +6,12 @@
 mod store;
 
 use crate::expert_units::ExpertUnits;
-use crate::plan::ExpertPlan;
+use crate::plan::{ExpertPlan, ROWS_TOGETHER};
 use crate::reads::Reads;
 use crate::{CancelToken, EngineError, OpenModel, RunOptions};
 use candle_core::Tensor;
 use flint_geometry::UnitSet;
-use flint_kernels::{Arithmetic, Compute, MatrixView, matmul, ops};
+use flint_kernels::{Arithmetic, Compute, MatrixProduct, MatrixView, matmul_each, ops};
 use flint_model::{
     Affine, Architecture, Experts, FeedForward, LayerPart, MatrixFeedForward, ModelError,
     Projection, Route, TensorRole, Weights,
@@ -42,6 +42,53 @@ struct Scratch {
     gate: Vec<f32>,
     up: Vec<f32>,
     down: Vec<f32>,
+}
+
+/// An expert that is in memory, the routes that go through it, and its biases.
+struct Visited<'a> {
+    ready: Ready,
+    routes: &'a [usize],
+    biases: Option<[Vec<f32>; 3]>,
+}
+
+impl Visited<'_> {
+    /// The matrices: gate, up, down.
+    fn views<'a>(
+        &'a self,
+        store: &'a ExpertStore,
+        arithmetic: Arithmetic,
+    ) -> Result<[MatrixView<'a>; 3], EngineError> {
+        let (unit, places) = store.unit(self.ready.expert);
+        let bytes = store.bytes(&self.ready);
+        let view = |matrix: Projection| {
+            let (own, at) = (&unit.matrices[matrix as usize], places[matrix as usize].clone());
+            let view = MatrixView::new(own.dtype, own.rows, own.columns, &bytes[at])?;
+            Ok::<_, EngineError>(view.with_arithmetic(arithmetic))
+        };
+        let [gate, up, down] = Projection::ALL;
+        Ok([view(gate)?, view(up)?, view(down)?])
+    }
+}
+
+/// The products of one matrix of each expert with its rows of `x`, one expert's after the other's, as those of `out` are.
+fn each<'a>(
+    group: &'a [Visited<'_>],
+    views: &[[MatrixView<'a>; 3]],
+    matrix: Projection,
+    mut x: &'a [f32],
+    mut out: &'a mut [f32],
+) -> Vec<MatrixProduct<'a>> {
+    let mut products = Vec::with_capacity(2 * group.len());
+    for (visited, views) in group.iter().zip(views) {
+        let weights = views[matrix as usize];
+        let (rows, own, others);
+        (rows, x) = x.split_at(visited.routes.len() * weights.cols());
+        (own, others) = out.split_at_mut(visited.routes.len() * weights.row_count());
+        out = others;
+        let bias = visited.biases.as_ref().map(|own| own[matrix as usize].as_slice());
+        products.push(MatrixProduct { weights, x: rows, bias, out: own });
+    }
+    products
 }
 
 /// The routes of a batch by expert.
@@ -127,12 +174,20 @@ impl ExpertNeurons {
         let hidden = self.architecture.hidden;
         self.scratch.given.clear();
         self.scratch.given.resize(self.scratch.routes.len() * hidden, 0.0);
+        let mut group: Vec<Visited<'_>> = Vec::new();
+        let mut rows = 0;
         while let Some(ready) = self.store.next().map_err(ModelError::supplier)? {
             let found = by_expert.experts.iter().position(|expert| expert == ready.expert);
             let routes = found.map_or(&[][..], |index| &by_expert.routes[index]);
             let biases = self.biases(layer, ready.expert, weights)?;
-            ops::with_slice(input, |x| self.compute(&ready, routes, x, &biases))?
-                .map_err(ModelError::supplier)?;
+            rows += routes.len();
+            group.push(Visited { ready, routes, biases });
+            if rows >= ROWS_TOGETHER || !self.store.has_ready() {
+                ops::with_slice(input, |x| self.compute(&group, x))?
+                    .map_err(ModelError::supplier)?;
+                group.clear();
+                rows = 0;
+            }
         }
         let sum = ops::from_vec(self.sum(), (input.dim(0)?, hidden))?;
         match shared {
@@ -217,37 +272,28 @@ impl ExpertNeurons {
         Ok(Some([row(gate)?, row(up)?, row(down)?]))
     }
 
-    /// Computes an expert for the rows of its `routes`, of those of `x`.
-    fn compute(
-        &mut self,
-        ready: &Ready,
-        routes: &[usize],
-        x: &[f32],
-        biases: &Option<[Vec<f32>; 3]>,
-    ) -> Result<(), EngineError> {
+    /// Computes some experts, each for the rows of its routes, of those of `x`.
+    fn compute(&mut self, group: &[Visited<'_>], x: &[f32]) -> Result<(), EngineError> {
         let (hidden, used) = (self.architecture.hidden, self.experts().routing.used);
         let (activation, neurons) = (self.experts().activation, self.experts().neurons);
-        let (unit, places) = self.store.unit(ready.expert);
-        let bytes = self.store.bytes(ready);
-        let view = |matrix: Projection| {
-            let (own, at) = (&unit.matrices[matrix as usize], places[matrix as usize].clone());
-            let view = MatrixView::new(own.dtype, own.rows, own.columns, &bytes[at])?;
-            Ok::<_, EngineError>(view.with_arithmetic(self.arithmetic))
-        };
-        let bias = |matrix: Projection| biases.as_ref().map(|own| own[matrix as usize].as_slice());
+        let (store, arithmetic) = (&self.store, self.arithmetic);
+        let views = group.iter().map(|visited| visited.views(store, arithmetic));
+        let views: Vec<[MatrixView<'_>; 3]> = views.collect::<Result<_, _>>()?;
         let Scratch { given, rows, gate, up, down, .. } = &mut self.scratch;
+        let routes = || group.iter().flat_map(|visited| visited.routes);
         rows.clear();
-        routes.iter().for_each(|route| {
-            rows.extend_from_slice(&x[route / used * hidden..][..hidden]);
-        });
-        for (matrix, product) in [(Projection::Gate, &mut *gate), (Projection::Up, &mut *up)] {
-            product.resize(routes.len() * neurons, 0.0);
-            matmul(&self.compute, view(matrix)?, rows, bias(matrix), product);
+        routes().for_each(|route| rows.extend_from_slice(&x[route / used * hidden..][..hidden]));
+        let count = routes().count();
+        for product in [&mut *gate, &mut *up] {
+            product.resize(count * neurons, 0.0);
         }
+        down.resize(count * hidden, 0.0);
+        let mut products = each(group, &views, Projection::Gate, rows, gate);
+        products.extend(each(group, &views, Projection::Up, rows, up));
+        matmul_each(&self.compute, &mut products);
         activation.gate_slice(&self.compute, gate, up);
-        down.resize(routes.len() * hidden, 0.0);
-        matmul(&self.compute, view(Projection::Down)?, gate, bias(Projection::Down), down);
-        for (route, row) in routes.iter().zip(down.chunks_exact(hidden)) {
+        matmul_each(&self.compute, &mut each(group, &views, Projection::Down, gate, down));
+        for (route, row) in routes().zip(down.chunks_exact(hidden)) {
             given[route * hidden..][..hidden].copy_from_slice(row);
         }
         Ok(())

@@ -11,6 +11,9 @@ use flint_model::Architecture;
 /// Rows of logits that are computed together when every position's are wanted.
 pub(crate) const LOGIT_ROWS: usize = 4;
 
+/// Rows from which on experts are no longer computed together: more would take memory and gain nothing.
+pub(crate) const ROWS_TOGETHER: usize = 32;
+
 /// What each part of a run takes.
 #[derive(Debug, Clone)]
 pub struct Costs {
@@ -57,6 +60,8 @@ pub struct Widths {
     neurons: usize,
     /// Beside what a feed-forward of one matrix takes.
     experts: usize,
+    /// Experts of a row, and numbers of a row that goes through one: what it is given and gives, its gate and up.
+    together: (usize, usize),
     vocabulary: usize,
     context: usize,
     threads: usize,
@@ -82,6 +87,9 @@ impl Widths {
                 // What each route gives, the rows of an expert and what it gives for them, and the router's outputs with their
                 // scores. Gate and up are counted as those of other feed-forwards are.
                 (experts.routing.used + 3) * architecture.hidden + 3 * experts.count
+            }),
+            together: architecture.experts.as_ref().map_or((0, 0), |experts| {
+                (experts.routing.used, 2 * (architecture.hidden + experts.neurons))
             }),
             vocabulary: architecture.vocabulary,
             context,
@@ -109,7 +117,10 @@ impl Costs {
         let logits = w.vocabulary * if chunk > 1 { 2 * LOGIT_ROWS } else { 4 };
         let scores = w.context * w.threads;
         // A streamed product is put together from parts.
-        let numbers = chunk * (per_token + w.hidden.max(w.query)) + logits + scores;
+        // Rows of experts that are computed with the largest one.
+        let (used, row) = w.together;
+        let experts = row * ROWS_TOGETHER.min(used * chunk);
+        let numbers = chunk * (per_token + w.hidden.max(w.query)) + logits + scores + experts;
         self.tables_bytes + numbers as u64 * 4
     }
 }

@@ -38,7 +38,7 @@ pub fn activate(
     }
     assert!(layout.is_gated() || gate_bias.is_none(), "a plain record has no gate to bias");
     let touched = count * (layout.rows() - 1) * layout.row_bytes();
-    let share = rows_per_share(c, count, touched);
+    let share = rows_per_share(c, count, touched, touched);
     c.share(touched * x.tokens(), blocks(acts, count, share), |block| {
         let neurons = Neurons {
             layout,

@@ -3,7 +3,7 @@
 use crate::twin::{
     ELEMENTS, assert_close, bits, contract_dot, decode, dot, encode, every, numbers, scalar,
 };
-use flint_kernels::{Compute, DType, MatrixView, gather_rows, matmul};
+use flint_kernels::{Compute, DType, MatrixProduct, MatrixView, gather_rows, matmul, matmul_each};
 use proptest::prelude::*;
 
 /// A product to compute.
@@ -70,7 +70,7 @@ proptest! {
         element in proptest::sample::select(&ELEMENTS),
         rows in 1usize..30,
         cols in 1usize..100,
-        tokens in proptest::sample::select(&[1usize, 2, 3, 4, 5, 7]),
+        tokens in proptest::sample::select(&[1usize, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]),
         bias: bool,
     ) {
         Case::new(element, rows, cols, tokens, bias).check();
@@ -80,7 +80,7 @@ proptest! {
 #[test]
 fn products_shared_between_threads_have_the_bits_of_the_contract() {
     for element in ELEMENTS {
-        for tokens in [1, 2, 7] {
+        for tokens in [1, 2, 7, 12, 13] {
             Case::new(element, 333, 519, tokens, true).check();
             Case::new(element, 128, 1024, tokens, false).check();
         }
@@ -159,6 +159,35 @@ fn embed_looks_rows_up() {
             let mut got = vec![f32::NAN; 63];
             gather_rows(c, case.weights(), &[8, 0, 8], &mut got);
             assert_eq!(got, want);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn products_together_are_those_alone(
+        shapes in proptest::collection::vec((0usize..40, 1usize..90, 1usize..4), 0..6),
+        element in proptest::sample::select(&ELEMENTS),
+    ) {
+        let cases: Vec<Case> = shapes
+            .iter()
+            .map(|&(rows, cols, tokens)| Case::new(element, rows, cols, tokens, rows % 2 == 0))
+            .collect();
+        for c in every() {
+            let mut outs: Vec<Vec<f32>> = cases
+                .iter()
+                .map(|case| vec![f32::NAN; case.x.len() / case.cols * case.rows])
+                .collect();
+            let products = cases.iter().zip(&mut outs).map(|(case, out)| MatrixProduct {
+                weights: case.weights(),
+                x: &case.x,
+                bias: case.bias.as_deref(),
+                out,
+            });
+            matmul_each(&c, &mut products.collect::<Vec<_>>());
+            for (case, out) in cases.iter().zip(&outs) {
+                prop_assert_eq!(bits(&case.run(scalar())), bits(out), "{:?}", c);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod command_line;
 mod compare;
+mod drafts;
 mod gguf;
 mod paper;
 mod synth;

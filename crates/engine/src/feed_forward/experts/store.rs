@@ -262,6 +262,11 @@ impl ExpertStore {
         Ok(next.map(|(expert, passing)| Ready { expert, passing }))
     }
 
+    /// Whether [`ExpertStore::next`] has one without waiting.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.visit.ready.is_empty()
+    }
+
     fn arrived(&mut self, done: RecordDone) -> Result<(), EngineError> {
         let (layer, expert) = (self.visit.layer, done.tag as u32);
         let checked = match done.result {
