@@ -56,11 +56,10 @@ fn rows<'a, L: Lanes, E: Element, const R: usize, const T: usize>(
     for index in 0..stream {
         let next = if index + 1 < stream { index + 1 } else { index };
         let sums = dot::<L, E, R, T>(lanes, some(index), some(next), vectors);
-        for r in 0..R {
-            let row = r * stream + index;
-            for t in 0..T {
-                if row < count {
-                    put(row, t, lanes.sum(sums[t][r]));
+        for (t, sums) in sums.into_iter().enumerate() {
+            for (r, sum) in sums.into_iter().enumerate() {
+                if r * stream + index < count {
+                    put(r * stream + index, t, lanes.sum(sum));
                 }
             }
         }

@@ -184,7 +184,7 @@ proptest! {
                 bias: case.bias.as_deref(),
                 out,
             });
-            matmul_each(&c, &mut products.collect::<Vec<_>>());
+            matmul_each(c, &mut products.collect::<Vec<_>>());
             for (case, out) in cases.iter().zip(&outs) {
                 prop_assert_eq!(bits(&case.run(scalar())), bits(out), "{:?}", c);
             }
