@@ -59,7 +59,7 @@ impl<E: Element> Encoding for E {
     ) {
         match x.plain() {
             Some(x) => dot_each::<L, E>(lanes, count, row, x, |row, dot| put(row, 0, dot)),
-            None if L::MANY_REGISTERS && x.tokens() <= few::MOST && count > 0 => {
+            None if L::MANY_REGISTERS && (2..=few::MOST).contains(&x.tokens()) => {
                 dot_few::<L, E>(lanes, count, row, x, put);
             }
             None => dot_panels::<L, Self>(lanes, count, row, x, put),

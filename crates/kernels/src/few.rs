@@ -8,7 +8,8 @@ use crate::lanes::{Lanes, Line};
 use crate::tile::PackedInputs;
 use std::ops::Range;
 
-/// Most vectors that are multiplied so: with ten, two rows at a time, it was no faster than widening rows in memory first.
+/// Most vectors that are multiplied so. More leave registers for two rows at a time only: with twelve that was no faster than
+/// widening rows in memory first.
 pub(crate) const MOST: usize = 9;
 
 /// How far ahead of its use a cache line is asked for, in bytes of each row.

@@ -35,8 +35,8 @@ pub fn matmul(
     matmul_each(c, &mut [MatrixProduct { weights, x, bias, out }]);
 }
 
-/// Computes all of `products`. Threads go on from one to the next without waiting for each other, which counts where each takes
-/// a few dozen microseconds: the experts of one token.
+/// Computes all of `products`, such as those of the experts of one token. Threads go on from one to the next without waiting
+/// for each other.
 ///
 /// # Panics
 /// When the sizes of one do not agree.

@@ -181,8 +181,10 @@ impl ExpertNeurons {
             let routes = found.map_or(&[][..], |index| &by_expert.routes[index]);
             let biases = self.biases(layer, ready.expert, weights)?;
             rows += routes.len();
+            // The next read waits for its place in the ring.
+            let passing = ready.is_passing();
             group.push(Visited { ready, routes, biases });
-            if rows >= ROWS_TOGETHER || !self.store.has_ready() {
+            if passing || rows >= ROWS_TOGETHER || !self.store.has_ready() {
                 ops::with_slice(input, |x| self.compute(&group, x))?
                     .map_err(ModelError::supplier)?;
                 group.clear();

@@ -11,7 +11,7 @@ use flint_model::Architecture;
 /// Rows of logits that are computed together when every position's are wanted.
 pub(crate) const LOGIT_ROWS: usize = 4;
 
-/// Rows from which on experts are no longer computed together: more would take memory and gain nothing.
+/// Rows from which on experts are no longer computed together: a bound of the memory that their rows take.
 pub(crate) const ROWS_TOGETHER: usize = 32;
 
 /// What each part of a run takes.
@@ -116,10 +116,10 @@ impl Costs {
         // As a tensor, as numbers, and two numbers per candidate of the sampler.
         let logits = w.vocabulary * if chunk > 1 { 2 * LOGIT_ROWS } else { 4 };
         let scores = w.context * w.threads;
-        // A streamed product is put together from parts.
         // Rows of experts that are computed with the largest one.
         let (used, row) = w.together;
         let experts = row * ROWS_TOGETHER.min(used * chunk);
+        // A streamed product is put together from parts.
         let numbers = chunk * (per_token + w.hidden.max(w.query)) + logits + scores + experts;
         self.tables_bytes + numbers as u64 * 4
     }

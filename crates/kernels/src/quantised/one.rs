@@ -19,10 +19,6 @@ const ROWS: usize = 4;
 /// Most rounds that the tails of four rows are: four of each row's sub-blocks in a round.
 const PARTS: usize = 4;
 
-/// How far ahead of its use one line of each row is asked for, in bytes: the next page, whose address takes long to find in
-/// many gigabytes of memory, and which the CPU's prefetcher does not enter by itself.
-const NEXT_PAGE: usize = 4096;
-
 /// The dot products of all rows with `x`, handed to `put(row, 0, dot)`.
 #[inline(always)]
 pub(crate) fn dot_each<P: Products, Q: Blocks, A: Width>(
@@ -46,7 +42,6 @@ pub(crate) fn dot_each<P: Products, Q: Blocks, A: Width>(
         for (r, row) in rows.iter_mut().enumerate() {
             // Past the last row the last one is computed again, and its results dropped.
             *row = weights.row((r * stream + index).min(count - 1));
-            products.lanes().prefetch(row.as_ptr().wrapping_add(NEXT_PAGE));
         }
         let mut sums = whole_rounds::<P, Q, A>(products, rows, &x);
         if together {

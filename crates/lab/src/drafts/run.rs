@@ -40,10 +40,10 @@ pub struct DraftRunArgs {
     #[arg(long, value_name = "FILE", num_args = 1)]
     pub prompts: Vec<PathBuf>,
     /// Tokens of each text
-    #[arg(short, long, default_value_t = 96)]
-    pub number: usize,
+    #[arg(short, long, default_value_t = 96, value_parser = clap::value_parser!(u32).range(2..))]
+    pub number: u32,
     /// Take this share of drafted tokens, whatever the model says
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = super::share)]
     pub accept: Option<f64>,
 }
 
@@ -94,7 +94,7 @@ pub fn draft_run(args: &DraftRunArgs) -> anyhow::Result<DraftRun> {
         measure: true,
         ..RunOptions::default()
     };
-    let context = longest + args.number;
+    let context = longest + args.number as usize;
     let mut engine = PlannedEngine::new(files, options, Some(context))?.load(&mut |_, _| {})?;
     // The first text of an engine pays for memory that is touched for the first time.
     one(&mut engine, args, &prompts[0])?;
@@ -114,7 +114,7 @@ pub fn draft_run(args: &DraftRunArgs) -> anyhow::Result<DraftRun> {
 fn one(engine: &mut Engine, args: &DraftRunArgs, prompt: &[u32]) -> anyhow::Result<TextRun> {
     let before = cpu_seconds();
     let mut run = match args.accept {
-        Some(share) => Forced { share, number: args.number }.run(engine, prompt)?,
+        Some(share) => Forced { share, number: args.number as usize }.run(engine, prompt)?,
         None => chosen(engine, args, prompt)?,
     };
     run.cpu_s = cpu_seconds() - before;
@@ -125,7 +125,7 @@ fn one(engine: &mut Engine, args: &DraftRunArgs, prompt: &[u32]) -> anyhow::Resu
 fn chosen(engine: &mut Engine, args: &DraftRunArgs, prompt: &[u32]) -> anyhow::Result<TextRun> {
     let request = Request {
         prompt: prompt.to_vec(),
-        max_tokens: args.number,
+        max_tokens: args.number as usize,
         sampling: Sampling { temperature: args.temp, ..Sampling::greedy() },
         stop: Vec::new(),
         ignore_end: true,

@@ -76,6 +76,13 @@ pub(super) struct Ready {
     passing: Option<Loaded>,
 }
 
+impl Ready {
+    /// Whether it holds a place of the ring.
+    pub(super) fn is_passing(&self) -> bool {
+        self.passing.is_some()
+    }
+}
+
 /// What is needed of a layer.
 pub(super) struct Needed<'a> {
     pub(super) layer: usize,
