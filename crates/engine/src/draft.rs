@@ -16,17 +16,17 @@ pub use choice::{DraftChoice, MOST_DRAFTED};
 pub use request::{Choose, DraftRequest, DraftState};
 
 pub(crate) use acceptance::expected_tokens;
-pub(crate) use costs::Cost;
+pub(crate) use costs::{Clock, Cost};
 pub(crate) use drafter::{Drafter, Round};
 pub(crate) use estimator::{Estimator, Tried};
 pub(crate) use request::Proposal;
 
-use crate::EngineError;
+use crate::{CancelToken, EngineError};
 use flint_kernels::SeqId;
 use flint_model::Row;
 
 /// Kinds of drafts whose acceptance is kept apart: matches of some lengths, and what a model drafts.
-pub(crate) const KINDS: usize = 5;
+pub(crate) const KINDS: usize = 6;
 
 /// Which of them: a number below [`KINDS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,14 +36,17 @@ impl Kind {
     /// The model itself, with low-bit copies of what is streamed.
     pub(crate) const SUBSTITUTE: Kind = Kind(4);
 
+    /// A smaller model.
+    pub(crate) const MODEL: Kind = Kind(5);
+
     /// What drafting a token takes as a share of a pass, before it was measured.
     pub(crate) fn cost(self) -> f64 {
-        if self == Kind::SUBSTITUTE { 0.2 } else { 0.0 }
+        [0.0, 0.0, 0.0, 0.0, 0.2, 0.1][self.0]
     }
 
     /// Share of drafted tokens that are right, before anything is known.
     pub(crate) fn prior(self) -> f64 {
-        [0.3, 0.45, 0.6, 0.8, 0.75][self.0]
+        [0.3, 0.45, 0.6, 0.8, 0.75, 0.6][self.0]
     }
 }
 
@@ -69,6 +72,21 @@ pub(crate) trait Draft: Send {
         host: &mut dyn Host,
         proposals: &mut [Proposal<'_, '_>],
     ) -> Result<(), EngineError>;
+
+    /// Takes in what was fed since it last drafted for these, where that is long: it is no part of what a draft takes.
+    ///
+    /// # Errors
+    /// As for [`Draft::propose`].
+    fn prepare(
+        &mut self,
+        _host: &mut dyn Host,
+        _proposals: &mut [Proposal<'_, '_>],
+    ) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// A sequence has ended.
+    fn ended(&mut self, _seq: SeqId) {}
 }
 
 /// What an engine does for drafts.
@@ -83,4 +101,7 @@ pub(crate) trait Host {
 
     /// Cuts a sequence to the tokens that were computed exactly.
     fn forget(&mut self, seq: SeqId, len: usize);
+
+    /// Asks for the end.
+    fn cancel(&self) -> &CancelToken;
 }

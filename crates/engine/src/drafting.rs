@@ -2,14 +2,13 @@
 
 mod rough;
 
-use crate::draft::{Cost, DraftRequest, DraftState, Round, Tried};
+use crate::draft::{Clock, Cost, DraftRequest, DraftState, Round, Tried};
 use crate::engine::Engine;
 use crate::{CancelToken, EngineError, Sequence};
 use flint_kernels::KernelError;
 use flint_model::Batch;
 use rough::RoughEngine;
-use rustix::time::{ClockId, clock_gettime};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A pass that may compute drafts, from the drafts on. Ends with [`Engine::end_drafted`].
 #[derive(Debug)]
@@ -57,8 +56,9 @@ impl Engine {
         let round = drafter.propose(&mut RoughEngine { engine: self, cancel }, requests);
         self.drafter = Some(drafter);
         let round = round?;
-        let drafting = if round.drafted > 0 { clock.cost() } else { Cost::default() };
-        self.draft_effort.drafting += Duration::from_secs_f64(drafting.wall);
+        let spent = if round.drafted > 0 { clock.cost() } else { Cost::default() };
+        let drafting = (spent - round.prepared).at_least(Cost::default());
+        self.draft_effort.drafting += Duration::from_secs_f64(spent.wall);
         self.draft_effort.drafted += round.drafted as u64;
         let clock = if round.drafted > 0 { Clock::start() } else { clock };
         Ok(DraftedPass(Some(Begun { texts: requests.len(), round, drafting, clock })))
@@ -154,27 +154,4 @@ pub(crate) fn is_of_a_row(error: &EngineError) -> bool {
         }
         _ => false,
     }
-}
-
-/// A moment, by the clock and by what all cores of this process did.
-#[derive(Debug, Clone, Copy)]
-struct Clock {
-    wall: Instant,
-    cpu: f64,
-}
-
-impl Clock {
-    fn start() -> Clock {
-        Clock { wall: Instant::now(), cpu: cpu_seconds() }
-    }
-
-    /// What was taken since.
-    fn cost(&self) -> Cost {
-        Cost { wall: self.wall.elapsed().as_secs_f64(), cpu: cpu_seconds() - self.cpu }
-    }
-}
-
-fn cpu_seconds() -> f64 {
-    let spent = clock_gettime(ClockId::ProcessCPUTime);
-    spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
 }

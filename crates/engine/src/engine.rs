@@ -1,5 +1,6 @@
 //! A loaded model within its memory plan, ready for sequences.
 
+mod draft_model;
 mod load;
 mod substitute;
 
@@ -76,6 +77,8 @@ pub struct PlannedEngine {
     choices: Choices,
     work: Work,
     rates: Option<Rates>,
+    /// A smaller model that drafts.
+    draft_model: Option<Box<PlannedEngine>>,
 }
 
 /// Called with bytes loaded and bytes to load.
@@ -131,6 +134,7 @@ impl PlannedEngine {
         let threads = options.threads.unwrap_or_else(available_threads);
         let compute = Compute::new(options.isa.unwrap_or_else(Isa::best), threads)?;
         let predictor = predictor.filter(|_| mode == Mode::Sparse);
+        let draft_model = draft_model::plan(&files, &options, needed)?;
         let disk = measure_disk(&files, &options)?;
         let record = files.read_bytes();
         let choices = Choices::of(&options, disk.as_ref(), record);
@@ -145,6 +149,7 @@ impl PlannedEngine {
         let predictor_bytes = predictor.as_deref().map_or(0, Predictor::bytes);
         let mut costs = costs(&files, &options, mode, context, threads, reads.reader());
         (costs.predictor_bytes, costs.predictors_in_memory) = (predictor_bytes, predictor_bytes);
+        costs.draft_model_bytes = draft_model.as_ref().map_or(0, |it| it.plan.claimed_bytes());
         let plan = Plan::make(&costs, options.memory)?;
         tracing::info!(?plan, path = ?reads.reader().report(), "planned");
         let work = Work::of(&files, &plan, &options, threads);
@@ -159,6 +164,7 @@ impl PlannedEngine {
             choices,
             work,
             rates: None,
+            draft_model,
         };
         if let Some(disk) = disk {
             prepared.rates = prepared.measure(disk)?;
@@ -394,6 +400,7 @@ fn costs(
         predictor_bytes: 0,
         predictors_in_memory: 0,
         kv_bytes: KvPages::of(architecture, context, options).bytes(),
+        draft_model_bytes: 0,
         tables_bytes: records * size_of::<u32>() as u64,
         widths: Widths::of(architecture, context, threads),
         nothing_resident: options.ablation.nothing_resident && mode == Mode::Exact,

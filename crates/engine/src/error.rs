@@ -354,6 +354,41 @@ pub enum EngineError {
         /// Why not.
         cause: String,
     },
+    /// Drafts by a model were asked for, and none was named.
+    #[error("--draft model needs --draft-model MODEL")]
+    NoDraftModel,
+    /// The model that was to draft.
+    #[error("--draft-model {}: {cause}", path.display())]
+    DraftModel {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: Box<EngineError>,
+    },
+    /// A model that was to draft, or the one that it was to draft for, has no vocabulary to compare.
+    #[error(
+        "--draft-model {}: without a tokenizer in both models it cannot be seen whether their vocabularies are the same",
+        path.display()
+    )]
+    NoVocabulary {
+        /// The model that was to draft.
+        path: PathBuf,
+    },
+    /// A model that was to draft has another vocabulary.
+    #[error(
+        "--draft-model {}: its vocabulary is another one: token {token} is {there} there and {here} in the model",
+        path.display()
+    )]
+    OtherVocabulary {
+        /// The model that was to draft.
+        path: PathBuf,
+        /// The first token that differs.
+        token: u32,
+        /// What it is in the model that was to be drafted for.
+        here: String,
+        /// What it is in the other one.
+        there: String,
+    },
     /// A batch of more rows than there are buffers for.
     #[error("a batch of {rows} rows, there are buffers for {limit}: split it")]
     BatchTooLong {
@@ -416,6 +451,7 @@ impl EngineError {
             | EngineError::Predictor(_) => 1,
             EngineError::Model(ModelError::Tensor(_) | ModelError::Supplier(_)) => 1,
             EngineError::InPass { .. } => 1,
+            EngineError::DraftModel { cause, .. } => cause.exit_status(),
             _ => 2,
         }
     }

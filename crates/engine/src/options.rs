@@ -6,6 +6,7 @@ use crate::memory::MemoryBudget;
 use flint_dram_cache::PolicyKind;
 use flint_flash_io::BackendChoice;
 use flint_kernels::{Arithmetic, Isa, KvElement, PagedKv};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ pub struct RunOptions {
     pub guesses: Prefetching,
     /// Who drafts tokens, so that a pass may give more than one. The text is the same.
     pub draft: DraftChoice,
+    /// A smaller model of the same vocabulary that may draft: all of it is held, within the same memory.
+    pub draft_model: Option<PathBuf>,
     /// How many tokens each draft has; what gives most tokens per second when `None`.
     pub draft_tokens: Option<usize>,
     /// Whether the disk and memory are measured before planning (a third of a second at most), to choose how
@@ -101,6 +104,7 @@ impl Default for RunOptions {
             chunk: 512,
             guesses: Prefetching::Tried,
             draft: DraftChoice::Off,
+            draft_model: None,
             draft_tokens: None,
             measure: false,
             read_timeout: flint_flash_io::TIMEOUT,

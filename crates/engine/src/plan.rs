@@ -72,6 +72,8 @@ pub struct Plan {
     pub predictor_bytes: u64,
     /// Keys and values of all sequences, when full.
     pub kv_bytes: u64,
+    /// All that a model takes which drafts, keys and values included.
+    pub draft_model_bytes: u64,
     /// Activations, logits, checksums.
     pub buffer_bytes: u64,
     /// Neurons in memory: pinned, cached, and on their way.
@@ -112,6 +114,7 @@ impl Plan {
         self.resident_bytes
             + self.predictor_bytes
             + self.kv_bytes
+            + self.draft_model_bytes
             + self.buffer_bytes
             + self.cache_bytes
             + self.copy_bytes()
@@ -167,6 +170,7 @@ impl Plan {
             resident_bytes: dense.bytes,
             predictor_bytes: costs.predictor_bytes,
             kv_bytes: costs.kv_bytes,
+            draft_model_bytes: costs.draft_model_bytes,
             buffer_bytes: costs.buffers(chunk),
             cache_bytes,
             process_bytes: available.process,
@@ -231,7 +235,11 @@ fn split_neurons(costs: &Costs, left: u64) -> (NeuronPlan, u64, bool) {
 impl Costs {
     /// Everything but neurons, with chunks of `chunk` tokens.
     fn fixed(&self, chunk: usize, dense: &DensePlan) -> u64 {
-        dense.bytes + self.predictor_bytes + self.kv_bytes + self.buffers(chunk)
+        dense.bytes
+            + self.predictor_bytes
+            + self.kv_bytes
+            + self.draft_model_bytes
+            + self.buffers(chunk)
     }
 
     /// The least that a run with chunks of `chunk` tokens can do with.
@@ -305,7 +313,8 @@ fn below_floor(
             format!("{} bytes", (floor + available.process + ASK_GRAIN).next_multiple_of(ASK_GRAIN))
         }
     };
-    let resident = DensePlan::least(&costs.dense).bytes + costs.predictor_bytes;
+    let dense = DensePlan::least(&costs.dense).bytes;
+    let resident = dense + costs.predictor_bytes + costs.draft_model_bytes;
     EngineError::BelowFloor {
         budget: available.asked,
         floor,

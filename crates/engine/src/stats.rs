@@ -140,6 +140,8 @@ pub struct Stats {
     pub cache_bytes: u64,
     /// Copies in 4 bits of what is streamed, for drafts.
     pub copy_bytes: u64,
+    /// All that a model takes which drafts.
+    pub draft_model_bytes: u64,
     /// Keys and values, when the context is full.
     pub kv_bytes: u64,
     /// Activations, logits, tables.

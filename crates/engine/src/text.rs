@@ -10,6 +10,7 @@ pub use stream::TextStream;
 use crate::EngineError;
 use flint_checkpoint::gguf::{GgufTokenizer, PlainText};
 use flint_checkpoint::{guarded, read_tokenizer};
+use std::collections::HashMap;
 use tokenizers::Tokenizer as Library;
 
 /// The tokenizer of a model.
@@ -60,6 +61,11 @@ impl Tokenizer {
     /// The token whose piece of the vocabulary this is; `None` where there is none.
     pub fn token(&self, piece: &str) -> Option<u32> {
         self.tokenizer.token_to_id(piece)
+    }
+
+    /// All pieces, with the token that each is.
+    pub fn pieces(&self) -> HashMap<String, u32> {
+        self.tokenizer.get_vocab(true)
     }
 
     /// The special token whose text this is; `None` where there is none.

@@ -56,6 +56,7 @@ pub fn measure(args: &MeasureArgs) -> anyhow::Result<String> {
 fn run(args: &MeasureArgs, budget: &str, flags: &str) -> anyhow::Result<Value> {
     let output = Command::new(&args.flint)
         .args(["generate", "--tokens", "0,4,2116,491", "--temp", "0", "--ignore-eos", "--json"])
+        .args(["--draft", "off"].iter().filter(|_| !flags.contains("--draft")))
         .args(["--memory", budget, "-n", &args.number.to_string(), "-m"])
         .arg(&args.model)
         .args(flags.split_whitespace())

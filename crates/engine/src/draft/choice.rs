@@ -15,6 +15,8 @@ pub enum DraftChoice {
     Lookup,
     /// The model itself, with low-bit copies of the weights that are streamed.
     Substitute,
+    /// A smaller model of the same vocabulary, which is named beside.
+    Model,
 }
 
 impl DraftChoice {
@@ -25,6 +27,7 @@ impl DraftChoice {
             DraftChoice::Auto => "auto",
             DraftChoice::Lookup => "lookup",
             DraftChoice::Substitute => "substitute",
+            DraftChoice::Model => "model",
         }
     }
 
@@ -38,11 +41,11 @@ impl std::str::FromStr for DraftChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<DraftChoice, String> {
-        use DraftChoice::{Auto, Lookup, Off, Substitute};
-        let found =
-            [Off, Auto, Lookup, Substitute].into_iter().find(|choice| choice.name() == text);
+        use DraftChoice::{Auto, Lookup, Model, Off, Substitute};
+        let all = [Off, Auto, Lookup, Substitute, Model];
+        let found = all.into_iter().find(|choice| choice.name() == text);
         found.ok_or_else(|| {
-            format!("unknown draft '{text}': expected off, auto, lookup or substitute")
+            format!("unknown draft '{text}': expected off, auto, lookup, substitute or model")
         })
     }
 }

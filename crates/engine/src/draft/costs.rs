@@ -1,6 +1,8 @@
 //! What a pass takes by its number of rows, as measured in this run.
 
+use rustix::time::{ClockId, clock_gettime};
 use std::ops::{Add, Mul, Sub};
+use std::time::Instant;
 
 /// How much of a new measurement is taken over.
 const NEW: f64 = 0.2;
@@ -30,7 +32,7 @@ impl Cost {
     }
 
     /// The larger of each.
-    pub(super) fn at_least(self, other: Cost) -> Cost {
+    pub(crate) fn at_least(self, other: Cost) -> Cost {
         self.map(other, f64::max)
     }
 
@@ -137,6 +139,29 @@ impl PassCosts {
         // More rows never take less than one.
         Some(cost.at_least(one.unwrap_or_default()))
     }
+}
+
+/// A moment, by the clock and by what all cores of this process did.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    wall: Instant,
+    cpu: f64,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Clock {
+        Clock { wall: Instant::now(), cpu: cpu_seconds() }
+    }
+
+    /// What was taken since.
+    pub(crate) fn cost(&self) -> Cost {
+        Cost { wall: self.wall.elapsed().as_secs_f64(), cpu: cpu_seconds() - self.cpu }
+    }
+}
+
+fn cpu_seconds() -> f64 {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
 }
 
 #[cfg(test)]

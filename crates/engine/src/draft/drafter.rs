@@ -3,8 +3,12 @@
 use super::estimator::{Decision, Wish};
 use super::lookup::Lookup;
 use super::substitute::Substitute;
-use super::{Draft, DraftChoice, DraftRequest, DraftState, Estimator, Host, Kind, Proposal, Tried};
+use super::{
+    Clock, Cost, Draft, DraftChoice, DraftRequest, DraftState, Estimator, Host, Kind, Proposal,
+    Tried,
+};
 use crate::EngineError;
+use flint_kernels::SeqId;
 
 /// Those who draft for the texts of one engine.
 pub(crate) struct Drafter {
@@ -20,12 +24,19 @@ pub(crate) struct Round {
     /// The longest draft, and of what kind it is.
     pub(crate) longest: usize,
     pub(crate) kind: Option<Kind>,
+    /// What it took to take in texts before they were drafted for.
+    pub(crate) prepared: Cost,
 }
 
 impl Drafter {
     /// Those that were asked for and are there; `None` where nobody drafts. `copies` says whether there are low-bit copies of
-    /// what is streamed, `fixed` how many tokens each draft has, where that is not left to what pays.
-    pub(crate) fn new(choice: &DraftChoice, copies: bool, fixed: Option<usize>) -> Option<Drafter> {
+    /// what is streamed, `model` is one that drafts, and `fixed` how many tokens each draft has, where that is not left to what pays.
+    pub(crate) fn new(
+        choice: &DraftChoice,
+        copies: bool,
+        model: Option<Box<dyn Draft>>,
+        fixed: Option<usize>,
+    ) -> Option<Drafter> {
         let mut sources: Vec<Box<dyn Draft>> = Vec::new();
         if matches!(choice, DraftChoice::Auto | DraftChoice::Lookup) {
             sources.push(Box::new(Lookup));
@@ -33,7 +44,10 @@ impl Drafter {
         if copies {
             sources.push(Box::new(Substitute));
         }
-        let obeyed = *choice == DraftChoice::Substitute;
+        if let Some(model) = model {
+            sources.push(model);
+        }
+        let obeyed = matches!(choice, DraftChoice::Substitute | DraftChoice::Model);
         let estimator = Estimator::new(fixed, obeyed);
         (!sources.is_empty()).then_some(Drafter { sources, estimator })
     }
@@ -59,7 +73,10 @@ impl Drafter {
             if own.is_empty() {
                 continue;
             }
-            match source.propose(host, &mut own) {
+            let clock = Clock::start();
+            let prepared = source.prepare(host, &mut own);
+            round.prepared = round.prepared + clock.cost();
+            match prepared.and_then(|()| source.propose(host, &mut own)) {
                 Ok(()) => {}
                 Err(EngineError::Cancelled) => return Err(EngineError::Cancelled),
                 Err(error) => {
@@ -97,6 +114,11 @@ impl Drafter {
             most: request.most,
         });
         self.estimator.decide(&wishes.collect::<Vec<_>>())
+    }
+
+    /// A sequence has ended.
+    pub(crate) fn ended(&mut self, seq: SeqId) {
+        self.sources.iter_mut().for_each(|source| source.ended(seq));
     }
 
     /// The draft of a text was computed, and its first `accepted` tokens were right.

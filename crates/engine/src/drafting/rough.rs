@@ -56,4 +56,8 @@ impl Host for RoughEngine<'_> {
     fn forget(&mut self, seq: SeqId, len: usize) {
         self.engine.kv.truncate(seq, len);
     }
+
+    fn cancel(&self) -> &CancelToken {
+        self.cancel
+    }
 }

@@ -3,7 +3,7 @@
 mod dense;
 mod resident;
 
-use super::{Engine, PlannedEngine, Progress};
+use super::{Engine, PlannedEngine, Progress, draft_model};
 use crate::draft::Drafter;
 use crate::feed_forward::{
     ExactNeurons, ExpertNeurons, NeuronBiases, NeuronMath, Neurons, SparseNeurons,
@@ -27,19 +27,10 @@ use resident::ResidentLoader;
 use std::sync::Arc;
 
 pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<Engine, EngineError> {
-    let PlannedEngine {
-        files,
-        options,
-        compute,
-        reads,
-        predictor,
-        sparsity,
-        plan,
-        work,
-        rates,
-        ..
-    } = prepared;
-    let total = plan.resident_bytes + kept_bytes(&plan) + copied_bytes(&files, &plan);
+    let PlannedEngine { files, options, compute, reads, predictor, plan, work, .. } = prepared;
+    let PlannedEngine { sparsity, rates, draft_model, .. } = prepared;
+    let own = plan.resident_bytes + kept_bytes(&plan) + copied_bytes(&files, &plan);
+    let total = own + draft_model.as_ref().map_or(0, |it| it.plan.resident_bytes);
     let mut loaded = Loaded { done: 0, total, progress };
     let weights = dense::load(&files, &options, &compute, &plan.dense, &reads, &mut loaded)?;
     tracing::debug!(bytes = loaded.done, "dense weights are in memory");
@@ -69,11 +60,14 @@ pub(super) fn load(prepared: PlannedEngine, progress: Progress<'_>) -> Result<En
     };
     let heard = &mut |bytes| loaded.add(bytes);
     let substitutes = substitute::load(&files, &compute, &plan, &neurons, &reads, heard)?;
+    let vocabulary = files.architecture.vocabulary;
+    let draft_model = draft_model::load(draft_model, vocabulary, &mut loaded.more())?;
     tracing::debug!(bytes = loaded.done, "loaded");
     let kv = KvPages::of(&files.architecture, plan.context, &options).store();
     let decoder =
         Decoder::new(files.architecture.clone(), compute.clone()).in_context(plan.context);
-    let drafter = Drafter::new(&options.draft, substitutes.is_some(), options.draft_tokens);
+    let (copies, fixed) = (substitutes.is_some(), options.draft_tokens);
+    let drafter = Drafter::new(&options.draft, copies, draft_model, fixed);
     Ok(Engine {
         decoder,
         weights,
@@ -187,6 +181,12 @@ impl Loaded<'_> {
     pub(super) fn add(&mut self, bytes: u64) {
         self.done += bytes;
         (self.progress)(self.done.min(self.total), self.total);
+    }
+
+    /// Hears of what is loaded after all that was.
+    fn more(&mut self) -> impl FnMut(u64, u64) {
+        let before = self.done;
+        move |done, _| self.add((before + done).saturating_sub(self.done))
     }
 }
 

@@ -33,8 +33,10 @@ impl PlannedEngine {
     pub(super) fn plan_substitutes(&mut self, costs: &Costs) -> Result<(), EngineError> {
         let asked = match self.options.draft {
             DraftChoice::Substitute => true,
+            // Another model drafts, in memory of its own.
+            DraftChoice::Auto if self.draft_model.is_some() => return Ok(()),
             DraftChoice::Auto => false,
-            DraftChoice::Off | DraftChoice::Lookup => return Ok(()),
+            DraftChoice::Off | DraftChoice::Lookup | DraftChoice::Model => return Ok(()),
         };
         let plan = match self.plan.with_substitutes(costs) {
             Ok(plan) => plan,

@@ -35,6 +35,8 @@ pub struct Costs {
     pub predictors_in_memory: u64,
     /// Bytes of keys and values, for the whole context of every sequence.
     pub kv_bytes: u64,
+    /// All that a model takes which drafts.
+    pub draft_model_bytes: u64,
     /// Bytes of checksums and tables, whatever the chunk.
     pub tables_bytes: u64,
     /// Widths that decide the size of activations.

@@ -78,7 +78,8 @@ impl Plan {
             }
         };
         let logits = costs.more_logits();
-        let others = self.predictor_bytes + self.kv_bytes + self.buffer_bytes + logits;
+        let kept = self.predictor_bytes + self.kv_bytes + self.draft_model_bytes;
+        let others = kept + self.buffer_bytes + logits;
         let budget = self.available_bytes.saturating_sub(others);
         let least = ExactPlan::least_bytes(layout) + copies_of(layout.blocks());
         let copy = |tensor: &DenseTensor| tensor.copy_bytes.unwrap_or(0);

@@ -43,9 +43,7 @@ impl RunInfo {
     ) -> RunInfo {
         let (slots, window, policy) = match (&plan.neurons, options.policy) {
             (NeuronPlan::Exact(_), _) => (0, None, "none".to_owned()),
-            (NeuronPlan::Experts(experts), kind) => {
-                (experts.slots().0 as u32, Some(0), kind.to_string())
-            }
+            (NeuronPlan::Experts(all), kind) => (all.slots().0 as u32, Some(0), kind.to_string()),
             (NeuronPlan::Sparse { config, bytes }, kind) => {
                 let tokens = match kind {
                     PolicyKind::Window { tokens } => tokens.map(NonZeroU32::get),
@@ -77,6 +75,7 @@ impl RunInfo {
             predictor_bytes: plan.predictor_bytes,
             cache_bytes: plan.cache_bytes,
             copy_bytes: plan.copy_bytes(),
+            draft_model_bytes: plan.draft_model_bytes,
             kv_bytes: plan.kv_bytes,
             buffer_bytes: plan.buffer_bytes,
             process_bytes: plan.process_bytes,

@@ -3,6 +3,7 @@
 
 mod batch;
 mod cancel;
+mod draft_model;
 mod drafts;
 mod leaving;
 mod model;

@@ -39,10 +39,12 @@ impl Contestant {
             more.iter().any(|word| names.contains(&word.split('=').next().unwrap_or(word)))
         };
         let (tokens, threads) = (fill.tokens.to_string(), fill.threads.to_string());
-        let defaults: [(&[&str], &str); 7] = [
+        let defaults: [(&[&str], &str); 8] = [
             (&["--memory"], "auto"),
             (&["--threads", "-t"], &threads),
             (&["--number", "-n"], &tokens),
+            // Of random weights no draft is right, and others do not draft either.
+            (&["--draft"], "off"),
             (&["--temp"], "1"),
             (&["--top-k"], "0"),
             (&["--top-p"], "1"),

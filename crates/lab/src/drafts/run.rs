@@ -27,9 +27,12 @@ pub struct DraftRunArgs {
     /// Compute threads [default: one per core]
     #[arg(short, long, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub threads: Option<u32>,
-    /// Who drafts: off, auto, lookup or substitute
+    /// Who drafts: off, auto, lookup, substitute or model
     #[arg(long, default_value = "off")]
     pub draft: DraftChoice,
+    /// A smaller model that drafts
+    #[arg(long, value_name = "MODEL")]
+    pub draft_model: Option<PathBuf>,
     /// Tokens of each draft [default: what gives most tokens per second]
     #[arg(long)]
     pub draft_tokens: Option<usize>,
@@ -90,6 +93,7 @@ pub fn draft_run(args: &DraftRunArgs) -> anyhow::Result<DraftRun> {
         mode: Some(args.mode),
         threads: args.threads.map(|threads| threads as usize),
         draft: args.draft.clone(),
+        draft_model: args.draft_model.clone(),
         draft_tokens: args.draft_tokens,
         measure: true,
         ..RunOptions::default()

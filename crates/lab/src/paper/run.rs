@@ -5,7 +5,7 @@ use super::halves::HalvedRecords;
 use super::variants::Variant;
 use crate::synth::{lesson, prepare, run_prepared};
 use anyhow::Context;
-use flint_engine::{Mode, OpenModel, Rates, RunOptions, Stats, SystemFiles, Work};
+use flint_engine::{ForcedDecode, Mode, OpenModel, Rates, RunOptions, Stats, SystemFiles, Work};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,7 +38,8 @@ pub(super) fn run(args: &PaperArgs, bundle: &Path, variant: &Variant) -> anyhow:
     } else {
         (WARM_UP, counted)
     };
-    let lesson = lesson(bundle, PROMPT, warm_up, counted)?;
+    let text = lesson(bundle, PROMPT, warm_up, counted)?;
+    let lesson = ForcedDecode { drafts: variant.drafts, ..text };
     let options = RunOptions {
         memory: args.memory,
         mode: Some(variant.mode),

@@ -1,7 +1,7 @@
 //! The rows of the ablation, from reading everything for every token to Flint as it is.
 
 use flint_dram_cache::PolicyKind;
-use flint_engine::{Ablation, Mode, Prefetching};
+use flint_engine::{Ablation, ForcedDrafts, Mode, Prefetching};
 use std::num::NonZeroU32;
 
 /// The window of the paper.
@@ -22,6 +22,8 @@ pub(super) struct Variant {
     pub(super) guesses: Prefetching,
     /// Whether candidates are looked at once more, by a copy of their rows in four bits.
     pub(super) second_stage: bool,
+    /// Drafts that share passes.
+    pub(super) drafts: Option<ForcedDrafts>,
 }
 
 const ALL: Ablation =
@@ -37,10 +39,11 @@ const SPARSE: Variant = Variant {
     unbundled: false,
     guesses: Prefetching::Never,
     second_stage: false,
+    drafts: None,
 };
 
 /// All rows: the paper's five, then what Flint adds.
-pub(super) const VARIANTS: [Variant; 10] = [
+pub(super) const VARIANTS: [Variant; 11] = [
     Variant {
         name: "naive",
         meaning: "all weights are read for every token, in order, ahead of the computation",
@@ -72,6 +75,13 @@ pub(super) const VARIANTS: [Variant; 10] = [
         name: "+ bundling",
         meaning: "a neuron is one read: the method of the paper",
         ablation: BUNDLED,
+        ..SPARSE
+    },
+    Variant {
+        name: "+ speculation",
+        meaning: "drafts of 4 tokens, each right three times in four, share a pass; the rows below are without",
+        ablation: BUNDLED,
+        drafts: Some(ForcedDrafts { tokens: 4, share: 0.75 }),
         ..SPARSE
     },
     Variant {

@@ -119,7 +119,7 @@ pub fn lesson(
     let mut tokens = teacher_forced_tokens(bundle, prompt + warm_up + counted)?;
     let mut rest = tokens.split_off(prompt);
     let counted = rest.split_off(warm_up);
-    Ok(ForcedDecode { prompt: tokens, warm_up: rest, tokens: counted })
+    Ok(ForcedDecode { prompt: tokens, warm_up: rest, tokens: counted, drafts: None })
 }
 
 /// Runs the bundle on its text.

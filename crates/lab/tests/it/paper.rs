@@ -37,7 +37,7 @@ fn a_page_says_what_was_measured_on_what_and_whether_the_model_is_as_it_should_b
 
     let numbers: Value = serde_json::from_str(&fs::read_to_string(numbers).unwrap()).unwrap();
     let variants = numbers["variants"].as_array().unwrap();
-    assert_eq!(variants.len(), 10);
+    assert_eq!(variants.len(), 11);
     for variant in variants {
         let stats = &variant["runs"][0];
         assert!(stats["tokens_per_second"].as_f64().unwrap() > 0.0, "{variant}");

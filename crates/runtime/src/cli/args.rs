@@ -71,10 +71,13 @@ pub(super) struct RunArgs {
     #[arg(long, hide_short_help = true)]
     no_guesses: bool,
     /// Who drafts tokens, so that a pass may give more than one: lookup takes what followed the last time that the text
-    /// went like this; substitute computes roughly, with 4-bit copies in memory of what exact mode streams; auto takes
-    /// whoever pays, off nobody. The text is the same
-    #[arg(long, value_name = "off|auto|lookup|substitute", default_value = "off")]
-    draft: DraftChoice,
+    /// went like this; substitute computes roughly, with 4-bit copies in memory of what exact mode streams; model asks
+    /// --draft-model; auto takes whoever pays, off nobody. The text is the same [default: auto]
+    #[arg(long, value_name = "off|auto|lookup|substitute|model")]
+    draft: Option<DraftChoice>,
+    /// A smaller model of the same vocabulary that drafts; all of it is held, within --memory
+    #[arg(long, value_name = "MODEL")]
+    draft_model: Option<PathBuf>,
     /// Tokens of each draft [default: what gives most tokens per second]
     #[arg(long, value_name = "N", value_parser = draft_tokens, hide_short_help = true)]
     draft_tokens: Option<usize>,
@@ -142,7 +145,8 @@ impl RunArgs {
             verify_reads: !self.no_verify_reads,
             chunk: self.chunk,
             guesses: if self.no_guesses { Prefetching::Never } else { Prefetching::Tried },
-            draft: self.draft.clone(),
+            draft: self.drafts()?,
+            draft_model: self.draft_model.clone(),
             draft_tokens: self.draft_tokens,
             measure: !self.no_forecast,
             depth: self.depth,
@@ -152,6 +156,19 @@ impl RunArgs {
             devices: Arc::new(SystemFiles),
             ..RunOptions::default()
         })
+    }
+
+    /// Who drafts.
+    fn drafts(&self) -> anyhow::Result<DraftChoice> {
+        let choice = self.draft.clone().unwrap_or(DraftChoice::Auto);
+        let asks = matches!(choice, DraftChoice::Auto | DraftChoice::Model);
+        match &self.draft_model {
+            Some(_) if !asks => {
+                let said = choice.name();
+                Err(refuse(format!("--draft-model is not for --draft {said}: auto or model")))
+            }
+            _ => Ok(choice),
+        }
     }
 
     /// Opens a bundle and its tokenizer.

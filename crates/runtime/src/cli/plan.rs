@@ -64,6 +64,7 @@ fn json(
         "buffer_bytes": plan.buffer_bytes,
         "cache_bytes": plan.cache_bytes,
         "copy_bytes": plan.copy_bytes(),
+        "draft_model_bytes": plan.draft_model_bytes,
         "process_bytes": plan.process_bytes,
         "floor_bytes": plan.floor_bytes,
         "all_resident": plan.all_resident,
@@ -135,6 +136,10 @@ fn table(
             if path.widened { ", widened" } else { "" }
         ),
     ];
+    if plan.draft_model_bytes > 0 {
+        let model = bytes(plan.draft_model_bytes);
+        lines.insert(8, format!("  draft model   {model}: all of it, with its keys and values"));
+    }
     if plan.copy_bytes() > 0 {
         let copies = bytes(plan.copy_bytes());
         lines.insert(

@@ -12,7 +12,18 @@ const LEAST_BYTES: f64 = 256e6;
 fn bytes_per_token_are_those_that_the_kernel_counts() {
     for (io, memory) in [("uring", "63%"), ("threads", "63%"), ("uring", "25%")] {
         let output = Command::new(env!("CARGO_BIN_EXE_flint"))
-            .args(["generate", "--tokens", "0,4,2116", "-n", "100", "--temp", "0", "--ignore-eos"])
+            .args([
+                "generate",
+                "--tokens",
+                "0,4,2116",
+                "-n",
+                "100",
+                "--temp",
+                "0",
+                "--ignore-eos",
+                "--draft",
+                "off",
+            ])
             .args(["--memory", memory, "--json", "--io", io, "-m"])
             .arg(tiny_opt_bundle())
             .output()

@@ -1,6 +1,6 @@
 //! The page of a shape, in Markdown: what was measured, on what, and what the model is.
 
-use super::{Ceilings, ShapeReport, Stats, VARIANTS, spread};
+use super::{Ceilings, RunResult, ShapeReport, Stats, VARIANTS, spread};
 use flint_engine::Mode;
 
 impl ShapeReport {
@@ -36,7 +36,11 @@ impl ShapeReport {
                 hybrid.max,
             );
         }
-        text + "\n" + &self.bounds_text() + &self.forecast_text() + &self.statistics_text()
+        text + "\n"
+            + &self.speculation_text()
+            + &self.bounds_text()
+            + &self.forecast_text()
+            + &self.statistics_text()
     }
 
     /// What was measured, on what, and how.
@@ -91,6 +95,28 @@ impl ShapeReport {
             sequential.min,
             sequential.max,
             of(|c| c.gflops).median
+        )
+    }
+
+    /// What a pass with drafts reads more than one without, and a token less.
+    fn speculation_text(&self) -> String {
+        let drafted = VARIANTS.iter().position(|variant| variant.drafts.is_some());
+        let Some(index) = drafted else { return String::new() };
+        let of =
+            |run: &RunResult| (run.stats.per_token.tokens_per_pass, run.stats.per_token.bytes_read);
+        let pairs = self.runs[index].iter().zip(&self.runs[index - 1]);
+        let ratios = pairs.map(|(with, without)| (of(with), of(without).1));
+        let (mut tokens, mut bytes) = (Vec::new(), Vec::new());
+        for ((per_pass, with), without) in ratios {
+            tokens.push(per_pass);
+            bytes.push(with / without);
+        }
+        let passes = tokens.iter().zip(&bytes).map(|(tokens, bytes)| tokens * bytes);
+        format!(
+            "With drafts, beside the row above: {:.2} tokens per pass; a pass reads {:.2} times as much, a token {:.2} times.\n\n",
+            spread(tokens.iter().copied()).median,
+            spread(passes).median,
+            spread(bytes.iter().copied()).median
         )
     }
 
