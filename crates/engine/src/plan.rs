@@ -30,7 +30,7 @@ use flint_dram_cache::CacheConfig;
 const LEAST_SLOTS: u32 = 64;
 
 /// Chunks longer than this are for prompts alone, and must not take memory that every token after the prompt
-/// would rather have for neurons: their buffers may take this share of the budget, as a divisor.
+/// would rather have for weights: their buffers may take this share of the budget, as a divisor.
 const LONG_CHUNK: usize = 64;
 const LONG_CHUNK_SHARE: u64 = 32;
 
@@ -183,16 +183,25 @@ impl Plan {
     }
 }
 
-/// The longest chunk, and the fewest streamed matrices with it, that fit. A shorter chunk needs less
-/// memory and gives the same result, only the prompt takes longer; so chunks give way first.
+/// The longest chunk, and the fewest streamed matrices with it, that fit. A shorter chunk needs less memory and gives the
+/// same result, only the prompt takes longer; so chunks give way where all matrices can stay then. Where some are streamed
+/// anyway, a prompt reads them once per chunk, and a shorter one would save next to nothing.
 fn chunk_and_dense(costs: &Costs, available: u64) -> (usize, DensePlan) {
     let mut chunk = costs.chunk.clamp(1, costs.context);
     let all = DensePlan::hold_all(&costs.dense);
     while chunk > LONG_CHUNK && costs.buffers(chunk) > available / LONG_CHUNK_SHARE {
         chunk = (chunk / 2).max(LONG_CHUNK);
     }
-    while chunk > LEAST_CHUNK && costs.floor(chunk, &all) > available {
-        chunk /= 2;
+    let mut short = chunk;
+    while short > LEAST_CHUNK && costs.floor(short, &all) > available {
+        short = (short / 2).max(LEAST_CHUNK);
+    }
+    let streams = costs.floor(short, &all) > available;
+    while streams && chunk > LEAST_CHUNK && costs.buffers(chunk) > available / LONG_CHUNK_SHARE {
+        chunk = (chunk / 2).max(LEAST_CHUNK);
+    }
+    if !streams {
+        chunk = short;
     }
     loop {
         let others = costs.floor(chunk, &all) - all.bytes;

@@ -51,7 +51,7 @@ impl Forced {
                     seq: sequence.id(),
                     fed: sequence.tokens(),
                     next,
-                    most: self.number - at - 1,
+                    most: (self.number - at - 1).min(engine.plan().chunk - 1),
                     state: &mut state,
                     choose: Box::new(|_, behind| drafted(at + behind)),
                     drafted: Vec::new(),

@@ -171,6 +171,11 @@ impl RunArgs {
         }
     }
 
+    /// The same where nothing is generated, so that nobody drafts and nothing is kept for it.
+    pub(super) fn without_drafts(self) -> RunArgs {
+        RunArgs { draft: Some(DraftChoice::Off), draft_model: None, ..self }
+    }
+
     /// Opens a bundle and its tokenizer.
     pub(super) fn open(model: &Path) -> anyhow::Result<(OpenModel, Option<Tokenizer>)> {
         let files = OpenModel::open(model)?;

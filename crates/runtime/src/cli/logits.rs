@@ -32,7 +32,7 @@ pub(super) fn logits(args: LogitsArgs) -> anyhow::Result<()> {
     let needed = args.tokens.len();
     check_context(&args.run, files.architecture(), needed)?;
     // A signal ends it as the system does: rows that were printed are whole lines.
-    let prepared = args.run.prepare(files, Some(needed), args.json)?;
+    let prepared = args.run.without_drafts().prepare(files, Some(needed), args.json)?;
     let mut engine = load(prepared, args.json)?;
     // More fields than the numbers only where something was left out that was not zero.
     let more = engine.sparsity().map_or(String::new(), |chosen| {

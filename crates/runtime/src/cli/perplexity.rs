@@ -29,7 +29,7 @@ pub(super) fn perplexity(args: PerplexityArgs) -> anyhow::Result<()> {
     let (files, codec) = RunArgs::open(&args.model)?;
     let text = read_text(&args.file)?;
     let tokens = codec.ok_or(EngineError::NoTokenizer)?.encode(&text, false)?;
-    let prepared = args.run.prepare(files, Some(tokens.len()), args.json)?;
+    let prepared = args.run.without_drafts().prepare(files, Some(tokens.len()), args.json)?;
     let mode = prepared.plan().mode.name();
     let found = Arc::new(Mutex::new(Perplexity {
         perplexity: f64::NAN,

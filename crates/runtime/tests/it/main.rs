@@ -11,6 +11,7 @@ mod command_line;
 mod conversions;
 mod convert;
 mod device;
+mod draft_model;
 mod experts;
 mod families;
 mod faults;

@@ -2,6 +2,7 @@
 
 use crate::house::{Answered, House, job, tokens};
 use flint_engine::{DraftChoice, MemoryBudget, RunOptions, Sampling};
+use flint_fixtures::tiny_opt_bundle;
 use flint_server::{Ended, Job, Penalties, Refused, Update};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
@@ -97,6 +98,11 @@ fn drafts_change_no_answer() {
             alone_and_drafted(&options, &drafting, &requests);
         }
     }
+    // By the model itself as a small one, which is right as long as it follows every text.
+    let options = RunOptions { memory: MemoryBudget::Percent(1000.0), ..RunOptions::default() };
+    let (draft, draft_model) = (DraftChoice::Model, Some(tiny_opt_bundle()));
+    let drafting = RunOptions { draft, draft_model, draft_tokens: Some(3), ..options.clone() };
+    alone_and_drafted(&options, &drafting, &requests);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::super::forecast;
 use super::super::output::{bytes, cost, say, say_json};
 use super::super::refuse;
 use super::CONTEXT;
-use flint_engine::{OpenModel, PlannedEngine, Sparsity, sparsities};
+use flint_engine::{DraftChoice, OpenModel, PlannedEngine, RunOptions, Sparsity, sparsities};
 use serde_json::json;
 use std::path::Path;
 
@@ -57,7 +57,8 @@ fn best(ways: &[Way]) -> Option<Sparsity> {
 }
 
 fn way(model: &Path, run: &RunArgs, sparsity: Option<f32>) -> anyhow::Result<Way> {
-    let options = run.options_leaving_out(sparsity)?;
+    // What drafts bring depends on the text.
+    let options = RunOptions { draft: DraftChoice::Off, ..run.options_leaving_out(sparsity)? };
     let prepared = PlannedEngine::new(OpenModel::open(model)?, options, Some(CONTEXT))?;
     let Some(said) = forecast::of(&prepared) else {
         return Err(refuse(
