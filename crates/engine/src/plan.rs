@@ -6,6 +6,7 @@
 //! or arithmetic; when the claims do not fit it names the floor.
 
 mod blocks;
+mod chunk;
 mod copies;
 mod costs;
 mod dense;
@@ -24,21 +25,14 @@ pub use substitute::{NoSubstitute, SubstitutePlan};
 
 use crate::memory::{MemoryBudget, allowance, process_memory};
 use crate::{EngineError, Mode};
+use chunk::chunk_and_dense;
 use flint_dram_cache::CacheConfig;
 
 /// Slots of the smallest sparse cache: below this, sets are computed in too many rounds to be of use.
 const LEAST_SLOTS: u32 = 64;
 
-/// Chunks longer than this are for prompts alone, and must not take memory that every token after the prompt
-/// would rather have for weights: their buffers may take this share of the budget, as a divisor.
-const LONG_CHUNK: usize = 64;
-const LONG_CHUNK_SHARE: u64 = 32;
-
 /// Share of the budget that each ring of dense weights may take where it is longer than the least, as a divisor.
 const RING_SHARE: u64 = 64;
-
-/// Chunks shorter than this cost more time for the prompt than streaming matrices saves memory.
-const LEAST_CHUNK: usize = 8;
 
 /// What threads, rings and the allocator take beyond what is in use when planning starts.
 const PROCESS_GROWTH: u64 = 8 << 20;
@@ -180,36 +174,6 @@ impl Plan {
             neurons,
             substitute: None,
         })
-    }
-}
-
-/// The longest chunk, and the fewest streamed matrices with it, that fit. A shorter chunk needs less memory and gives the
-/// same result, only the prompt takes longer; so chunks give way where all matrices can stay then. Where some are streamed
-/// anyway, a prompt reads them once per chunk, and a shorter one would save next to nothing.
-fn chunk_and_dense(costs: &Costs, available: u64) -> (usize, DensePlan) {
-    let mut chunk = costs.chunk.clamp(1, costs.context);
-    let all = DensePlan::hold_all(&costs.dense);
-    while chunk > LONG_CHUNK && costs.buffers(chunk) > available / LONG_CHUNK_SHARE {
-        chunk = (chunk / 2).max(LONG_CHUNK);
-    }
-    let mut short = chunk;
-    while short > LEAST_CHUNK && costs.floor(short, &all) > available {
-        short = (short / 2).max(LEAST_CHUNK);
-    }
-    let streams = costs.floor(short, &all) > available;
-    while streams && chunk > LEAST_CHUNK && costs.buffers(chunk) > available / LONG_CHUNK_SHARE {
-        chunk = (chunk / 2).max(LEAST_CHUNK);
-    }
-    if !streams {
-        chunk = short;
-    }
-    loop {
-        let others = costs.floor(chunk, &all) - all.bytes;
-        let dense = DensePlan::within(&costs.dense, available.saturating_sub(others));
-        if chunk == 1 || others + dense.bytes <= available {
-            return (chunk, dense);
-        }
-        chunk /= 2;
     }
 }
 
