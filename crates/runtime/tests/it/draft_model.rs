@@ -12,7 +12,8 @@ fn a_small_model_is_named_within_the_same_memory() {
     let model = file("llama-q6_k");
     let run = |more: &[&str]| {
         let fixed = ["--tokens", "3,4,5,6", "-n", "24", "--temp", "0.8", "--ignore-eos", "--json"];
-        json(&[&["generate", "-m", &model, "--memory", "1000%"], &fixed, more].concat())
+        let to = ["generate", "-m", &model, "--memory", "1000%"];
+        json(&[&to[..], &fixed, more].concat())
     };
     let plain = run(&["--draft", "off"]);
     assert!(plain["stats"]["draft"].is_null());
@@ -45,7 +46,7 @@ fn what_cannot_draft_is_refused_in_a_line() {
     let model = file("llama-q6_k");
     let run = |more: &[&str], parts: &[&str]| {
         let fixed = ["generate", "-m", &model, "--memory", "1000%", "--tokens", "3"];
-        refused(&[&fixed, more].concat(), parts);
+        refused(&[&fixed[..], more].concat(), parts);
     };
     run(&["--draft", "model"], &["--draft-model MODEL"]);
     run(&["--draft", "lookup", "--draft-model", &model], &["--draft lookup"]);
