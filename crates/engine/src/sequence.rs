@@ -3,7 +3,7 @@
 use flint_kernels::SeqId;
 use flint_model::Row;
 
-/// The tokens of a sequence, and the name of their keys and values. Ends with [`Engine::end`], which gives back their
+/// The tokens of a sequence, and the name of their keys and values. Ends with [`crate::Engine::end`], which gives back their
 /// memory.
 #[derive(Debug)]
 #[must_use = "the engine keeps its keys and values until it is ended"]

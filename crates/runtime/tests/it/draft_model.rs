@@ -36,7 +36,7 @@ fn a_small_model_is_named_within_the_same_memory() {
         (&"auto".into(), &plain["tokens"])
     );
 
-    let plan = flint(&["plan", "-m", &model, "--memory", "1000%", "--draft-model", &model]);
+    let plan = flint(&["plan", "-m", &model, "--memory", "3000%", "--draft-model", &model]);
     let said = String::from_utf8(plan.stdout).unwrap();
     assert!(plan.status.success() && said.contains("draft model"), "{said}");
 }
