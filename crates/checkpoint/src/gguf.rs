@@ -8,6 +8,7 @@
 //! other or with gaps between; rows of half a block; types that nobody knows; arrays of arrays; values of another
 //! type than their key has elsewhere; shards that are missing, swapped or of another model.
 
+mod container;
 mod cursor;
 mod error;
 mod file;
@@ -24,6 +25,7 @@ mod value;
 mod write;
 
 pub use crate::lookalike::Lookalike;
+pub use container::{NewTensor, NewValue, head, length};
 pub use error::{
     Counted, GgufError, HeaderFault, KeyFault, SplitFault, TensorFault, TokenizerFault,
 };

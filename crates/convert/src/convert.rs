@@ -11,7 +11,7 @@ mod target;
 pub use error::ConvertError;
 
 use flint_bundle::{Bundle, BundleWriter, Overwrite, Provenance};
-use flint_engine::{CancelToken, UnusedTensors};
+use flint_engine::{CancelToken, STORED_COPIES, UnusedTensors, remove_stored_copies};
 use flint_geometry::DType;
 use flint_model::{Architecture, ModelError};
 use origin::Origin;
@@ -106,7 +106,13 @@ pub fn convert(
     };
     plan.write(&mut writer, &mut written)?;
     let verified = &mut |done, total| listen(ConvertEvent::Verified { done, total });
-    Ok(writer.commit_verified(verified)?)
+    let bundle = writer.commit_verified(verified)?;
+    // Copies for drafts of the bundle that was there before.
+    remove_stored_copies(&options.out).map_err(|cause| {
+        let path = options.out.join(STORED_COPIES);
+        ConvertError::StaleCopies { path, cause }
+    })?;
+    Ok(bundle)
 }
 
 /// What the model at `path` is, without converting it.

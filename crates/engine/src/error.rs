@@ -53,6 +53,23 @@ pub enum EngineError {
         /// What is wrong.
         cause: String,
     },
+    /// Copies for drafts could not be written.
+    #[error("{}: cannot write copies for drafts: {cause}", path.display())]
+    CopiesNotWritten {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The copies for drafts in a bundle are malformed, or those of other weights.
+    #[error("{}: no copies of this model: {cause}: remove the file, or make it again with `flint convert --draft q4_0 --out BUNDLE`",
+        path.display())]
+    BadCopies {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: String,
+    },
     /// A checkpoint whose tensors lie in PyTorch files.
     #[error(
         "{}: tensors in PyTorch files cannot be used in place: run `flint convert {} --out MODEL.flint`",

@@ -80,6 +80,7 @@ pub use sequence::Sequence;
 pub use stats::{DraftStats, PerToken, Stats};
 pub use step::StepOutput;
 pub use stop::StopTexts;
+pub use substitute::{STORED_COPIES, remove_stored_copies};
 pub use teacher::{ForcedDecode, ForcedDrafts, teacher_force};
 pub use tensors::SourceKind;
 pub use text::{PromptPart, TextStream, Tokenizer};

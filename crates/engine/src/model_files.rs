@@ -4,7 +4,7 @@ use crate::chat_texts::ChatTexts;
 use crate::seal;
 use crate::tensors::{GgufMetadata, SourceKind, Tensors};
 use crate::unused::UnusedTensors;
-use crate::{EngineError, Tokenizer};
+use crate::{CancelToken, EngineError, Tokenizer, substitute};
 use flint_bundle::{Bundle, PredictorEntry};
 use flint_checkpoint::gguf::{GgufFile, GgufTokenizer, Metadata};
 use flint_checkpoint::{Checkpoint, LARGEST_TOKENIZER, tokenizer_json};
@@ -46,6 +46,8 @@ pub struct OpenModel {
     unused: UnusedTensors,
     /// How it chats, where that is not in a bundle.
     chat: ChatTexts,
+    /// Low-bit copies for drafts that a bundle keeps.
+    copies: Option<Tensors>,
 }
 
 impl OpenModel {
@@ -82,7 +84,22 @@ impl OpenModel {
             return open_gguf(path).map_err(in_model);
         }
         let is_checkpoint = is_there(&path.join("config.json")) && !is_there(&path.join(MANIFEST));
-        if is_checkpoint { open_checkpoint(path).map_err(in_model) } else { open_bundle(path) }
+        if is_checkpoint {
+            open_checkpoint(path).map_err(in_model)
+        } else {
+            open_bundle(path, true)
+        }
+    }
+
+    /// Opens the bundle at `path` without looking at copies for drafts that it may have: to make them anew.
+    ///
+    /// # Errors
+    /// As [`OpenModel::open`]; when the model is no bundle.
+    pub fn open_to_store_copies(path: &Path) -> Result<OpenModel, EngineError> {
+        match path.join(MANIFEST).exists() {
+            true => open_bundle(path, false),
+            false => Err(EngineError::NotABundle { path: path.to_owned() }),
+        }
     }
 
     /// Reads every tensor of a model that is used as it lies there, and writes their checksums beside it. `progress`
@@ -107,6 +124,39 @@ impl OpenModel {
         }
         seal::verify(&self.tensors, progress)?;
         Ok(self.tensors.bytes())
+    }
+
+    /// Writes low-bit copies for drafts into a bundle, of all that exact mode may stream, in place of those that are there: runs
+    /// read them while loading, instead of all weights. `progress` hears bytes of the model that were read and are to be read.
+    /// Returns where they are.
+    ///
+    /// # Errors
+    /// When the model is no bundle or can have no copies, a read or the write fails, or `cancel` asks for the end.
+    pub fn store_copies(
+        &self,
+        cancel: &CancelToken,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<PathBuf, EngineError> {
+        substitute::make_stored(self, cancel, progress)
+    }
+
+    /// Bytes of the low-bit copies for drafts that a bundle keeps, where it has some.
+    pub fn stored_copy_bytes(&self) -> Option<u64> {
+        self.copies.as_ref().map(Tensors::bytes)
+    }
+
+    /// Compares the low-bit copies for drafts with their checksums, where there are some. Returns how many bytes were checked.
+    ///
+    /// # Errors
+    /// Names the first tensor that differs.
+    pub fn verify_copies(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<u64, EngineError> {
+        let Some(copies) = &self.copies else { return Ok(0) };
+        seal::verify(copies, progress)?;
+        Ok(copies.bytes())
+    }
+
+    pub(crate) fn stored_copies(&self) -> Option<&Tensors> {
+        self.copies.as_ref()
     }
 
     /// The bundle.
@@ -189,7 +239,8 @@ impl OpenModel {
     /// All files that weights are read from, in the order of the ids that the reader knows them by.
     pub(crate) fn read_files(&self) -> Vec<PathBuf> {
         let neurons = self.records().map(Bundle::neurons_path);
-        self.tensors.files.iter().cloned().chain(neurons).collect()
+        let copies = self.copies.as_ref().and_then(|copies| copies.files.last().cloned());
+        self.tensors.files.iter().cloned().chain(neurons).chain(copies).collect()
     }
 
     /// The one of them that holds neurons as records, where there is one.
@@ -273,7 +324,7 @@ fn read_tokenizer(bundle: &Bundle, name: &str) -> Result<Option<Vec<u8>>, Engine
     Ok(Some(bundle.read_text(name)?))
 }
 
-fn open_bundle(path: &Path) -> Result<OpenModel, EngineError> {
+fn open_bundle(path: &Path, copies: bool) -> Result<OpenModel, EngineError> {
     let bundle = Bundle::open(path)?;
     let architecture = Architecture::from_json(bundle.architecture())?;
     let described = architecture.shape(bundle.shape().record.element())?;
@@ -289,7 +340,7 @@ fn open_bundle(path: &Path) -> Result<OpenModel, EngineError> {
         }
     }
     let path = path.to_owned();
-    Ok(OpenModel {
+    let mut files = OpenModel {
         path,
         architecture,
         tensors,
@@ -298,7 +349,12 @@ fn open_bundle(path: &Path) -> Result<OpenModel, EngineError> {
         notes: Vec::new(),
         unused: UnusedTensors::default(),
         chat: ChatTexts::default(),
-    })
+        copies: None,
+    };
+    if let (Some(bundle), true) = (files.records(), copies) {
+        files.copies = substitute::open_stored(&files, bundle)?;
+    }
+    Ok(files)
 }
 
 fn open_checkpoint(path: &Path) -> Result<OpenModel, EngineError> {
@@ -314,7 +370,17 @@ fn open_checkpoint(path: &Path) -> Result<OpenModel, EngineError> {
     let tokenizer = tokenizer.map_or(OwnTokenizer::None, OwnTokenizer::Json);
     let (path, chat) = (path.to_owned(), ChatTexts::of_checkpoint(&checkpoint)?);
     let notes = Vec::new();
-    Ok(OpenModel { path, architecture, tensors, bundle: None, tokenizer, notes, unused, chat })
+    Ok(OpenModel {
+        path,
+        architecture,
+        tensors,
+        bundle: None,
+        tokenizer,
+        notes,
+        unused,
+        chat,
+        copies: None,
+    })
 }
 
 fn open_gguf(path: &Path) -> Result<OpenModel, EngineError> {
@@ -330,7 +396,17 @@ fn open_gguf(path: &Path) -> Result<OpenModel, EngineError> {
     let path = path.to_owned();
     let stored = file.tensors().iter().map(flint_checkpoint::gguf::Tensor::name);
     let unused = UnusedTensors::new(stored, &tensors.names(), architecture.head.tied);
-    Ok(OpenModel { path, architecture, tensors, bundle: None, tokenizer, notes, unused, chat })
+    Ok(OpenModel {
+        path,
+        architecture,
+        tensors,
+        bundle: None,
+        tokenizer,
+        notes,
+        unused,
+        chat,
+        copies: None,
+    })
 }
 
 /// The tokenizer of a checkpoint as the text of `tokenizer.json`, `None` without one. From then on it says how texts begin:

@@ -10,7 +10,7 @@ use crate::EngineError;
 use flint_checkpoint::Rows;
 use flint_flash_io::FileId;
 use flint_geometry::{DType, Extent};
-use flint_model::{Architecture, ModelError, TensorRole, TensorSource};
+use flint_model::{Architecture, LayerPart, ModelError, TensorRole, TensorSource};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -129,6 +129,14 @@ pub(crate) struct Tensors {
 }
 
 impl Tensors {
+    pub(crate) fn new(
+        kind: SourceKind,
+        files: Vec<PathBuf>,
+        tensors: HashMap<TensorRole, StoredTensor>,
+    ) -> Tensors {
+        Tensors { kind, files, tensors }
+    }
+
     pub(crate) fn get(&self, role: TensorRole) -> Option<&StoredTensor> {
         self.tensors.get(&role)
     }
@@ -153,6 +161,16 @@ impl Tensors {
     /// Bytes of all tensors.
     pub(crate) fn bytes(&self) -> u64 {
         self.tensors.values().map(StoredTensor::bytes).sum()
+    }
+
+    /// Bytes of the matrices of neurons.
+    pub(crate) fn neuron_bytes(&self) -> u64 {
+        let is_neurons = |role: &TensorRole| {
+            use LayerPart::{Down, Gate, Up};
+            matches!(role, TensorRole::Layer(_, Gate(_) | Up(_) | Down))
+        };
+        let found = self.tensors.iter().filter(|(role, _)| is_neurons(role));
+        found.map(|(_, tensor)| tensor.bytes()).sum()
     }
 
     /// Bytes of each data type, the most first.

@@ -1,6 +1,5 @@
 //! A GGUF file of random weights: what llama.cpp needs to be measured on the shape of a model.
 
-mod container;
 mod file_type;
 mod layout;
 mod metadata;
@@ -13,6 +12,7 @@ pub use file_type::FileType;
 
 use crate::Refused;
 use anyhow::Context;
+use flint_checkpoint::gguf::{self, NewTensor};
 use flint_engine::OpenModel;
 use flint_model::Architecture;
 use layout::Tensor;
@@ -75,7 +75,7 @@ pub fn gguf(args: &GgufArgs, tell: &mut dyn FnMut(GgufEvent<'_>)) -> anyhow::Res
     architecture.layers = ((architecture.layers as f64 * args.scale).round() as usize).max(1);
     let tensors = layout::tensors(&architecture, args.file_type)?;
     let head = head(&name, &architecture, &tensors, args.file_type)?;
-    let total = container::length(&head, &tensors);
+    let total = gguf::length(&head, &stored(&tensors));
     if args.out.exists() && !args.force {
         let path = args.out.display();
         return Err(Refused(format!("{path} is there already: --force writes over it")).into());
@@ -111,7 +111,11 @@ fn head(
 ) -> anyhow::Result<Vec<u8>> {
     let mut entries = metadata::entries(name, architecture, file_type)?;
     entries.extend(vocabulary::entries(architecture.vocabulary));
-    Ok(container::head(&entries, tensors))
+    Ok(gguf::head(&entries, &stored(tensors)))
+}
+
+fn stored(tensors: &[Tensor]) -> Vec<NewTensor> {
+    tensors.iter().map(Tensor::stored).collect()
 }
 
 /// Tensor after tensor, nothing larger than a block in memory.
@@ -129,9 +133,9 @@ fn write(
             done += bytes;
             written(done);
         })?;
-        let padding = container::padding(tensor.bytes());
-        out.write_all(&[0; container::ALIGNMENT as usize][..padding as usize])?;
-        done += padding;
+        let padding = tensor.stored().padding();
+        out.write_all(padding)?;
+        done += padding.len() as u64;
     }
     written(done);
     Ok(())

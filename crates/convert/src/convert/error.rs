@@ -5,6 +5,7 @@ use flint_checkpoint::CheckpointError;
 use flint_engine::EngineError;
 use flint_geometry::DType;
 use flint_model::ModelError;
+use std::io;
 use std::path::PathBuf;
 
 /// Why a checkpoint cannot be converted.
@@ -75,6 +76,14 @@ pub enum ConvertError {
         /// Bytes free.
         free: u64,
     },
+    /// The new bundle is complete, and beside it are copies for drafts of the one before.
+    #[error("{}: copies of other weights cannot be removed: {cause}", path.display())]
+    StaleCopies {
+        /// The copies.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// It was asked to end early.
     #[error("stopped before the end, as asked")]
     Cancelled,
@@ -93,7 +102,9 @@ impl ConvertError {
     /// Converting fails on the disk it writes to (1), or on its input (2).
     pub fn exit_status(&self) -> u8 {
         match self {
-            ConvertError::Cancelled | ConvertError::Bundle(BundleError::Io { .. }) => 1,
+            ConvertError::Cancelled
+            | ConvertError::StaleCopies { .. }
+            | ConvertError::Bundle(BundleError::Io { .. }) => 1,
             _ => 2,
         }
     }

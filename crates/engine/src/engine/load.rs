@@ -158,17 +158,21 @@ fn kept_bytes(plan: &crate::Plan) -> u64 {
     }
 }
 
-/// Bytes that are read while loading to make copies of them.
+/// Bytes that are read while loading for copies: those that are kept, or what they are made of.
 fn copied_bytes(files: &OpenModel, plan: &crate::Plan) -> u64 {
     let Some(copies) = &plan.substitute else { return 0 };
-    let tensors = copies.matrices.iter().filter_map(|&role| files.tensors.get(role));
+    let stored = files.stored_copies();
+    let tensors = stored.unwrap_or(&files.tensors);
+    let matrices = copies.matrices.iter().filter_map(|&role| tensors.get(role));
+    let matrices: u64 = matrices.map(StoredTensor::bytes).sum();
     let blocks = match &plan.neurons {
-        NeuronPlan::Exact(exact) => {
-            (exact.layout.blocks() - exact.pinned) * exact.layout.place_bytes as u64
-        }
-        NeuronPlan::Sparse { .. } | NeuronPlan::Experts(_) => 0,
+        NeuronPlan::Exact(exact) if !exact.all_pinned() => match stored {
+            Some(stored) => stored.neuron_bytes(),
+            None => (exact.layout.blocks() - exact.pinned) * exact.layout.place_bytes as u64,
+        },
+        _ => 0,
     };
-    tensors.map(StoredTensor::bytes).sum::<u64>() + blocks
+    matrices + blocks
 }
 
 pub(super) struct Loaded<'a> {

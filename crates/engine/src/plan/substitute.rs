@@ -70,9 +70,9 @@ impl Plan {
         let copies_of = |blocks: u64| {
             let neurons = blocks * u64::from(layout.block_neurons);
             match neurons.checked_mul(neuron) {
-                // Up to a whole block of neurons in each layer.
+                // From and up to a whole block of neurons in each layer.
                 Some(bytes) if bytes > 0 => {
-                    bytes + u64::from(layout.layers) * (PAGE as u64 + BLOCK * neuron)
+                    bytes + u64::from(layout.layers) * (PAGE as u64 + 2 * BLOCK * neuron)
                 }
                 _ => 0,
             }

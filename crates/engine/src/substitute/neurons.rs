@@ -11,15 +11,22 @@ use flint_model::{FeedForward, ModelError, Weights};
 const NUMBERS: usize = 32;
 const BYTES: usize = 18;
 
+/// Bytes of a row of copies.
+fn row_bytes(numbers: usize) -> usize {
+    numbers / NUMBERS * BYTES
+}
+
 /// For each layer the neurons from some number on.
 pub(crate) struct NeuronCopies {
     pub(super) layers: Vec<LayerCopies>,
 }
 
-/// Rows of gates where there are such, rows of up, and the transposed columns of down. Neurons up to a whole block are zeros.
+/// Rows of gates where there are such, rows of up, and the transposed columns of down: whole blocks of neurons. Those of the
+/// first block that are pinned count for nothing, those after the last neuron are zeros.
 pub(super) struct LayerCopies {
-    /// The first neuron, and how many with those that are zeros.
+    /// The first neuron, how many from there on are pinned, and how many there are in all.
     first: usize,
+    pinned: usize,
     neurons: usize,
     width: usize,
     gated: bool,
@@ -58,27 +65,61 @@ impl FeedForward for RoughNeurons<'_> {
 }
 
 impl LayerCopies {
-    /// Room for `neurons` neurons from `first` on.
+    /// Room for those of `neurons` neurons that are not among the `pinned` first ones.
     pub(super) fn new(
         layout: &RecordLayout,
-        first: usize,
+        pinned: usize,
         neurons: usize,
     ) -> Result<LayerCopies, MapError> {
         let (width, gated) = (layout.width(), layout.is_gated());
-        let neurons = neurons.next_multiple_of(NUMBERS);
-        let bytes = neurons * layout.rows() * width / NUMBERS * BYTES;
-        let bytes = Lease::alone(bytes.max(1))?;
-        Ok(LayerCopies { first, neurons, width, gated, bytes, columns: Vec::new(), copied: 0 })
+        let first = pinned / NUMBERS * NUMBERS;
+        let kept = if pinned < neurons { neurons.next_multiple_of(NUMBERS) - first } else { 0 };
+        let bytes = Lease::alone((layout.rows() * kept * row_bytes(width)).max(1))?;
+        let pinned = pinned - first;
+        let columns = vec![0.0; if kept > 0 { pinned * width } else { 0 }];
+        Ok(LayerCopies {
+            first,
+            pinned,
+            neurons: kept,
+            width,
+            gated,
+            bytes,
+            columns,
+            copied: pinned,
+        })
+    }
+
+    /// Whether all neurons are pinned.
+    pub(super) fn is_empty(&self) -> bool {
+        self.neurons == 0
+    }
+
+    /// Its matrices.
+    pub(super) fn matrices(&self) -> impl Iterator<Item = &[u8]> {
+        let (each, matrices) = (self.matrix_bytes(), 2 + usize::from(self.gated));
+        (0..matrices).map(move |matrix| &self.bytes[matrix * each..][..each])
+    }
+
+    /// Takes over a row of a matrix that holds all neurons.
+    pub(super) fn put_row(&mut self, matrix: usize, row: usize, bytes: &[u8]) {
+        let (own, at) = if matrix > usize::from(self.gated) {
+            (&bytes[row_bytes(self.first)..], row * row_bytes(self.neurons))
+        } else {
+            let Some(own) = row.checked_sub(self.first) else { return };
+            (bytes, own * row_bytes(self.width))
+        };
+        let start = matrix * self.matrix_bytes() + at;
+        self.bytes[start..][..own.len()].copy_from_slice(own);
     }
 
     /// Bytes of one of its matrices.
     fn matrix_bytes(&self) -> usize {
-        self.neurons * self.width / NUMBERS * BYTES
+        self.neurons * row_bytes(self.width)
     }
 
     /// Copies the next neuron, the parts of whose record are the rows of `record`.
     pub(super) fn push(&mut self, math: &NeuronMath, record: MatrixView<'_>) {
-        let row_bytes = self.width / NUMBERS * BYTES;
+        let row_bytes = row_bytes(self.width);
         let mut row = vec![0.0; self.width];
         for part in 0..=usize::from(self.gated) {
             gather_rows(&math.compute, record, &[part as u32], &mut row);
@@ -108,7 +149,7 @@ impl LayerCopies {
     /// A block of columns becomes a block of each row.
     fn turn_columns(&mut self, math: &NeuronMath) {
         let block = (self.copied - 1) / NUMBERS;
-        let row_bytes = self.neurons / NUMBERS * BYTES;
+        let row_bytes = row_bytes(self.neurons);
         let down = usize::from(self.gated) + 1;
         let start = down * self.matrix_bytes();
         let (width, columns) = (self.width, &self.columns);
@@ -163,10 +204,82 @@ impl LayerCopies {
             let up = product(1, &biases.up)?;
             acts.iter_mut().zip(up).for_each(|(act, up)| *act *= up);
         }
+        // They are computed exactly.
+        acts.chunks_exact_mut(self.neurons).for_each(|acts| acts[..self.pinned].fill(0.0));
         let mut out = vec![0.0; rows * self.width];
         let down = self.matrix(usize::from(self.gated) + 1, self.width, self.neurons)?;
         matmul(compute, down, &acts, None, &mut out);
         sum.iter_mut().zip(out).for_each(|(sum, out)| *sum += out);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed_forward::NeuronBiases;
+    use flint_kernels::{Activation, Compute, Isa};
+
+    /// Rows of a matrix, and what `copies` has of it.
+    fn whole(copies: &LayerCopies) -> Vec<Vec<u8>> {
+        copies.matrices().map(<[u8]>::to_vec).collect()
+    }
+
+    #[test]
+    fn rows_that_are_kept_are_those_that_are_made() {
+        let (width, neurons) = (64, 70);
+        for gated in [false, true] {
+            let layout = RecordLayout::new(DType::F32, width, gated).unwrap();
+            let math = NeuronMath {
+                compute: Compute::new(Isa::best(), 2).unwrap(),
+                layout,
+                activation: Activation::Relu,
+                biases: vec![NeuronBiases::default()],
+            };
+            let rows = layout.rows();
+            let numbers = |neuron: usize| {
+                let number = move |at: usize| ((neuron * 131 + at * 17) % 97) as f32 / 50.0 - 1.0;
+                (0..rows * width as usize).flat_map(move |at| number(at).to_le_bytes())
+            };
+            let made = |pinned: usize| {
+                let mut copies = LayerCopies::new(&layout, pinned, neurons).unwrap();
+                for neuron in pinned..neurons {
+                    let bytes: Vec<u8> = numbers(neuron).collect();
+                    let record = MatrixView::new(DType::F32, rows, width as usize, &bytes).unwrap();
+                    copies.push(&math, record);
+                }
+                copies.finish(&math);
+                copies
+            };
+            let all = whole(&made(0));
+            let keep = |pinned: usize| {
+                let mut kept = LayerCopies::new(&layout, pinned, neurons).unwrap();
+                for (matrix, bytes) in all.iter().enumerate() {
+                    let columns = if matrix + 1 == rows { 96 } else { width as usize };
+                    for (row, bytes) in bytes.chunks_exact(row_bytes(columns)).enumerate() {
+                        kept.put_row(matrix, row, bytes);
+                    }
+                }
+                kept
+            };
+            for pinned in [0, 32, 64] {
+                assert_eq!(whole(&keep(pinned)), whole(&made(pinned)), "{pinned}");
+            }
+            let none = LayerCopies::new(&layout, neurons, neurons).unwrap();
+            assert!(none.is_empty() && whole(&none).concat().is_empty());
+            // In the middle of a block the pinned ones count for nothing, whatever they are.
+            let x: Vec<f32> = (0..64).map(|at| (at * 7 % 13) as f32 - 6.0).collect();
+            let mut kept = keep(37);
+            let sum = |copies: &LayerCopies| {
+                let mut sum = vec![0.0; 64];
+                copies.add(&math, 0, 1, &x, &mut sum).unwrap();
+                sum
+            };
+            let as_they_are = sum(&kept);
+            assert_ne!(sum(&keep(32)), as_they_are);
+            let another = all[0][..row_bytes(64)].to_vec();
+            (32..37).for_each(|row| kept.put_row(0, row, &another));
+            assert_eq!(sum(&kept), as_they_are);
+        }
     }
 }

@@ -9,3 +9,4 @@ mod leaving;
 mod model;
 mod overflow;
 mod refuse;
+mod stored_copies;

@@ -3,6 +3,7 @@
 use super::file_type::FileType;
 use super::routers;
 use crate::Refused;
+use flint_checkpoint::gguf::NewTensor;
 use flint_geometry::DType;
 use flint_model::{Architecture, Residual};
 
@@ -28,10 +29,10 @@ impl Tensor {
         self.stack.into_iter().chain(self.rows).chain([self.columns]).collect()
     }
 
-    pub(super) fn bytes(&self) -> u64 {
-        let rows = self.stack.unwrap_or(1) * self.rows.unwrap_or(1);
-        let numbers = rows as u64 * self.columns as u64;
-        numbers / self.dtype.block_len() as u64 * self.dtype.block_bytes() as u64
+    /// As the file has it.
+    pub(super) fn stored(&self) -> NewTensor {
+        let dims = self.dims().into_iter().map(|dim| dim as u64).collect();
+        NewTensor { name: self.name.clone(), dims, dtype: self.dtype }
     }
 }
 

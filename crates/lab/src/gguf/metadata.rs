@@ -1,9 +1,9 @@
 //! What the file says about the model: sizes and constants, under the keys that llama.cpp reads.
 
-use super::container::Value;
 use super::file_type::FileType;
 use super::layout::Kind;
 use crate::Refused;
+use flint_checkpoint::gguf::NewValue;
 use flint_model::{Architecture, NormKind, RotaryScaling};
 
 /// The entries of an architecture.
@@ -11,7 +11,7 @@ pub(super) fn entries(
     name: &str,
     architecture: &Architecture,
     file_type: FileType,
-) -> Result<Vec<(String, Value)>, Refused> {
+) -> Result<Vec<(String, NewValue)>, Refused> {
     let kind = Kind::of(architecture)?.name();
     let attention = &architecture.attention;
     let rotary = attention.rotary.as_ref();
@@ -43,29 +43,29 @@ pub(super) fn entries(
         NormKind::Layer { epsilon, .. } => ("attention.layer_norm_epsilon", epsilon),
     };
     let mut entries = vec![
-        ("general.architecture".to_owned(), Value::Text(kind.to_owned())),
-        ("general.name".to_owned(), Value::Text(format!("{name} of random weights"))),
-        ("general.file_type".to_owned(), Value::U32(file_type.number())),
+        ("general.architecture".to_owned(), NewValue::Text(kind.to_owned())),
+        ("general.name".to_owned(), NewValue::Text(format!("{name} of random weights"))),
+        ("general.file_type".to_owned(), NewValue::U32(file_type.number())),
     ];
     for (key, size) in sizes {
         let size =
             u32::try_from(size).map_err(|_| Refused(format!("{key} {size} is too large")))?;
-        entries.push((format!("{kind}.{key}"), Value::U32(size)));
+        entries.push((format!("{kind}.{key}"), NewValue::U32(size)));
     }
-    entries.push((format!("{kind}.{norm}"), Value::F32(epsilon)));
+    entries.push((format!("{kind}.{norm}"), NewValue::F32(epsilon)));
     let theta = rotary.map_or(10000.0, |rotary| rotary.theta);
-    entries.push((format!("{kind}.rope.freq_base"), Value::F32(theta as f32)));
+    entries.push((format!("{kind}.rope.freq_base"), NewValue::F32(theta as f32)));
     if let Some(RotaryScaling::Yarn { factor, fast, slow, original_context, .. }) =
         rotary.map(|rotary| rotary.scale)
     {
         let of = |key: &str| format!("{kind}.rope.scaling.{key}");
-        entries.push((of("type"), Value::Text("yarn".to_owned())));
+        entries.push((of("type"), NewValue::Text("yarn".to_owned())));
         let original = u32::try_from(original_context).unwrap_or(u32::MAX);
-        entries.push((of("original_context_length"), Value::U32(original)));
+        entries.push((of("original_context_length"), NewValue::U32(original)));
         for (key, number) in
             [("factor", factor), ("yarn_beta_fast", fast), ("yarn_beta_slow", slow)]
         {
-            entries.push((of(key), Value::F32(number as f32)));
+            entries.push((of(key), NewValue::F32(number as f32)));
         }
     }
     Ok(entries)

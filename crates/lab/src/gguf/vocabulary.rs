@@ -1,6 +1,6 @@
 //! A vocabulary of the right size: llama.cpp loads no model without one. Its words mean nothing.
 
-use super::container::Value;
+use flint_checkpoint::gguf::NewValue;
 
 /// Types of tokens.
 mod kind {
@@ -12,7 +12,7 @@ mod kind {
 
 /// The entries of a vocabulary of `size` tokens, in the form of a SentencePiece model: three special ones,
 /// the bytes where there is room, then made-up words.
-pub(super) fn entries(size: usize) -> Vec<(String, Value)> {
+pub(super) fn entries(size: usize) -> Vec<(String, NewValue)> {
     let special = [("<unk>", kind::UNKNOWN), ("<s>", kind::CONTROL), ("</s>", kind::CONTROL)];
     let special = special.map(|(text, kind)| (text.to_owned(), kind));
     let bytes = (0..=u8::MAX).map(|byte| (format!("<0x{byte:02X}>"), kind::BYTE));
@@ -24,13 +24,13 @@ pub(super) fn entries(size: usize) -> Vec<(String, Value)> {
     let scores = (0..texts.len()).map(|number| -(number as f32)).collect();
     let last = size.saturating_sub(1).min(2) as u32;
     let values = [
-        ("model", Value::Text("llama".to_owned())),
-        ("tokens", Value::Texts(texts)),
-        ("scores", Value::F32s(scores)),
-        ("token_type", Value::I32s(kinds)),
-        ("bos_token_id", Value::U32(last.min(1))),
-        ("eos_token_id", Value::U32(last)),
-        ("unknown_token_id", Value::U32(0)),
+        ("model", NewValue::Text("llama".to_owned())),
+        ("tokens", NewValue::Texts(texts)),
+        ("scores", NewValue::F32s(scores)),
+        ("token_type", NewValue::I32s(kinds)),
+        ("bos_token_id", NewValue::U32(last.min(1))),
+        ("eos_token_id", NewValue::U32(last)),
+        ("unknown_token_id", NewValue::U32(0)),
     ];
     values.map(|(key, value)| (format!("tokenizer.ggml.{key}"), value)).into()
 }
@@ -44,9 +44,9 @@ mod tests {
     fn every_size_has_as_many_different_tokens() {
         for size in [3, 100, 259, 400, 32000] {
             let entries = entries(size);
-            let Value::Texts(texts) = &entries[1].1 else { panic!("no texts") };
+            let NewValue::Texts(texts) = &entries[1].1 else { panic!("no texts") };
             assert_eq!(texts.iter().collect::<BTreeSet<_>>().len(), size);
-            let Value::I32s(kinds) = &entries[3].1 else { panic!("no kinds") };
+            let NewValue::I32s(kinds) = &entries[3].1 else { panic!("no kinds") };
             let bytes = kinds.iter().filter(|&&kind| kind == kind::BYTE).count();
             assert_eq!((kinds.len(), bytes), (size, if size >= 259 { 256 } else { 0 }));
         }

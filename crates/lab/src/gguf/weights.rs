@@ -41,7 +41,7 @@ pub(super) fn write(
     // Whole blocks, and whole words of eight bytes.
     let block = tensor.dtype.block_bytes() * 8;
     let mut piece = vec![0; PIECE / block * block];
-    let mut left = tensor.bytes();
+    let mut left = tensor.stored().bytes();
     while left > 0 {
         random.fill_bytes(&mut piece);
         let mean = if tensor.has_mean { routers::EMBEDDING_MEAN } else { 0.0 };
@@ -130,7 +130,8 @@ mod tests {
         let mut out = Vec::new();
         let mut told = 0;
         write(&mut out, &tensor, 7, 3, &mut |bytes| told += bytes).unwrap();
-        assert_eq!((out.len() as u64, told), (tensor.bytes(), tensor.bytes()));
+        let bytes = tensor.stored().bytes();
+        assert_eq!((out.len() as u64, told), (bytes, bytes));
         let compute = Compute::new(Isa::Scalar, 1).unwrap();
         let matrix = MatrixView::new(dtype, 513, COLUMNS, &out).unwrap();
         let mut numbers = vec![0.0; 513 * COLUMNS];

@@ -26,7 +26,7 @@ const DEFAULT_TEXT: &str = include_str!("../../assets/calibration.txt");
 #[derive(Debug, Args)]
 pub struct ConvertArgs {
     /// Directory of the checkpoint, or a GGUF file, as downloaded
-    #[arg(value_name = "HF_DIR|FILE.gguf", required_unless_present = "predictors_only")]
+    #[arg(value_name = "HF_DIR|FILE.gguf", required_unless_present_any = ["predictors_only", "draft"])]
     checkpoint: Option<PathBuf>,
     /// Directory of the bundle
     #[arg(long, value_name = "DIR.flint")]
@@ -43,6 +43,10 @@ pub struct ConvertArgs {
     /// Make the predictors of a bundle that exists anew; its weights stay
     #[arg(long, conflicts_with_all = ["checkpoint", "force"])]
     predictors_only: bool,
+    /// Keep a low-bit copy of what exact mode may stream: runs with --draft load it instead of making one of all weights. Without
+    /// a checkpoint: of a bundle that exists
+    #[arg(long, value_name = "TYPE", value_parser = ["q4_0"])]
+    draft: Option<String>,
     /// Text that predictors learn from (token ids for a model without tokenizer) [default: public-domain
     /// stories]
     #[arg(long, value_name = "FILE")]
@@ -118,7 +122,10 @@ fn convert_both(
         }
         write_bundle(args, checkpoint, interrupt)?;
     }
-    if args.no_predictor {
+    if args.draft.is_some() {
+        store_copies(args, interrupt)?;
+    }
+    if args.no_predictor || (args.checkpoint.is_none() && !args.predictors_only) {
         return Ok(());
     }
     make_predictors(args, text, sparsities, interrupt)
@@ -127,6 +134,7 @@ fn convert_both(
 /// Whether the work ended because it was asked to.
 fn is_cancelled(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(CalibrateError::Engine(EngineError::Cancelled)))
+        || matches!(error.downcast_ref(), Some(EngineError::Cancelled))
         || matches!(error.downcast_ref(), Some(ConvertError::Cancelled))
 }
 
@@ -178,6 +186,23 @@ fn write_bundle(
         note(&format!("stopped: {} is complete, without predictors", out.display()));
     });
     note(&format!("{} is written and verified: {size}", args.out.display()));
+    Ok(())
+}
+
+/// Writes the copies that drafts are made with.
+fn store_copies(args: &ConvertArgs, interrupt: &Interrupt) -> anyhow::Result<()> {
+    let out = args.out.clone();
+    interrupt.set_final_report(move || {
+        note(&format!("stopped: {} has no new copies for drafts", out.display()));
+    });
+    let files = OpenModel::open_to_store_copies(&args.out)?;
+    let bar = byte_bar("copying", false);
+    let stored =
+        files.store_copies(&interrupt.cancel(), &mut |done, total| advance(&bar, done, total));
+    bar.finish_and_clear();
+    let path = stored?;
+    let size = path.metadata().map_or(0, |found| found.len());
+    note(&format!("{} holds copies for drafts: {}", path.display(), bytes(size)));
     Ok(())
 }
 

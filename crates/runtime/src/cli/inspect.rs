@@ -71,6 +71,7 @@ fn description(files: &OpenModel, bundle: &Bundle, sparsities: &[Sparsity]) -> V
         "weights_bytes": bundle.weights_bytes(),
         "neuron_bytes": shape.neuron_bytes(),
         "disk_bytes": bundle.file_bytes(),
+        "copies_bytes": files.stored_copy_bytes(),
         "predictors": bundle.predictors().map(|p| p.kind.clone()),
         "predictor_bytes": bundle.predictors().map(flint_bundle::Predictors::bytes),
         "sparsities": sparsities.iter().map(sparsity).collect::<Vec<_>>(),
@@ -89,6 +90,10 @@ fn table(files: &OpenModel, bundle: &Bundle, sparsities: &[Sparsity]) -> String 
         None => "none: exact mode only".to_owned(),
         Some(kind) if sparsities.is_empty() => kind.to_owned(),
         Some(kind) => format!("{kind}: exact mode unless --sparsity is given"),
+    };
+    let copies = match files.stored_copy_bytes() {
+        None => "none: made of the weights where --draft needs them".to_owned(),
+        Some(size) => format!("{} in 4 bits, for drafts", bytes(size)),
     };
     [
         format!("family       {}", source.family),
@@ -118,6 +123,7 @@ fn table(files: &OpenModel, bundle: &Bundle, sparsities: &[Sparsity]) -> String 
         ),
         format!("on disk      {}", bytes(bundle.file_bytes())),
         format!("predictors   {predictors}"),
+        format!("copies       {copies}"),
         format!("texts        {}", texts.join(", ")),
     ]
     .join("\n")

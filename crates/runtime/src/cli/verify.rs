@@ -30,7 +30,8 @@ pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<()> {
     let checked = match files.records() {
         Some(bundle) => {
             let checked = bundle.verify(&mut progress).map_err(EngineError::from);
-            checked.map(|()| bundle.file_bytes())
+            let copies = checked.and_then(|()| files.verify_copies(&mut progress));
+            copies.map(|copies| bundle.file_bytes() + copies)
         }
         None => files.verify_sealed(&mut progress),
     };

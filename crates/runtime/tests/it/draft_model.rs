@@ -1,7 +1,7 @@
 //! `--draft-model` and the drafts that runs make unless told otherwise, by the command line.
 
 use crate::command_line::{flint, json, refused};
-use flint_fixtures::gguf;
+use flint_fixtures::{gguf, tiny_opt};
 
 fn file(name: &str) -> String {
     gguf(name).join("model.gguf").to_str().unwrap().to_owned()
@@ -54,4 +54,41 @@ fn what_cannot_draft_is_refused_in_a_line() {
     run(&["--draft-model", &file("qwen2-f16")], &["qwen2-f16", "vocabulary", "token"]);
     run(&["--draft-model", "nowhere.gguf"], &["--draft-model nowhere.gguf"]);
     run(&["--draft-model", "."], &["--draft-model ."]);
+}
+
+#[test]
+fn a_bundle_keeps_copies_until_it_holds_other_weights() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("own.flint").to_str().unwrap().to_owned();
+    let (checkpoint, copies) = (tiny_opt(), directory.path().join("own.flint/drafts.gguf"));
+    let checkpoint = checkpoint.to_str().unwrap();
+    let done = |args: &[&str]| {
+        let output = flint(args);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let kept = || json(&["inspect", &out, "--json"])["copies_bytes"].as_u64();
+    done(&["convert", checkpoint, "--out", &out, "--no-predictor", "--draft", "q4_0"]);
+    assert!(kept().unwrap() > 100_000 && copies.is_file());
+    done(&["verify", &out]);
+    // Other weights.
+    done(&["convert", checkpoint, "--out", &out, "--no-predictor", "--force", "--dtype", "f32"]);
+    assert!(kept().is_none() && !copies.exists());
+    done(&["convert", "--draft", "q4_0", "--out", &out]);
+    assert!(kept().is_some());
+    let text = |draft| {
+        let to = ["generate", "-m", &out, "--memory", "140%", "-p", "Once", "-n", "16", "--json"];
+        json(&[&to[..], &["--ignore-eos", "--draft", draft]].concat())["tokens"].clone()
+    };
+    assert_eq!(text("off"), text("substitute"));
+
+    let model = file("llama-q6_k");
+    refused(&["convert", "--draft", "q4_0", "--out", &model], &["is not a bundle"]);
+    refused(&["convert", "--draft", "q5_0", "--out", &out], &["q4_0"]);
+    let mut damaged = std::fs::read(&copies).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    std::fs::write(&copies, damaged).unwrap();
+    let verified = flint(&["verify", &out]);
+    let said = String::from_utf8(verified.stderr).unwrap();
+    assert!(!verified.status.success() && said.contains("drafts.gguf"), "{said}");
 }

@@ -1,24 +1,56 @@
-//! The bytes of a GGUF file, version 3: head, typed entries, table of tensors; the data follows, aligned.
+//! A GGUF file to be written, version 3: head, typed entries, table of tensors; the data follows, aligned.
 //! All little-endian. The format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
-use super::layout::Tensor;
-use flint_checkpoint::gguf::TensorType;
+use super::tensor_type::TensorType;
+use flint_geometry::DType;
 
 /// Tensors begin at multiples of this; what a reader takes when a file names no other.
-pub(super) const ALIGNMENT: u64 = 32;
+const ALIGNMENT: u64 = 32;
 
 const MAGIC: &[u8; 4] = b"GGUF";
 const VERSION: u32 = 3;
 
-/// The value of an entry.
+/// The value of an entry of metadata.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub enum NewValue {
+    /// A whole number.
     U32(u32),
+    /// A float.
     F32(f32),
+    /// A text.
     Text(String),
+    /// An array of whole numbers.
+    U32s(Vec<u32>),
+    /// An array of signed whole numbers.
     I32s(Vec<i32>),
+    /// An array of floats.
     F32s(Vec<f32>),
+    /// An array of texts.
     Texts(Vec<String>),
+}
+
+/// A tensor of a file to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTensor {
+    /// Its name.
+    pub name: String,
+    /// Sizes, the outermost first; the last one is a multiple of the type's block.
+    pub dims: Vec<u64>,
+    /// Its data type.
+    pub dtype: DType,
+}
+
+impl NewTensor {
+    /// Bytes of its data.
+    pub fn bytes(&self) -> u64 {
+        let numbers: u64 = self.dims.iter().product();
+        numbers / self.dtype.block_len() as u64 * self.dtype.block_bytes() as u64
+    }
+
+    /// Zeros that follow its data.
+    pub fn padding(&self) -> &'static [u8] {
+        &[0; ALIGNMENT as usize][..padding(self.bytes()) as usize]
+    }
 }
 
 /// Numbers of the types, as entries name them.
@@ -30,8 +62,8 @@ mod kind {
     pub(super) const ARRAY: u32 = 9;
 }
 
-/// All before the data, padded.
-pub(super) fn head(entries: &[(String, Value)], tensors: &[Tensor]) -> Vec<u8> {
+/// All before the data, padded. The data of each tensor and its padding follow, in the order of the table.
+pub fn head(entries: &[(String, NewValue)], tensors: &[NewTensor]) -> Vec<u8> {
     let mut head = MAGIC.to_vec();
     head.extend(VERSION.to_le_bytes());
     head.extend((tensors.len() as u64).to_le_bytes());
@@ -43,10 +75,9 @@ pub(super) fn head(entries: &[(String, Value)], tensors: &[Tensor]) -> Vec<u8> {
     let mut offset = 0u64;
     for tensor in tensors {
         put_text(&mut head, &tensor.name);
-        let dims = tensor.dims();
-        head.extend((dims.len() as u32).to_le_bytes());
+        head.extend((tensor.dims.len() as u32).to_le_bytes());
         // The innermost dimension comes first.
-        dims.iter().rev().for_each(|&dim| head.extend((dim as u64).to_le_bytes()));
+        tensor.dims.iter().rev().for_each(|&dim| head.extend(dim.to_le_bytes()));
         head.extend(TensorType::of(tensor.dtype).id().to_le_bytes());
         head.extend(offset.to_le_bytes());
         offset += tensor.bytes() + padding(tensor.bytes());
@@ -55,14 +86,14 @@ pub(super) fn head(entries: &[(String, Value)], tensors: &[Tensor]) -> Vec<u8> {
     head
 }
 
-/// Length of the whole file.
-pub(super) fn length(head: &[u8], tensors: &[Tensor]) -> u64 {
+/// Bytes of the whole file.
+pub fn length(head: &[u8], tensors: &[NewTensor]) -> u64 {
     let data = tensors.iter().map(|tensor| tensor.bytes() + padding(tensor.bytes()));
     head.len() as u64 + data.sum::<u64>()
 }
 
 /// Zeros after something of `bytes` bytes.
-pub(super) fn padding(bytes: u64) -> u64 {
+fn padding(bytes: u64) -> u64 {
     bytes.next_multiple_of(ALIGNMENT) - bytes
 }
 
@@ -71,34 +102,38 @@ fn put_text(head: &mut Vec<u8>, text: &str) {
     head.extend(text.as_bytes());
 }
 
-fn put_value(head: &mut Vec<u8>, value: &Value) {
+fn put_value(head: &mut Vec<u8>, value: &NewValue) {
     let array = |head: &mut Vec<u8>, kind: u32, count: usize| {
         head.extend(kind::ARRAY.to_le_bytes());
         head.extend(kind.to_le_bytes());
         head.extend((count as u64).to_le_bytes());
     };
     match value {
-        Value::U32(number) => {
+        NewValue::U32(number) => {
             head.extend(kind::U32.to_le_bytes());
             head.extend(number.to_le_bytes());
         }
-        Value::F32(number) => {
+        NewValue::F32(number) => {
             head.extend(kind::F32.to_le_bytes());
             head.extend(number.to_le_bytes());
         }
-        Value::Text(text) => {
+        NewValue::Text(text) => {
             head.extend(kind::TEXT.to_le_bytes());
             put_text(head, text);
         }
-        Value::I32s(numbers) => {
+        NewValue::U32s(numbers) => {
+            array(head, kind::U32, numbers.len());
+            numbers.iter().for_each(|number| head.extend(number.to_le_bytes()));
+        }
+        NewValue::I32s(numbers) => {
             array(head, kind::I32, numbers.len());
             numbers.iter().for_each(|number| head.extend(number.to_le_bytes()));
         }
-        Value::F32s(numbers) => {
+        NewValue::F32s(numbers) => {
             array(head, kind::F32, numbers.len());
             numbers.iter().for_each(|number| head.extend(number.to_le_bytes()));
         }
-        Value::Texts(texts) => {
+        NewValue::Texts(texts) => {
             array(head, kind::TEXT, texts.len());
             texts.iter().for_each(|text| put_text(head, text));
         }
