@@ -178,6 +178,7 @@ impl PlannedEngine {
         let input = probe_input(self.files.architecture.hidden);
         let (layers, mut sets) = (self.files.architecture.layers, [UnitSet::new()]);
         let neurons = self.files.architecture.most_neurons() as f64;
+        let mut sum = vec![0.0; input.len()];
         let missing = self.work.missing_share();
         Rates::measure(compute, self.plan.available_bytes, disk, missing, &mut |share| {
             let Some(predictor) = predictor else { return Ok(()) };
@@ -188,6 +189,7 @@ impl PlannedEngine {
                     predictor.predict_among(compute, layer, &input, &asked, set)?;
                 } else {
                     predictor.predict(compute, layer, &input, std::slice::from_mut(set))?;
+                    predictor.add_others(compute, layer, &sets, &mut sum)?;
                 }
                 Ok(())
             })

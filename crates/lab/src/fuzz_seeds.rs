@@ -184,7 +184,7 @@ fn blobs(width: usize, neurons: usize) -> anyhow::Result<[Vec<u8>; 4]> {
     let (silu, lengths) = (GateRows::new(rows, None, Activation::Silu), list(neurons));
     let lengths: Vec<f32> = lengths.iter().map(|length| length.abs()).collect();
     let mut strongest =
-        ContributionGroup::copy(&compute, &NeuronRows::new(silu, Some(silu), &lengths));
+        ContributionGroup::copy(&compute, &NeuronRows::new(silu, Some(silu), (rows, &lengths)));
     let (sparsity, threshold, kept, recall) = (0.5, 0.1, 0.5, 0.9);
     let (perplexity, precision) = (None, None);
     strongest.set_levels(vec![Level { sparsity, threshold, kept, recall, perplexity, precision }]);

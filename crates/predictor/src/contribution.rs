@@ -4,7 +4,9 @@
 //! its score is the magnitude of that product times the length of the column. A neuron with a strong gate may add
 //! little, which is why thresholds on activations alone (CATS) cost more quality at the same share.
 //!
-//! What it leaves out is not zero, so it costs quality; how much belongs to the predictor and is stored with it.
+//! What it does not name is not zero. A low-bit copy of the down columns stands in for it: activations and up products are known
+//! from the other copies, so what weak neurons add is added with the error of 4 bits. That costs quality; how much
+//! belongs to the predictor and is stored with it. Groups stored before there were copies of columns leave those neurons out.
 
 mod calibration;
 mod rows;
@@ -27,6 +29,8 @@ pub struct ContributionGroup {
     activation: Activation,
     /// Deciding rows, then, in gated models, up rows.
     copies: CopiedRows,
+    /// The matrix of the down columns, by its rows; not in groups that were stored without.
+    down: Option<CopiedRows>,
     /// How long the down column of each neuron is.
     lengths: Vec<f32>,
     perplexity_exact: Option<f64>,
@@ -43,6 +47,7 @@ impl ContributionGroup {
         ContributionGroup {
             activation: rows.deciding.activation(),
             copies: CopiedRows::copy(&both, compute),
+            down: Some(CopiedRows::transpose(rows.columns, compute)),
             lengths: rows.lengths.to_vec(),
             perplexity_exact: None,
             levels: Vec::new(),
@@ -53,8 +58,9 @@ impl ContributionGroup {
     /// Bytes that a group of this shape takes in memory.
     pub fn bytes_of(width: usize, neurons: usize, gated: bool) -> u64 {
         let rows = neurons.saturating_mul(1 + usize::from(gated));
-        let copies = CopiedRows::bytes_of(width, rows).unwrap_or(usize::MAX);
-        (copies as u64).saturating_add((neurons * size_of::<f32>()) as u64)
+        let bytes = |width, rows| CopiedRows::bytes_of(width, rows).unwrap_or(usize::MAX) as u64;
+        let lengths = (neurons * size_of::<f32>()) as u64;
+        bytes(width, rows).saturating_add(bytes(neurons, width)).saturating_add(lengths)
     }
 
     /// Notes what each sparsity does in this group.
@@ -79,23 +85,12 @@ impl ContributionGroup {
         }
     }
 
-    /// Turns the products of one position with all rows into the scores of the neurons, which come first.
-    fn score<'a>(&self, compute: &Compute, products: &'a mut [f32]) -> &'a [f32] {
-        let (scores, ups) = products.split_at_mut(self.lengths.len());
-        self.activation.apply_slice(compute, scores);
-        match ups.is_empty() {
-            true => {
-                for (score, length) in scores.iter_mut().zip(&self.lengths) {
-                    *score = score.abs() * length;
-                }
-            }
-            false => {
-                for ((score, up), length) in scores.iter_mut().zip(ups).zip(&self.lengths) {
-                    *score = (*score * *up).abs() * length;
-                }
-            }
-        }
-        scores
+    /// Turns the products of one position with all rows into what the column of each neuron is multiplied with.
+    fn values<'a>(&self, compute: &Compute, products: &'a mut [f32]) -> &'a [f32] {
+        let (values, ups) = products.split_at_mut(self.lengths.len());
+        self.activation.apply_slice(compute, values);
+        values.iter_mut().zip(ups).for_each(|(value, up)| *value *= *up);
+        values
     }
 }
 
@@ -125,12 +120,36 @@ impl ThresholdLayer for ContributionGroup {
     }
 
     fn scores(&self, compute: &Compute, input: &[f32], scores: &mut [f32]) {
+        self.scores_and_values(compute, input, scores, &mut Vec::new());
+    }
+
+    fn scores_and_values(
+        &self,
+        compute: &Compute,
+        input: &[f32],
+        scores: &mut [f32],
+        values: &mut Vec<f32>,
+    ) {
         let positions = input.len() / self.width();
         assert_eq!(scores.len(), positions * self.neurons(), "one score per neuron and position");
+        values.clear();
         self.copies.multiply(compute, input, |position, products| {
+            let found = self.values(compute, products);
+            if self.down.is_some() {
+                values.extend_from_slice(found);
+            }
             let of_position = scores.iter_mut().skip(position).step_by(positions);
-            let found = self.score(compute, products);
-            of_position.zip(found).for_each(|(score, &found)| *score = found);
+            let found = of_position.zip(found).zip(&self.lengths);
+            found.for_each(|((score, value), length)| *score = value.abs() * length);
+        });
+    }
+
+    fn add_values(&self, compute: &Compute, values: &[f32], sum: &mut [f32]) {
+        let Some(down) = &self.down else { return };
+        let width = self.width();
+        down.multiply(compute, values, |position, products| {
+            let sum = &mut sum[position * width..][..width];
+            sum.iter_mut().zip(products).for_each(|(sum, product)| *sum += *product);
         });
     }
 
@@ -143,8 +162,8 @@ impl ThresholdLayer for ContributionGroup {
     }
 
     fn bytes(&self) -> u64 {
-        let gated = self.copies.rows() > self.neurons();
-        ContributionGroup::bytes_of(self.width(), self.neurons(), gated)
+        let copies = self.copies.bytes() + self.down.as_ref().map_or(0, CopiedRows::bytes);
+        (copies + self.lengths.len() * size_of::<f32>()) as u64
     }
 
     fn to_bytes(&self) -> Vec<u8> {

@@ -24,6 +24,16 @@ pub enum PredictorError {
         /// Width of one position.
         width: usize,
     },
+    /// What neurons add that were not named was asked for where they had not been named before.
+    #[error(
+        "group {group} of the predictor was not asked about these {positions} positions before"
+    )]
+    OtherPositions {
+        /// The group asked for.
+        group: usize,
+        /// Positions asked for.
+        positions: usize,
+    },
     /// Rows that are not a matrix.
     #[error("the rows of a predictor are not a matrix: {cause}")]
     Rows {

@@ -39,6 +39,27 @@ pub trait ThresholdLayer: Sized + Send {
         self.scores(compute, input, scores);
     }
 
+    /// [`ThresholdLayer::scores`], and in `values` (positions x neurons) about what the column of each neuron is multiplied with,
+    /// where the layer stands in for neurons that it does not predict; they stay empty elsewhere.
+    ///
+    /// # Panics
+    /// As for [`ThresholdLayer::scores`].
+    fn scores_and_values(
+        &self,
+        compute: &Compute,
+        input: &[f32],
+        scores: &mut [f32],
+        values: &mut Vec<f32>,
+    ) {
+        values.clear();
+        self.scores(compute, input, scores);
+    }
+
+    /// Adds columns times `values` (positions x neurons) to `sum` (positions x width), by what the layer has of the columns.
+    fn add_values(&self, compute: &Compute, values: &[f32], sum: &mut [f32]) {
+        let _ = (compute, values, sum); // It has nothing.
+    }
+
     /// A neuron with this score or more is predicted.
     fn threshold(&self) -> f32;
 
@@ -65,6 +86,9 @@ pub struct ThresholdPredictor<G> {
     neurons: usize,
     groups: Vec<Option<G>>,
     scores: Vec<f32>,
+    /// What columns are multiplied with, and of which group.
+    values: Vec<f32>,
+    valued: usize,
 }
 
 impl<G: ThresholdLayer> ThresholdPredictor<G> {
@@ -77,7 +101,12 @@ impl<G: ThresholdLayer> ThresholdPredictor<G> {
         for group in groups.iter().flatten() {
             assert_eq!((group.width(), group.neurons()), (width, neurons), "all groups are alike");
         }
-        ThresholdPredictor { width, neurons, groups, scores: Vec::new() }
+        ThresholdPredictor::of(width, neurons, groups)
+    }
+
+    fn of(width: usize, neurons: usize, groups: Vec<Option<G>>) -> ThresholdPredictor<G> {
+        let (scores, values) = (Vec::new(), Vec::new());
+        ThresholdPredictor { width, neurons, groups, scores, values, valued: 0 }
     }
 
     /// The same from what was stored, one blob per group.
@@ -105,7 +134,7 @@ impl<G: ThresholdLayer> ThresholdPredictor<G> {
             parsed.map_err(|fault| PredictorError::Blob { group, fault })
         };
         let groups = blobs.into_iter().enumerate().map(one).collect::<Result<_, _>>()?;
-        Ok(ThresholdPredictor { width, neurons, groups, scores: Vec::new() })
+        Ok(ThresholdPredictor::of(width, neurons, groups))
     }
 
     /// The groups, in order.
@@ -127,12 +156,14 @@ impl<G: ThresholdLayer> ThresholdPredictor<G> {
         asked: Option<&dyn Fn(u32) -> bool>,
         sets: &mut [UnitSet],
     ) -> Result<(), PredictorError> {
+        self.values.clear();
         let known = self.groups.len();
         let found = self.groups.get(group).ok_or(PredictorError::UnknownGroup { group, known })?;
         let (positions, width) = (sets.len(), self.width);
         if input.len() != positions * width {
             return Err(PredictorError::InputSize { got: input.len(), positions, width });
         }
+        self.valued = group;
         let Some(group) = found else {
             sets.fill(UnitSet::full(self.neurons as u32));
             return Ok(());
@@ -140,7 +171,9 @@ impl<G: ThresholdLayer> ThresholdPredictor<G> {
         self.scores.resize(self.neurons * positions, 0.0);
         match asked {
             Some(asked) => group.scores_among(compute, input, asked, &mut self.scores),
-            None => group.scores(compute, input, &mut self.scores),
+            None => {
+                group.scores_and_values(compute, input, &mut self.scores, &mut self.values);
+            }
         }
         let threshold = group.threshold();
         sets.iter_mut().for_each(UnitSet::clear);
@@ -176,6 +209,28 @@ impl<G: ThresholdLayer> Predictor for ThresholdPredictor<G> {
     ) -> Result<(), PredictorError> {
         self.predict_by_scores(compute, group, input, Some(asked), std::slice::from_mut(set))?;
         set.retain(asked);
+        Ok(())
+    }
+
+    fn add_others(
+        &mut self,
+        compute: &Compute,
+        group: usize,
+        sets: &[UnitSet],
+        sum: &mut [f32],
+    ) -> Result<(), PredictorError> {
+        let Some(Some(layer)) = self.groups.get(group).filter(|_| !self.values.is_empty()) else {
+            return Ok(());
+        };
+        let positions = sets.len();
+        let agrees = self.values.len() == positions * self.neurons;
+        if self.valued != group || !agrees || sum.len() != positions * self.width {
+            return Err(PredictorError::OtherPositions { group, positions });
+        }
+        for (values, set) in self.values.chunks_exact_mut(self.neurons).zip(sets) {
+            set.iter().for_each(|neuron| values[neuron as usize] = 0.0);
+        }
+        layer.add_values(compute, &self.values, sum);
         Ok(())
     }
 

@@ -70,6 +70,16 @@ impl Predictor for Oracle {
         Ok(())
     }
 
+    fn add_others(
+        &mut self,
+        _: &Compute,
+        _: usize,
+        _: &[UnitSet],
+        _: &mut [f32],
+    ) -> Result<(), PredictorError> {
+        Ok(())
+    }
+
     fn bytes(&self) -> u64 {
         let group = |g: &OracleGroup| g.rows.len() + g.bias.as_ref().map_or(0, |b| b.len() * 4);
         self.groups.iter().map(|g| group(g) as u64).sum()

@@ -39,6 +39,20 @@ pub trait Predictor: Send {
         Ok(())
     }
 
+    /// Adds to `sum` (positions x width) about what the other neurons of `group` add, where the predictor stands in for them: those
+    /// that are not in `sets`, which the last call of [`Predictor::predict`] gave. Most add nothing, as what they do not name is
+    /// zero, or is left out. As with sets, what a position gets depends on its own row alone.
+    ///
+    /// # Errors
+    /// When the last call was for another group or other positions.
+    fn add_others(
+        &mut self,
+        compute: &Compute,
+        group: usize,
+        sets: &[UnitSet],
+        sum: &mut [f32],
+    ) -> Result<(), PredictorError>;
+
     /// DRAM that the predictor holds, in bytes.
     fn bytes(&self) -> u64;
 

@@ -52,6 +52,20 @@ impl Predictor for OneLayer {
         Ok(())
     }
 
+    fn add_others(
+        &mut self,
+        compute: &Compute,
+        group: usize,
+        sets: &[UnitSet],
+        sum: &mut [f32],
+    ) -> Result<(), PredictorError> {
+        // Of the other layers all neurons are computed.
+        match self.layer.load(Ordering::Relaxed) == group {
+            true => self.inner.add_others(compute, group, sets, sum),
+            false => Ok(()),
+        }
+    }
+
     fn bytes(&self) -> u64 {
         self.inner.bytes()
     }

@@ -86,15 +86,18 @@ impl LayerRows {
         })
     }
 
+    fn matrix(&self) -> Result<MatrixView<'_>, CalibrateError> {
+        Ok(MatrixView::new(self.element, self.neurons, self.width, &self.rows)?)
+    }
+
     /// The rows as predictors learn from them.
     pub(super) fn deciding(&self) -> Result<GateRows<'_>, CalibrateError> {
-        let rows = MatrixView::new(self.element, self.neurons, self.width, &self.rows)?;
-        Ok(GateRows::new(rows, self.bias.as_deref(), self.activation))
+        Ok(GateRows::new(self.matrix()?, self.bias.as_deref(), self.activation))
     }
 
     /// How long each row is.
     fn lengths(&self, compute: &Compute) -> Result<Vec<f32>, CalibrateError> {
-        let rows = MatrixView::new(self.element, self.neurons, self.width, &self.rows)?;
+        let rows = self.matrix()?;
         let mut row = vec![0.0; self.width];
         let length = |neuron: usize| {
             gather_rows(compute, rows, &[neuron as u32], &mut row);
@@ -104,10 +107,11 @@ impl LayerRows {
     }
 }
 
-/// All rows of a layer, and how long its down columns are.
+/// All rows of a layer, its down columns, and how long these are.
 pub(super) struct WholeRows {
     deciding: LayerRows,
     up: Option<LayerRows>,
+    down: LayerRows,
     lengths: Vec<f32>,
 }
 
@@ -122,19 +126,21 @@ impl WholeRows {
         let LayerNeurons { records, gate_bias, up_bias } =
             LayerNeurons::read(files.bundle()?, layer, compute)?;
         let take = |row, bias| LayerRows::take(files, layer, &records, row, bias);
-        let lengths = take(layout.down(), None)?.lengths(compute)?;
+        let down = take(layout.down(), None)?;
+        let lengths = down.lengths(compute)?;
         let up = take(layout.up(), up_bias)?;
         let (deciding, up) = match layout.gate() {
             Some(gate) => (take(gate, gate_bias)?, Some(up)),
             None => (up, None),
         };
-        Ok(WholeRows { deciding, up, lengths })
+        Ok(WholeRows { deciding, up, down, lengths })
     }
 
     /// As thresholds are set on them.
     pub(super) fn view(&self) -> Result<NeuronRows<'_>, CalibrateError> {
         let up = self.up.as_ref().map(LayerRows::deciding).transpose()?;
-        Ok(NeuronRows::new(self.deciding.deciding()?, up, &self.lengths))
+        let columns = (self.down.matrix()?, &self.lengths[..]);
+        Ok(NeuronRows::new(self.deciding.deciding()?, up, columns))
     }
 }
 

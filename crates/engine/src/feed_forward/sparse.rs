@@ -1,7 +1,8 @@
 //! Only predicted neurons are computed: those in slots at once, the missing ones as they are read.
 //!
 //! The union of what all positions need is computed in rounds of ascending neurons, and the reads of a round
-//! begin before the round ahead of it is computed. Before the attention of a layer its missing neurons may be guessed,
+//! begin before the round ahead of it is computed. A predictor may stand in for those that it does not name; what it adds comes
+//! first. Before the attention of a layer its missing neurons may be guessed,
 //! so that the disk does not idle meanwhile; a guess only moves reads ahead and never changes a set.
 
 mod guesses;
@@ -264,6 +265,12 @@ impl SparseNeurons {
     pub(super) fn finish(&mut self, layer: usize, input: &Tensor) -> Result<Tensor, ModelError> {
         let positions = input.dim(0)?;
         let mut sum = vec![0.0; positions * self.math.layout.width()];
+        // While what is missing is read.
+        let started = Instant::now();
+        self.predictor
+            .add_others(&self.math.compute, layer, &self.sets, &mut sum)
+            .map_err(|error| ModelError::supplier(EngineError::from(error)))?;
+        self.effort.predictor += started.elapsed();
         ops::with_slice(input, |x| self.sum(layer as u32, x, &mut sum))?
             .map_err(ModelError::supplier)?;
         if let (Some(trials), Some(began)) = (&mut self.trials, self.began.take()) {

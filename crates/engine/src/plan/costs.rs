@@ -106,13 +106,14 @@ impl Costs {
         let w = &self.widths;
         // Alive together at most: hidden, block input, sum, one temporary; query before and after
         // rotation, mixed values; key and value; activations of the neurons computed together, in sparse
-        // mode also those of the neurons just read, and the score of every neuron and the set of each position.
+        // mode also those of the neurons just read, the score of every neuron, what its column is multiplied with, and the set of
+        // each position.
         let together = w.neurons.min(MAX_NEURONS_PER_ROUND.max(self.blocks.block_neurons as usize));
         let neurons = match self.mode {
             // As matrices: gate, up, activations and the product on its way.
             Mode::Exact if self.blocks.neurons == 0 => 4 * w.neurons,
             Mode::Exact => together,
-            Mode::Sparse => 2 * together + 2 * w.neurons,
+            Mode::Sparse => 2 * together + 3 * w.neurons,
         };
         let per_token = 4 * w.hidden + 3 * w.query + 3 * w.kv + neurons + w.experts;
         // As a tensor, as numbers, and two numbers per candidate of the sampler.

@@ -37,6 +37,16 @@ impl Predictor for Third {
         Ok(())
     }
 
+    fn add_others(
+        &mut self,
+        _: &Compute,
+        _: usize,
+        _: &[UnitSet],
+        _: &mut [f32],
+    ) -> Result<(), PredictorError> {
+        Ok(())
+    }
+
     fn bytes(&self) -> u64 {
         0
     }

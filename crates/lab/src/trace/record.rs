@@ -118,6 +118,16 @@ impl Predictor for Recorder {
         Ok(())
     }
 
+    fn add_others(
+        &mut self,
+        compute: &Compute,
+        group: usize,
+        sets: &[UnitSet],
+        sum: &mut [f32],
+    ) -> Result<(), PredictorError> {
+        self.inner.add_others(compute, group, sets, sum)
+    }
+
     fn bytes(&self) -> u64 {
         self.inner.bytes()
     }
@@ -149,6 +159,16 @@ mod tests {
                 *set = UnitSet::from_unsorted(vec![self.0[group]]);
                 self.0[group] += 1;
             }
+            Ok(())
+        }
+
+        fn add_others(
+            &mut self,
+            _: &Compute,
+            _: usize,
+            _: &[UnitSet],
+            _: &mut [f32],
+        ) -> Result<(), PredictorError> {
             Ok(())
         }
 

@@ -3,33 +3,36 @@
 use super::{ContributionGroup, Strengths};
 use crate::states::for_each_batch;
 use crate::{Calibrated, GateRows, PredictorError, Score, States, ThresholdLayer};
-use flint_kernels::Compute;
+use flint_kernels::{Compute, MatrixView};
 use std::ops::Range;
 
-/// The true rows of one group, and how long the down column of each neuron is.
+/// The true rows of one group, its down columns, and how long these are.
 #[derive(Debug, Clone, Copy)]
 pub struct NeuronRows<'a> {
     pub(super) deciding: GateRows<'a>,
     pub(super) up: Option<GateRows<'a>>,
+    /// A column in each row.
+    pub(super) columns: MatrixView<'a>,
     pub(super) lengths: &'a [f32],
 }
 
 impl<'a> NeuronRows<'a> {
     /// `up` is what the activation is multiplied with: of gated models, where `deciding` is the gate. (Its own activation
-    /// does not count.)
+    /// does not count.) The rows of `columns` are the down columns of the neurons.
     ///
     /// # Panics
     /// When sizes do not agree, or activations have exact zeros: there is nothing to choose between then.
     pub fn new(
         deciding: GateRows<'a>,
         up: Option<GateRows<'a>>,
-        lengths: &'a [f32],
+        (columns, lengths): (MatrixView<'a>, &'a [f32]),
     ) -> NeuronRows<'a> {
         assert!(!deciding.activation().is_sparse(), "exact zeros need no threshold");
         let size = (deciding.width(), deciding.neurons());
         assert!(up.is_none_or(|up| (up.width(), up.neurons()) == size), "rows of one group");
+        assert_eq!((columns.cols(), columns.row_count()), size, "columns of one group");
         assert_eq!(lengths.len(), size.1, "one length per neuron");
-        NeuronRows { deciding, up, lengths }
+        NeuronRows { deciding, up, columns, lengths }
     }
 
     /// Writes positions x neurons true scores; `space` is for as many numbers.

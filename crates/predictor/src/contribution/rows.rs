@@ -5,7 +5,7 @@
 
 use crate::blob::write_floats;
 use crate::{BlobFault, GateRows};
-use flint_kernels::{Arithmetic, Compute, DType, MatrixView, matmul};
+use flint_kernels::{Arithmetic, Compute, DType, MatrixView, gather_rows, matmul};
 use half::f16;
 
 /// Weights per block, and its bytes.
@@ -44,9 +44,39 @@ impl CopiedRows {
         copy
     }
 
+    /// Copies the rows of the transpose of `columns`, whose own rows are the columns of a matrix.
+    pub(super) fn transpose(columns: MatrixView<'_>, compute: &Compute) -> CopiedRows {
+        let (count, height) = (columns.row_count(), columns.cols());
+        let row = row_bytes(count);
+        let mut packed = vec![0; row * height];
+        let mut tile = vec![0.0; BLOCK * height];
+        for first in (0..count).step_by(BLOCK) {
+            tile.fill(0.0);
+            let some: Vec<u32> = (first..count.min(first + BLOCK)).map(|it| it as u32).collect();
+            gather_rows(compute, columns, &some, &mut tile[..some.len() * height]);
+            let blocks = packed.chunks_exact_mut(row).enumerate();
+            compute.share(size_of_val(&tile[..]), blocks, |(index, packed)| {
+                let numbers = std::array::from_fn(|column| tile[column * height + index]);
+                packed[first / BLOCK * BLOCK_BYTES..][..BLOCK_BYTES]
+                    .copy_from_slice(&pack(&numbers));
+            });
+        }
+        CopiedRows { width: count, packed, bias: vec![0.0; height] }
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.packed.len() + size_of_val(&self.bias[..])
+    }
+
     /// Bytes of `rows` rows of `width` numbers, as stored and in memory; `None` where no machine has as many.
     pub(super) fn bytes_of(width: usize, rows: usize) -> Option<usize> {
         row_bytes(width).checked_add(size_of::<f32>())?.checked_mul(rows)
+    }
+
+    /// How many of these are those of the rows, without what is added to their products.
+    pub(super) fn packed_bytes(width: usize, rows: usize) -> usize {
+        row_bytes(width) * rows
     }
 
     /// What [`CopiedRows::write`] gave after the biases: all bytes of the rows.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0  magic             "FLco"
-//!  4  version           u32 = 1
+//!  4  version           u32: 2; 1 without what is of the columns
 //!  8  width             u32
 //! 12  neurons           u32
 //! 16  activation        u32: 0 SiLU, 1 GELU, 2 GELU by tanh
@@ -16,6 +16,8 @@
 //!     lengths           f32 per neuron: of the down columns
 //!     biases            f32 per row: of all deciding rows, then of all up rows
 //!     copies            the same rows in Q4_0, each filled up with zeros to whole blocks of 32
+//!     column biases     f32 per number of the width: zeros
+//!     columns           the matrix of all down columns in Q4_0, by its rows, each filled up with zeros to whole blocks of 32
 //! ```
 //! Everything is little-endian. What was measured of the whole model is the same in every group.
 
@@ -26,7 +28,10 @@ use crate::levels::{self, Level, MOST_LEVELS};
 use crate::{BlobFault, Precision, ThresholdLayer};
 
 const MAGIC: [u8; 4] = *b"FLco";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// The one that has no copies of columns.
+const WITHOUT_COLUMNS: u32 = 1;
 const HEADER: usize = 48;
 const LEVEL: usize = 56;
 
@@ -77,7 +82,7 @@ pub(super) fn write(group: &ContributionGroup) -> Vec<u8> {
     let precision = group.levels.iter().find_map(|level| level.precision);
     let mut bytes = MAGIC.to_vec();
     for number in [
-        VERSION,
+        if group.down.is_some() { VERSION } else { WITHOUT_COLUMNS },
         group.width() as u32,
         neurons as u32,
         levels::activation_code(group.activation),
@@ -94,6 +99,7 @@ pub(super) fn write(group: &ContributionGroup) -> Vec<u8> {
     group.levels.iter().for_each(|level| write_level(level, &mut bytes));
     write_floats(&mut bytes, &group.lengths);
     group.copies.write(&mut bytes);
+    group.down.iter().for_each(|down| down.write(&mut bytes));
     bytes
 }
 
@@ -122,7 +128,7 @@ pub(super) fn read(
         return Err(BlobFault::Magic { expected: MAGIC, got: magic });
     }
     let version = numbers.word();
-    if version != VERSION {
+    if ![WITHOUT_COLUMNS, VERSION].contains(&version) {
         return Err(BlobFault::Version { expected: VERSION, got: version });
     }
     check("the width", width as u32, width as u32, numbers.word())?;
@@ -133,7 +139,8 @@ pub(super) fn read(
     let count = check("the number of levels", 1, MOST_LEVELS as u32, numbers.word())?;
     let tokens = u64::from(numbers.word());
     let exact = (numbers.double(), numbers.double());
-    let expected = length(width, neurons, per_neuron, count);
+    let columns = if version == VERSION { width } else { 0 };
+    let expected = length(width, neurons, per_neuron, count, columns);
     if expected != Some(bytes.len()) {
         let expected = expected.map_or(u64::MAX, |expected| expected as u64);
         return Err(BlobFault::Length { expected, got: bytes.len() as u64 });
@@ -144,17 +151,30 @@ pub(super) fn read(
     let perplexity_exact = levels::perplexity(exact.0).ok_or(BlobFault::Levels)?;
     let lengths = numbers.floats("the lengths", neurons)?;
     let bias = numbers.floats("the biases", per_neuron * neurons)?;
-    let copies = CopiedRows::read(width, bias, numbers.0)?;
+    // Lengths were checked as a whole.
+    let rows = CopiedRows::packed_bytes(width, per_neuron * neurons);
+    let (packed, rest) = numbers.0.split_at(rows);
+    let copies = CopiedRows::read(width, bias, packed)?;
+    let mut numbers = Numbers(rest);
+    let bias = numbers.floats("the biases of columns", columns)?;
+    let down = (columns > 0).then(|| CopiedRows::read(neurons, bias, numbers.0)).transpose()?;
     let threshold = levels[0].threshold;
-    Ok(ContributionGroup { activation, copies, lengths, perplexity_exact, levels, threshold })
+    Ok(ContributionGroup { activation, copies, down, lengths, perplexity_exact, levels, threshold })
 }
 
 /// Bytes of a whole group.
-fn length(width: usize, neurons: usize, per_neuron: usize, levels: usize) -> Option<usize> {
+fn length(
+    width: usize,
+    neurons: usize,
+    per_neuron: usize,
+    levels: usize,
+    columns: usize,
+) -> Option<usize> {
     let rows = neurons.checked_mul(per_neuron)?;
     let lengths = neurons.checked_mul(size_of::<f32>())?;
     let copies = CopiedRows::bytes_of(width, rows)?;
-    (HEADER + levels * LEVEL).checked_add(lengths)?.checked_add(copies)
+    let columns = CopiedRows::bytes_of(neurons, columns)?;
+    (HEADER + levels * LEVEL).checked_add(lengths)?.checked_add(copies)?.checked_add(columns)
 }
 
 /// One level, if what was measured can have been.

@@ -18,6 +18,7 @@ const SPARSITIES: [f32; 3] = [0.25, 0.5, 0.9];
 struct Neurons {
     gate: Group,
     up: Group,
+    down: Group,
     lengths: Vec<f32>,
 }
 
@@ -25,19 +26,25 @@ impl Neurons {
     fn new() -> Neurons {
         let lengths = Numbers::new(9).take(SHAPE.1).iter().map(|x| x.abs() + 0.1).collect();
         let group = |seed| Group::new(SHAPE, TOKENS, 5, 0.3, seed);
-        Neurons { gate: group(3), up: group(4), lengths }
+        Neurons { gate: group(3), up: group(4), down: group(5), lengths }
     }
 
     fn rows(&self, activation: Activation, gated: bool) -> NeuronRows<'_> {
         let up = gated.then(|| self.up.deciding_with(activation));
-        NeuronRows::new(self.gate.deciding_with(activation), up, &self.lengths)
+        let columns = (self.down.matrix(), &self.lengths[..]);
+        NeuronRows::new(self.gate.deciding_with(activation), up, columns)
     }
 
-    /// What a neuron adds for a state, in f64.
-    fn strength(&self, states: &mut HalfStates, token: usize, neuron: usize, gated: bool) -> f64 {
+    /// What the column of a neuron is multiplied with for a state, in f64.
+    fn value(&self, states: &mut HalfStates, token: usize, neuron: usize, gated: bool) -> f64 {
         let gate = self.gate.pre(states, token, neuron);
         let up = if gated { self.up.pre(states, token, neuron) } else { 1.0 };
-        (gate / (1.0 + (-gate).exp()) * up).abs() * f64::from(self.lengths[neuron])
+        gate / (1.0 + (-gate).exp()) * up
+    }
+
+    /// What a neuron adds, in f64.
+    fn strength(&self, states: &mut HalfStates, token: usize, neuron: usize, gated: bool) -> f64 {
+        self.value(states, token, neuron, gated).abs() * f64::from(self.lengths[neuron])
     }
 }
 
@@ -128,6 +135,71 @@ fn what_is_kept_is_what_adds_most() {
 }
 
 #[test]
+fn copies_of_columns_stand_in_for_what_is_not_kept() {
+    let neurons = Neurons::new();
+    let mut states = neurons.gate.collected();
+    for gated in [false, true] {
+        let group = measured(Activation::Silu, gated);
+        let mut predictor = Contribution::new(SHAPE.0, SHAPE.1, vec![Some(group)]);
+        predictor.choose(0.5).unwrap();
+        let (mut off, mut size) = (0.0, 0.0);
+        for token in (0..TOKENS).step_by(37) {
+            let mut x = vec![0.0; SHAPE.0];
+            states.read(token, &mut x).unwrap();
+            let (mut sets, mut sum) = ([UnitSet::new()], vec![1.0; SHAPE.0]);
+            predictor.predict(&compute(), 0, &x, &mut sets).unwrap();
+            predictor.add_others(&compute(), 0, &sets, &mut sum).unwrap();
+            let others = (0..SHAPE.1).filter(|&neuron| !sets[0].contains(neuron as u32));
+            let mut true_ = vec![1.0; SHAPE.0];
+            for neuron in others {
+                let value = neurons.value(&mut states, token, neuron, gated);
+                let column = &neurons.down.rows[neuron * SHAPE.0..][..SHAPE.0];
+                let both = true_.iter_mut().zip(column);
+                both.for_each(|(sum, &weight)| *sum += value * f64::from(weight));
+            }
+            for (&sum, &true_) in sum.iter().zip(&true_) {
+                off += (f64::from(sum) - true_).powi(2);
+                size += (true_ - 1.0f64).powi(2);
+            }
+        }
+        assert!(size > 1.0 && off < 0.1 * size, "{off} of {size}");
+    }
+}
+
+#[test]
+fn others_are_told_of_positions_that_were_asked_about_alone() {
+    let group = measured(Activation::Silu, true);
+    let mut predictor = Contribution::new(SHAPE.0, SHAPE.1, vec![Some(group.clone()), Some(group)]);
+    predictor.choose(0.5).unwrap();
+    let (x, mut sets) = (vec![0.5; SHAPE.0], [UnitSet::new()]);
+    predictor.predict(&compute(), 1, &x, &mut sets).unwrap();
+    let mut add = |group, positions: usize| {
+        let sets = vec![UnitSet::new(); positions];
+        let mut sum = vec![0.0; positions * SHAPE.0];
+        predictor.add_others(&compute(), group, &sets, &mut sum)
+    };
+    assert!(add(0, 1).is_err() && add(1, 2).is_err() && add(1, 1).is_ok());
+}
+
+#[test]
+fn groups_that_were_stored_without_columns_leave_out_what_they_do_not_keep() {
+    let group = measured(Activation::Silu, true);
+    let mut bytes = group.to_bytes();
+    bytes[4..8].copy_from_slice(&1u32.to_le_bytes());
+    // A bias for each number of the width, and rows of a hundred weights.
+    bytes.truncate(bytes.len() - SHAPE.0 * (4 + SHAPE.1.div_ceil(32) * 18));
+    let old = ContributionGroup::from_bytes(SHAPE.0, SHAPE.1, &bytes).unwrap();
+    assert_eq!(old.to_bytes(), bytes);
+    assert!(old.bytes() < group.bytes());
+    let mut predictor = Contribution::new(SHAPE.0, SHAPE.1, vec![Some(old)]);
+    predictor.choose(0.5).unwrap();
+    let (x, mut sets, mut sum) = (vec![0.5; SHAPE.0], [UnitSet::new()], vec![0.0; SHAPE.0]);
+    predictor.predict(&compute(), 0, &x, &mut sets).unwrap();
+    predictor.add_others(&compute(), 0, &sets, &mut sum).unwrap();
+    assert_eq!(sum, vec![0.0; SHAPE.0]);
+}
+
+#[test]
 fn what_is_kept_does_not_depend_on_chunk_threads_or_instruction_set() {
     let neurons = Neurons::new();
     let x = &neurons.gate.states[..80 * SHAPE.0];
@@ -135,16 +207,20 @@ fn what_is_kept_does_not_depend_on_chunk_threads_or_instruction_set() {
         let group = measured(Activation::GeluTanh, true);
         let mut predictor = Contribution::new(SHAPE.0, SHAPE.1, vec![Some(group)]);
         predictor.choose(0.9).unwrap();
-        let mut all = Vec::new();
+        let (mut all, mut sums) = (Vec::new(), Vec::new());
         for x in x.chunks(chunk * SHAPE.0) {
             let mut sets = vec![UnitSet::new(); x.len() / SHAPE.0];
             predictor.predict(compute, 0, x, &mut sets).unwrap();
+            let mut sum = vec![0.0; x.len()];
+            predictor.add_others(compute, 0, &sets, &mut sum).unwrap();
             all.extend(sets);
+            sums.extend(sum.into_iter().map(f32::to_bits));
         }
-        all
+        (all, sums)
     };
     let expected = sets(&Compute::new(Isa::Scalar, 1).unwrap(), 1);
-    assert!(expected.iter().all(|set| set.len() < SHAPE.1 / 2));
+    assert!(expected.0.iter().all(|set| set.len() < SHAPE.1 / 2));
+    assert!(expected.1.iter().any(|&bits| bits != 0));
     for isa in Isa::available() {
         for threads in [1, 2] {
             // Some more than are multiplied together.
@@ -231,7 +307,8 @@ fn each_lie_is_named() {
         ContributionGroup::from_bytes(SHAPE.0, SHAPE.1, &bytes).unwrap_err()
     };
     assert!(matches!(fault(0, 0), BlobFault::Magic { .. }));
-    assert!(matches!(fault(1, 2), BlobFault::Version { got: 2, .. }));
+    assert!(matches!(fault(1, 3), BlobFault::Version { got: 3, .. }));
+    assert!(matches!(fault(1, 1), BlobFault::Length { .. }));
     assert!(matches!(fault(2, 41), BlobFault::Size { field: "the width", got: 41, .. }));
     assert!(matches!(fault(3, 99), BlobFault::Size { field: "the number of neurons", .. }));
     assert!(matches!(fault(4, 3), BlobFault::Size { field: "the activation", got: 3, .. }));

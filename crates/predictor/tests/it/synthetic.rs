@@ -63,9 +63,12 @@ impl Group {
         self.deciding_with(Activation::Relu)
     }
 
+    pub(crate) fn matrix(&self) -> MatrixView<'_> {
+        MatrixView::new(DType::F32, self.neurons, self.width, &self.bytes).unwrap()
+    }
+
     pub(crate) fn deciding_with(&self, activation: Activation) -> GateRows<'_> {
-        let rows = MatrixView::new(DType::F32, self.neurons, self.width, &self.bytes).unwrap();
-        GateRows::new(rows, Some(&self.bias), activation)
+        GateRows::new(self.matrix(), Some(&self.bias), activation)
     }
 
     pub(crate) fn collected(&self) -> HalfStates {

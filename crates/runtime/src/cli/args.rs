@@ -35,8 +35,8 @@ pub(super) struct RunArgs {
     /// or --sparsity is given]
     #[arg(long)]
     mode: Option<Mode>,
-    /// Leave out this share of the neurons of a model whose neurons are never zero, the weakest, at a cost that
-    /// `flint inspect` tells; the bundle must have thresholds for it (`flint plan --sparsity auto` says what is worth it)
+    /// Do not read this share of the neurons of a model whose neurons are never zero, the weakest, for which copies in 4 bits
+    /// stand in, at a cost that `flint inspect` tells; the bundle must have thresholds for it (`flint plan --sparsity auto` says what is worth it)
     #[arg(long, value_name = "F", value_parser = left_out)]
     sparsity: Option<LeftOut>,
     /// Tokens whose neurons stay cached, or auto: as long as memory lasts; asks for --policy window

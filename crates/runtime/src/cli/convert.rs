@@ -57,8 +57,8 @@ pub struct ConvertArgs {
     /// Tokens of the rest of that text that quality is measured on [default: at most 16384, fewer of a large model]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     quality_tokens: Option<usize>,
-    /// Shares of neurons that runs may leave out of a model whose neurons are never zero: makes a threshold for each
-    /// and measures what it costs
+    /// Shares of neurons that runs need not read of a model whose neurons are never zero: makes a threshold for each, 4-bit
+    /// copies that stand in for what is not read, and measures what it costs
     #[arg(
         long,
         value_name = "F[,F..]",

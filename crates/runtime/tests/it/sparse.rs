@@ -78,6 +78,16 @@ impl Predictor for Forgetful {
         Ok(())
     }
 
+    fn add_others(
+        &mut self,
+        _: &Compute,
+        _: usize,
+        _: &[UnitSet],
+        _: &mut [f32],
+    ) -> Result<(), PredictorError> {
+        Ok(())
+    }
+
     fn bytes(&self) -> u64 {
         self.0.bytes()
     }

@@ -92,6 +92,16 @@ impl Predictor for Recorder {
         Ok(())
     }
 
+    fn add_others(
+        &mut self,
+        compute: &Compute,
+        group: usize,
+        sets: &[UnitSet],
+        sum: &mut [f32],
+    ) -> Result<(), PredictorError> {
+        self.inner.add_others(compute, group, sets, sum)
+    }
+
     fn bytes(&self) -> u64 {
         self.inner.bytes()
     }
