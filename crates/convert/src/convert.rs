@@ -106,13 +106,12 @@ pub fn convert(
     };
     plan.write(&mut writer, &mut written)?;
     let verified = &mut |done, total| listen(ConvertEvent::Verified { done, total });
-    let bundle = writer.commit_verified(verified)?;
-    // Copies for drafts of the bundle that was there before.
+    // Copies for drafts of the bundle that was there before: never beside other weights.
     remove_stored_copies(&options.out).map_err(|cause| {
         let path = options.out.join(STORED_COPIES);
         ConvertError::StaleCopies { path, cause }
     })?;
-    Ok(bundle)
+    Ok(writer.commit_verified(verified)?)
 }
 
 /// What the model at `path` is, without converting it.

@@ -216,7 +216,7 @@ impl PlannedEngine {
         &self.plan
     }
 
-    /// Which neurons are left out although they are not zero, and what that costs: only where it was asked for.
+    /// Which neurons are not read although they are not zero, and what that costs: only where it was asked for.
     pub fn sparsity(&self) -> Option<&Sparsity> {
         self.sparsity.as_ref()
     }
@@ -257,7 +257,7 @@ impl Engine {
         &self.plan
     }
 
-    /// Which neurons are left out although they are not zero, and what that costs: only where it was asked for.
+    /// Which neurons are not read although they are not zero, and what that costs: only where it was asked for.
     pub fn sparsity(&self) -> Option<&Sparsity> {
         self.sparsity.as_ref()
     }

@@ -352,7 +352,7 @@ pub enum EngineError {
         activation: String,
     },
     /// Two requests that exclude each other.
-    #[error("--sparsity leaves neurons out and exact mode computes them all: give one of them")]
+    #[error("--sparsity is for sparse mode, exact mode reads all neurons: give one of them")]
     SparsityInExactMode,
     /// A text too short for what was asked.
     #[error("the text has {tokens} tokens, at least {needed} are needed")]
@@ -457,6 +457,7 @@ impl EngineError {
             | EngineError::Cache(_)
             | EngineError::Memory(_)
             | EngineError::Cancelled
+            | EngineError::CopiesNotWritten { .. }
             | EngineError::KeyTooLarge { .. }
             | EngineError::LogitNotFinite { .. }
             | EngineError::Kernel(

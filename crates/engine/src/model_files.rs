@@ -4,14 +4,14 @@ use crate::chat_texts::ChatTexts;
 use crate::seal;
 use crate::tensors::{GgufMetadata, SourceKind, Tensors};
 use crate::unused::UnusedTensors;
-use crate::{CancelToken, EngineError, Tokenizer, substitute};
+use crate::{EngineError, Tokenizer};
 use flint_bundle::{Bundle, PredictorEntry};
 use flint_checkpoint::gguf::{GgufFile, GgufTokenizer, Metadata};
 use flint_checkpoint::{Checkpoint, LARGEST_TOKENIZER, tokenizer_json};
 use flint_flash_io::FileId;
 use flint_geometry::{DType, ModelShape, RecordLayout};
 use flint_model::{Architecture, Description, Family, describe_gguf, gguf_notes};
-use flint_predictor::{LowRankGroup, QuantizedGateLayer};
+use flint_predictor::{ContributionGroup, LowRankGroup, QuantizedGateLayer};
 use std::path::{Path, PathBuf};
 
 /// The file that makes a directory a bundle.
@@ -124,20 +124,6 @@ impl OpenModel {
         }
         seal::verify(&self.tensors, progress)?;
         Ok(self.tensors.bytes())
-    }
-
-    /// Writes low-bit copies for drafts into a bundle, of all that exact mode may stream, in place of those that are there: runs
-    /// read them while loading, instead of all weights. `progress` hears bytes of the model that were read and are to be read.
-    /// Returns where they are.
-    ///
-    /// # Errors
-    /// When the model is no bundle or can have no copies, a read or the write fails, or `cancel` asks for the end.
-    pub fn store_copies(
-        &self,
-        cancel: &CancelToken,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<PathBuf, EngineError> {
-        substitute::make_stored(self, cancel, progress)
     }
 
     /// Bytes of the low-bit copies for drafts that a bundle keeps, where it has some.
@@ -352,7 +338,8 @@ fn open_bundle(path: &Path, copies: bool) -> Result<OpenModel, EngineError> {
         copies: None,
     };
     if let (Some(bundle), true) = (files.records(), copies) {
-        files.copies = substitute::open_stored(&files, bundle)?;
+        let others = files.read_files();
+        files.copies = Tensors::of_copies(&files.path, bundle, &files.architecture, others)?;
     }
     Ok(files)
 }
@@ -478,17 +465,17 @@ fn check_tensors(bundle: &Bundle, architecture: &Architecture) -> Result<(), Eng
     }
 }
 
-/// Predictors are read whole: none may be longer than the longest of any kind, a cascade of
-/// the highest rank.
+/// Predictors are read whole: none may be longer than the longest of any kind, which is a cascade of the highest rank, or copies of
+/// all rows and columns where neurons are many.
 fn check_predictors(bundle: &Bundle) -> Result<(), EngineError> {
     /// Room for the headers of a predictor and its stages.
     const HEADER: u64 = 128;
     let shape = bundle.shape();
     let (width, neurons) = (shape.record.width(), shape.neurons as usize);
     let low_rank = LowRankGroup::bytes_of(width, neurons, width.min(neurons));
-    let most = low_rank
-        + QuantizedGateLayer::bytes_of(width, neurons, QuantizedGateLayer::MOST_BITS)
-        + HEADER;
+    let copy = QuantizedGateLayer::bytes_of(width, neurons, QuantizedGateLayer::MOST_BITS);
+    let copies = ContributionGroup::most_stored_bytes(width, neurons, shape.record.is_gated());
+    let most = copies.max(low_rank + copy + HEADER);
     let entries = bundle.predictors().map_or(&[][..], |found| &found.groups);
     for (layer, entry) in entries.iter().enumerate() {
         if let PredictorEntry::Blob { extent, .. } = entry

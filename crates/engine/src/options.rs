@@ -25,7 +25,8 @@ pub struct RunOptions {
     pub threads: Option<usize>,
     /// Exact or sparse; sparse where there are predictors when `None`.
     pub mode: Option<Mode>,
-    /// Share of neurons to leave out although they are not zero: one of those that the bundle has thresholds for.
+    /// Share of neurons not to read although they are not zero, as copies in 4 bits stand in: one of those that the bundle has
+    /// thresholds for.
     pub sparsity: Option<f32>,
     /// Which cached neurons make room for others, in sparse mode.
     pub policy: PolicyKind,

@@ -18,7 +18,7 @@ pub struct Perplexity {
     pub tokens: usize,
     /// `exact` or `sparse`.
     pub mode: &'static str,
-    /// Share of neurons that were left out although they are not zero, where that was asked for.
+    /// Share of neurons that were not read although they are not zero, where that was asked for.
     pub sparsity: Option<f32>,
     /// What that cost when the bundle was made: perplexity over that of exact mode.
     pub quality_cost: Option<f64>,

@@ -15,7 +15,7 @@ mod limits;
 mod substitute;
 
 pub use blocks::{Block, BlockLayout, ExactPlan};
-pub(crate) use copies::{COPY, neuron_copy_bytes};
+pub(crate) use copies::neuron_copy_bytes;
 pub use costs::{Costs, Widths};
 pub(crate) use costs::{KvPages, LOGIT_ROWS, ROWS_TOGETHER, context};
 pub use dense::{DenseCosts, DensePlan, DenseTensor, StreamPlan};

@@ -104,7 +104,7 @@ pub struct Stats {
     pub reads_checked: bool,
     /// `exact` or `sparse`.
     pub mode: &'static str,
-    /// Share of neurons that were left out although they are not zero, where that was asked for.
+    /// Share of neurons that were not read although they are not zero, where that was asked for.
     pub sparsity: Option<f32>,
     /// `uring` or `threads`.
     pub io_backend: &'static str,

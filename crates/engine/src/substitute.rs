@@ -6,8 +6,7 @@ mod stored;
 
 pub(crate) use load::load;
 pub(crate) use neurons::{NeuronCopies, RoughNeurons};
-pub use stored::{STORED_COPIES, remove_stored_copies};
-pub(crate) use stored::{make as make_stored, open as open_stored};
+pub use stored::store_copies;
 
 use crate::dense::DenseWeights;
 use candle_core::Tensor;

@@ -2,8 +2,11 @@
 
 mod bundle;
 mod checkpoint;
+mod copies;
 mod gguf;
 
+pub(crate) use copies::{CHECKSUMS, COPIES_OF, COPY, copy_dims, data_files};
+pub use copies::{STORED_COPIES, remove_stored_copies};
 pub(crate) use gguf::GgufMetadata;
 
 use crate::EngineError;
@@ -129,14 +132,6 @@ pub(crate) struct Tensors {
 }
 
 impl Tensors {
-    pub(crate) fn new(
-        kind: SourceKind,
-        files: Vec<PathBuf>,
-        tensors: HashMap<TensorRole, StoredTensor>,
-    ) -> Tensors {
-        Tensors { kind, files, tensors }
-    }
-
     pub(crate) fn get(&self, role: TensorRole) -> Option<&StoredTensor> {
         self.tensors.get(&role)
     }

@@ -34,6 +34,7 @@ class Model:
         part = lambda name: [self.tensors[f"blk.{layer}.{name}.weight"] for layer in range(self.layers)]
         self.gates, self.ups, self.downs = part("ffn_gate"), part("ffn_up"), part("ffn_down")
         self.gate_copies, self.up_copies = [[copied(rows) for rows in all] for all in (self.gates, self.ups)]
+        self.down_copies = [copied(down) for down in self.downs]
         self.lengths = [np.linalg.norm(down, axis=0) for down in self.downs]
 
     def norm(self, x, name):
@@ -65,17 +66,22 @@ class Model:
                 out[rows, head * self.width : (head + 1) * self.width] = scores @ v[:, own]
         return x + out @ matrix("output")
 
+    def products(self, layer, h):
+        return silu(h @ self.gate_copies[layer].T) * (h @ self.up_copies[layer].T)
+
     def scores(self, layer, h):
-        products = silu(h @ self.gate_copies[layer].T) * (h @ self.up_copies[layer].T)
-        return np.abs(products) * self.lengths[layer]
+        return np.abs(self.products(layer, h)) * self.lengths[layer]
 
     def feed(self, layer, x, keep):
         h = self.norm(x, f"blk.{layer}.ffn_norm.weight")
         activations = silu(h @ self.gates[layer].T) * (h @ self.ups[layer].T)
-        scores = self.scores(layer, h) if keep else None
-        if keep:
-            activations = activations * keep(layer, scores)
-        return x + activations @ self.downs[layer].T, h
+        if not keep:
+            return x + activations @ self.downs[layer].T, h
+        kept = keep(layer, self.scores(layer, h))
+        x = x + (activations * kept) @ self.downs[layer].T
+        if getattr(keep, "copies", False):
+            x = x + (self.products(layer, h) * ~kept) @ self.down_copies[layer].T
+        return x, h
 
     def odds(self, x):
         head = self.tensors.get("output.weight", self.tensors["token_embd.weight"])
@@ -146,6 +152,10 @@ def main():
     def by_cut(cuts):
         return lambda layer, scores: scores >= cuts[layer]
 
+    def with_copies(keep):
+        keep.copies = True
+        return keep
+
     def strongest(shares):
         def keep(layer, scores):
             kept = scores.shape[1] - int(round(shares[layer] * scores.shape[1]))
@@ -158,7 +168,7 @@ def main():
         return scores / ((scores * scores).mean(-1, keepdims=True)) ** 0.25
 
     exact = model.run(held_out)
-    for share in (0.3, 0.5):
+    for share in (0.3, 0.5, 0.7, 0.9):
         cuts = common(share, weights)
         shares = [(scores < cut).mean() for scores, cut in zip(seen, cuts)]
         relative_cuts = [np.quantile(relative(scores), own) for scores, own in zip(seen, shares)]
@@ -166,6 +176,7 @@ def main():
             "same share in every layer": by_cut([np.quantile(scores, share) for scores in seen]),
             "weighed by the hidden state": by_cut(common(share, inverse)),
             "weighed by divergence": by_cut(cuts),
+            "weighed by divergence, copies for the rest": with_copies(by_cut(cuts)),
             "strongest of each token": strongest(shares),
             "over the token's own strength": lambda layer, scores: relative(scores) >= relative_cuts[layer],
         }

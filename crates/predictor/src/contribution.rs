@@ -63,6 +63,11 @@ impl ContributionGroup {
         bytes(width, rows).saturating_add(bytes(neurons, width)).saturating_add(lengths)
     }
 
+    /// Bytes that a stored group of this shape has at most.
+    pub fn most_stored_bytes(width: usize, neurons: usize, gated: bool) -> u64 {
+        ContributionGroup::bytes_of(width, neurons, gated).saturating_add(stored::MOST_BEFORE)
+    }
+
     /// Notes what each sparsity does in this group.
     ///
     /// # Panics
@@ -83,6 +88,27 @@ impl ContributionGroup {
         for (level, &(perplexity, precision)) in self.levels.iter_mut().zip(levels) {
             (level.perplexity, level.precision) = (Some(perplexity), Some(precision));
         }
+    }
+
+    /// Scores, and values where they are wanted.
+    fn multiply(
+        &self,
+        compute: &Compute,
+        input: &[f32],
+        scores: &mut [f32],
+        mut values: Option<&mut Vec<f32>>,
+    ) {
+        let positions = input.len() / self.width();
+        assert_eq!(scores.len(), positions * self.neurons(), "one score per neuron and position");
+        self.copies.multiply(compute, input, |position, products| {
+            let found = self.values(compute, products);
+            if let Some(values) = &mut values {
+                values.extend_from_slice(found);
+            }
+            let of_position = scores.iter_mut().skip(position).step_by(positions);
+            let found = of_position.zip(found).zip(&self.lengths);
+            found.for_each(|((score, value), length)| *score = value.abs() * length);
+        });
     }
 
     /// Turns the products of one position with all rows into what the column of each neuron is multiplied with.
@@ -120,7 +146,7 @@ impl ThresholdLayer for ContributionGroup {
     }
 
     fn scores(&self, compute: &Compute, input: &[f32], scores: &mut [f32]) {
-        self.scores_and_values(compute, input, scores, &mut Vec::new());
+        self.multiply(compute, input, scores, None);
     }
 
     fn scores_and_values(
@@ -130,18 +156,15 @@ impl ThresholdLayer for ContributionGroup {
         scores: &mut [f32],
         values: &mut Vec<f32>,
     ) {
-        let positions = input.len() / self.width();
-        assert_eq!(scores.len(), positions * self.neurons(), "one score per neuron and position");
         values.clear();
-        self.copies.multiply(compute, input, |position, products| {
-            let found = self.values(compute, products);
-            if self.down.is_some() {
-                values.extend_from_slice(found);
-            }
-            let of_position = scores.iter_mut().skip(position).step_by(positions);
-            let found = of_position.zip(found).zip(&self.lengths);
-            found.for_each(|((score, value), length)| *score = value.abs() * length);
-        });
+        if self.down.is_some() {
+            values.reserve_exact(scores.len());
+        }
+        self.multiply(compute, input, scores, self.down.is_some().then_some(values));
+    }
+
+    fn stands_in(&self) -> bool {
+        self.down.is_some()
     }
 
     fn add_values(&self, compute: &Compute, values: &[f32], sum: &mut [f32]) {

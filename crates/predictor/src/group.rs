@@ -55,6 +55,11 @@ pub trait ThresholdLayer: Sized + Send {
         self.scores(compute, input, scores);
     }
 
+    /// Whether it does.
+    fn stands_in(&self) -> bool {
+        false
+    }
+
     /// Adds columns times `values` (positions x neurons) to `sum` (positions x width), by what the layer has of the columns.
     fn add_values(&self, compute: &Compute, values: &[f32], sum: &mut [f32]) {
         let _ = (compute, values, sum); // It has nothing.
@@ -86,9 +91,9 @@ pub struct ThresholdPredictor<G> {
     neurons: usize,
     groups: Vec<Option<G>>,
     scores: Vec<f32>,
-    /// What columns are multiplied with, and of which group.
+    /// What columns are multiplied with, and of which group where they are known.
     values: Vec<f32>,
-    valued: usize,
+    valued: Option<usize>,
 }
 
 impl<G: ThresholdLayer> ThresholdPredictor<G> {
@@ -106,7 +111,7 @@ impl<G: ThresholdLayer> ThresholdPredictor<G> {
 
     fn of(width: usize, neurons: usize, groups: Vec<Option<G>>) -> ThresholdPredictor<G> {
         let (scores, values) = (Vec::new(), Vec::new());
-        ThresholdPredictor { width, neurons, groups, scores, values, valued: 0 }
+        ThresholdPredictor { width, neurons, groups, scores, values, valued: None }
     }
 
     /// The same from what was stored, one blob per group.
@@ -156,14 +161,14 @@ impl<G: ThresholdLayer> ThresholdPredictor<G> {
         asked: Option<&dyn Fn(u32) -> bool>,
         sets: &mut [UnitSet],
     ) -> Result<(), PredictorError> {
-        self.values.clear();
+        self.valued = None;
         let known = self.groups.len();
         let found = self.groups.get(group).ok_or(PredictorError::UnknownGroup { group, known })?;
         let (positions, width) = (sets.len(), self.width);
         if input.len() != positions * width {
             return Err(PredictorError::InputSize { got: input.len(), positions, width });
         }
-        self.valued = group;
+        let number = group;
         let Some(group) = found else {
             sets.fill(UnitSet::full(self.neurons as u32));
             return Ok(());
@@ -173,13 +178,15 @@ impl<G: ThresholdLayer> ThresholdPredictor<G> {
             Some(asked) => group.scores_among(compute, input, asked, &mut self.scores),
             None => {
                 group.scores_and_values(compute, input, &mut self.scores, &mut self.values);
+                self.valued = Some(number);
             }
         }
         let threshold = group.threshold();
         sets.iter_mut().for_each(UnitSet::clear);
         for (neuron, scores) in (0u32..).zip(self.scores.chunks_exact(positions.max(1))) {
             for (set, &score) in sets.iter_mut().zip(scores) {
-                if score >= threshold {
+                // What is no number is no reason to do without a neuron.
+                if score >= threshold || score.is_nan() {
                     set.push(neuron);
                 }
             }
@@ -219,12 +226,12 @@ impl<G: ThresholdLayer> Predictor for ThresholdPredictor<G> {
         sets: &[UnitSet],
         sum: &mut [f32],
     ) -> Result<(), PredictorError> {
-        let Some(Some(layer)) = self.groups.get(group).filter(|_| !self.values.is_empty()) else {
-            return Ok(());
-        };
+        let known = self.groups.len();
+        let found = self.groups.get(group).ok_or(PredictorError::UnknownGroup { group, known })?;
+        let Some(layer) = found.as_ref().filter(|layer| layer.stands_in()) else { return Ok(()) };
         let positions = sets.len();
         let agrees = self.values.len() == positions * self.neurons;
-        if self.valued != group || !agrees || sum.len() != positions * self.width {
+        if self.valued != Some(group) || !agrees || sum.len() != positions * self.width {
             return Err(PredictorError::OtherPositions { group, positions });
         }
         for (values, set) in self.values.chunks_exact_mut(self.neurons).zip(sets) {

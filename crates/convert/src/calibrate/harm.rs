@@ -1,9 +1,11 @@
-//! How much the whole model suffers when one layer leaves neurons out: what a layer's scores weigh beside those of others.
+//! How much the whole model suffers when one layer has neurons computed by their copies alone: what a layer's scores weigh beside
+//! those of others.
 //!
 //! A layer's contributions cannot be compared with another's as they are: what follows may drown or amplify them. So each layer
-//! in turn leaves out the weaker half, the others nothing, and what the model foresees is compared with what it foresees
-//! unharmed (Kullback-Leibler divergence, which unlike perplexity is never better by chance). It grows with the square of what
-//! is left out; the weight of a layer is the root of their ratio.
+//! in turn does without the weights of the weaker half, the others without none, and what the model foresees is compared with what
+//! it foresees unharmed (Kullback-Leibler divergence, which unlike perplexity is never better by chance). The error of copies
+//! in 4 bits is a share of what they stand in for, so the divergence grows with the square of that; the weight of a layer is the
+//! root of their ratio.
 
 use super::CalibrateOptions;
 use super::amounts::harm_tokens;
@@ -18,7 +20,7 @@ use flint_predictor::{
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What each layer leaves out when its turn comes.
+/// What copies stand in for in each layer when its turn comes.
 const SHARE: f32 = 0.5;
 
 /// Tokens that are foreseen together: the logits of all of them are kept.
@@ -30,7 +32,7 @@ const NOBODY: usize = usize::MAX;
 /// The least divergence, per token, that is told from rounding.
 const LEAST: f64 = 1e-9;
 
-/// Leaves out neurons in one layer, the others nothing.
+/// Has copies stand in for neurons in one layer.
 struct OneLayer {
     inner: Contribution,
     neurons: u32,

@@ -76,8 +76,8 @@ pub enum ConvertError {
         /// Bytes free.
         free: u64,
     },
-    /// The new bundle is complete, and beside it are copies for drafts of the one before.
-    #[error("{}: copies of other weights cannot be removed: {cause}", path.display())]
+    /// The bundle that is to be replaced has copies for drafts.
+    #[error("{}: copies of the weights before cannot be removed: {cause}", path.display())]
     StaleCopies {
         /// The copies.
         path: PathBuf,

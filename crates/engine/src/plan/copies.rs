@@ -1,10 +1,8 @@
 //! How many bytes copies in 4 bits take.
 
-use flint_geometry::{DType, ModelShape};
+use crate::tensors::COPY;
+use flint_geometry::ModelShape;
 use flint_iobuf::PAGE;
-
-/// The encoding of copies.
-pub(crate) const COPY: DType = DType::Q4_0;
 
 /// Bytes of a copy of `rows` rows of `columns` numbers that take `stored` bytes; `None` where there is none to be had that
 /// is worth it.

@@ -1,4 +1,4 @@
-//! Neurons that are not zero, left out on request: which shares a bundle has thresholds for, and what they cost.
+//! Neurons that are not zero and are not read, on request: which shares a bundle has thresholds for, and what they cost.
 
 use super::blobs::{with_blobs, wrong};
 use crate::{EngineError, Mode, OpenModel, RunOptions};
@@ -9,10 +9,10 @@ use flint_predictor::{
     ThresholdLayer, ThresholdPredictor,
 };
 
-/// A share of neurons that can be left out, with what that costs.
+/// A share of neurons that need not be read, with what that costs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sparsity {
-    /// Share of the neurons that is left out, about.
+    /// Share of the neurons that is not read, about.
     pub sparsity: f32,
     /// Perplexity of the model without them, on text that set no threshold.
     pub perplexity: f64,
@@ -90,7 +90,7 @@ impl Asked for Known<'_> {
     }
 }
 
-/// The predictor of a run that leaves out `sparsity` of the neurons.
+/// The predictor of a run that does not read `sparsity` of the neurons.
 pub(crate) fn chosen(
     files: &OpenModel,
     options: &RunOptions,

@@ -2,15 +2,14 @@
 //! written in 4 bits.
 
 use super::Substitutes;
-use super::neurons::{LayerCopies, NeuronCopies};
-use super::stored::parts;
+use super::neurons::{LayerCopies, NeuronCopies, parts};
 use crate::dense::each_piece;
 use crate::feed_forward::{ExactNeurons, NeuronMath, Neurons};
-use crate::plan::{Block, BlockLayout, COPY, Plan};
+use crate::plan::{Block, BlockLayout, Plan};
 use crate::read_ahead::ReadAhead;
 use crate::reads::Reads;
 use crate::records::{LoadedBlock, RecordFile};
-use crate::tensors::{StoredTensor, Tensors};
+use crate::tensors::{COPY, StoredTensor, Tensors};
 use crate::{EngineError, OpenModel};
 use flint_flash_io::Segment;
 use flint_iobuf::{Lease, Pool};
@@ -38,7 +37,7 @@ pub(crate) fn load(
     let matrices = InMemoryWeights::new(compute.clone()).with_arithmetic(Arithmetic::Int8);
     let mut copies = Substitutes { matrices, neurons: None };
     for &role in &planned.matrices {
-        let copy = match stored {
+        let copy = match stored.filter(|stored| stored.get(role).is_some()) {
             Some(stored) => read_matrix(stored, role, reads, heard)?,
             None => copy_matrix(&files.tensors, compute, role, reads, heard)?,
         };
@@ -103,6 +102,7 @@ pub(super) fn copy_matrix(
     let mut copy = Lease::alone((rows * row).max(1))?;
     let (mut at, mut whole) = (0, 0);
     each_piece(tensor, reads.client(), &mut |piece| {
+        reads.check()?;
         whole = crc32c::crc32c_append(whole, piece);
         let count = piece.len() / tensor.row_bytes() as usize;
         let view = MatrixView::new(tensor.dtype, count, columns as usize, piece)?;
@@ -125,7 +125,7 @@ fn load_neurons(
     let cut = plan.layout;
     let layers = (0..cut.layers).map(|layer| {
         let pinned = plan.pinned_of(layer);
-        match stored {
+        match stored.filter(|stored| stored.neuron_bytes() > 0) {
             Some(stored) => {
                 let first = (pinned * cut.block_neurons).min(cut.neurons) as usize;
                 read_records(stored, (math, first), (layer, cut.neurons), reads, heard)
@@ -174,6 +174,7 @@ pub(super) fn copy_records(
     let pool = Pool::new(BLOCKS, cut.place_bytes)?;
     let mut stream = ReadAhead::once(reads.client(), blocks.iter().map(segment).collect(), pool);
     for (index, &block) in blocks.iter().enumerate() {
+        reads.check()?;
         let read = LoadedBlock { block, records: stream.take(index)? };
         file.check_blocks(&math.compute, std::slice::from_ref(&read))?;
         for record in file.records(block, read.records.bytes()) {

@@ -5,11 +5,18 @@ use candle_core::Tensor;
 use flint_geometry::{DType, RecordLayout};
 use flint_iobuf::{Lease, MapError};
 use flint_kernels::{Arithmetic, MatrixView, gather_rows, matmul, ops, requantise_block};
-use flint_model::{FeedForward, ModelError, Weights};
+use flint_model::{Affine, FeedForward, LayerPart, ModelError, Weights};
 
 /// Numbers and bytes of a block of the copies.
 const NUMBERS: usize = 32;
 const BYTES: usize = 18;
+
+/// The matrices of a layer's neurons, in the order in which copies hold them.
+pub(super) fn parts(gated: bool) -> &'static [LayerPart] {
+    const PARTS: [LayerPart; 3] =
+        [LayerPart::Gate(Affine::Weight), LayerPart::Up(Affine::Weight), LayerPart::Down];
+    if gated { &PARTS } else { &PARTS[1..] }
+}
 
 /// Bytes of a row of copies.
 fn row_bytes(numbers: usize) -> usize {
@@ -75,8 +82,7 @@ impl LayerCopies {
         let first = pinned / NUMBERS * NUMBERS;
         let kept = if pinned < neurons { neurons.next_multiple_of(NUMBERS) - first } else { 0 };
         let bytes = Lease::alone((layout.rows() * kept * row_bytes(width)).max(1))?;
-        let pinned = pinned - first;
-        let columns = vec![0.0; if kept > 0 { pinned * width } else { 0 }];
+        let (pinned, columns) = (pinned - first, Vec::new());
         Ok(LayerCopies {
             first,
             pinned,
@@ -130,6 +136,8 @@ impl LayerCopies {
             }
         }
         gather_rows(&math.compute, record, &[record.row_count() as u32 - 1], &mut row);
+        // Of a block that begins with pinned ones these are zeros.
+        self.columns.resize(self.copied % NUMBERS * self.width, 0.0);
         self.columns.extend_from_slice(&row);
         self.copied += 1;
         if self.columns.len() == NUMBERS * self.width {

@@ -1,9 +1,9 @@
-//! Copies that a bundle keeps are those that would be made of its weights.
+//! Copies that a bundle keeps are those that would be made of its weights, where pinned neurons end with a block.
 
 use crate::model::{CONTEXT, Way, options, tokens};
 use flint_engine::{
     CancelToken, Controls, DraftChoice, Engine, EngineError, Event, Generated, MemoryBudget,
-    OpenModel, PlannedEngine, Request, RunOptions, STORED_COPIES, Sampling, generate,
+    OpenModel, PlannedEngine, Request, RunOptions, STORED_COPIES, Sampling, generate, store_copies,
 };
 use flint_fixtures::tiny_opt_bundle;
 use std::fs;
@@ -26,7 +26,7 @@ fn bundle() -> (TempDir, PathBuf) {
 fn store(path: &Path) -> PathBuf {
     let files = OpenModel::open_to_store_copies(path).unwrap();
     let mut heard = (0, 0);
-    let stored = files.store_copies(&CancelToken::default(), &mut |done, total| {
+    let stored = store_copies(&files, &CancelToken::default(), &mut |done, total| {
         assert!(done >= heard.0 && done <= total);
         heard = (done, total);
     });
@@ -108,7 +108,7 @@ fn an_end_that_was_asked_for_leaves_the_copies_as_they_were() {
     let cancel = CancelToken::default();
     cancel.cancel();
     let files = OpenModel::open_to_store_copies(&path).unwrap();
-    let ended = files.store_copies(&cancel, &mut |_, _| {});
+    let ended = store_copies(&files, &cancel, &mut |_, _| {});
     assert!(matches!(ended, Err(EngineError::Cancelled)), "{ended:?}");
     let names = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(names.into_iter().all(|name| !name.to_string_lossy().starts_with("drafts")));

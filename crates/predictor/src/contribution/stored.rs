@@ -35,6 +35,9 @@ const WITHOUT_COLUMNS: u32 = 1;
 const HEADER: usize = 48;
 const LEVEL: usize = 56;
 
+/// Bytes before what is held, at most.
+pub(super) const MOST_BEFORE: u64 = (HEADER + MOST_LEVELS * LEVEL) as u64;
+
 /// Whether levels ascend, are as many as can be, and hold what levels hold.
 pub(super) fn are_possible(list: &[Level]) -> bool {
     (1..=MOST_LEVELS).contains(&list.len())

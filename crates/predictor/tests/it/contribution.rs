@@ -179,6 +179,10 @@ fn others_are_told_of_positions_that_were_asked_about_alone() {
         predictor.add_others(&compute(), group, &sets, &mut sum)
     };
     assert!(add(0, 1).is_err() && add(1, 2).is_err() && add(1, 1).is_ok());
+    // Of some neurons alone nothing is known of the others.
+    predictor.predict_among(&compute(), 1, &x, &|_| true, &mut sets[0]).unwrap();
+    let mut sum = vec![0.0; SHAPE.0];
+    assert!(predictor.add_others(&compute(), 1, &sets, &mut sum).is_err());
 }
 
 #[test]
@@ -281,6 +285,8 @@ fn a_group_reads_back_as_it_was_and_no_cut_of_it_does() {
             let parse = |bytes: &[u8]| ContributionGroup::from_bytes(SHAPE.0, SHAPE.1, bytes);
             assert_eq!(parse(&bytes).unwrap(), group);
             assert_eq!(ContributionGroup::bytes_of(SHAPE.0, SHAPE.1, gated), group.bytes());
+            let most = ContributionGroup::most_stored_bytes(SHAPE.0, SHAPE.1, gated);
+            assert_eq!(most, bytes.len() as u64 + 13 * 56, "three of sixteen levels");
             // A header and three levels are not held.
             assert_eq!(bytes.len() as u64, group.bytes() + 48 + 3 * 56);
             for len in (0..300).chain([bytes.len() - 1]) {

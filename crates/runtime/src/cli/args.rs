@@ -108,7 +108,7 @@ impl RunArgs {
             None => self.options_leaving_out(None),
             Some(LeftOut::Share(share)) => self.options_leaving_out(Some(share)),
             Some(LeftOut::Auto) => Err(refuse(
-                "--sparsity auto is for flint plan: a run names the share that it leaves out",
+                "--sparsity auto is for flint plan: a run names the share that it does not read",
             )),
         }
     }

@@ -95,6 +95,7 @@ pub fn convert(args: ConvertArgs) -> anyhow::Result<()> {
         return Err(refuse("--out is empty"));
     }
     let sparsities = sparsities(&args)?;
+    check_draft(&args, !sparsities.is_empty())?;
     // A text that cannot be read is found out before hours of work.
     let text = args.calibrate.as_deref().map(read_text).transpose()?;
     let interrupt = Interrupt::watch();
@@ -197,13 +198,36 @@ fn store_copies(args: &ConvertArgs, interrupt: &Interrupt) -> anyhow::Result<()>
     });
     let files = OpenModel::open_to_store_copies(&args.out)?;
     let bar = byte_bar("copying", false);
-    let stored =
-        files.store_copies(&interrupt.cancel(), &mut |done, total| advance(&bar, done, total));
+    let progress = &mut |done, total| advance(&bar, done, total);
+    let stored = flint_engine::store_copies(&files, &interrupt.cancel(), progress);
     bar.finish_and_clear();
     let path = stored?;
     let size = path.metadata().map_or(0, |found| found.len());
     note(&format!("{} holds copies for drafts: {}", path.display(), bytes(size)));
     Ok(())
+}
+
+/// Refuses copies that cannot be had, before anything is written, and options that would be ignored.
+fn check_draft(args: &ConvertArgs, sparsities: bool) -> anyhow::Result<()> {
+    if args.draft.is_none() {
+        return Ok(());
+    }
+    let for_others = sparsities || args.calibrate.is_some() || args.dtype.0.is_some() || args.force;
+    let Some(checkpoint) = &args.checkpoint else {
+        return match for_others && !args.predictors_only {
+            true => Err(refuse(
+                "without a checkpoint --draft keeps copies of a bundle that exists: --sparsity and --calibrate need --predictors-only, --dtype and --force a checkpoint",
+            )),
+            false => Ok(()),
+        };
+    };
+    let width = flint_convert::architecture(checkpoint)?.hidden;
+    match width.is_multiple_of(DType::Q4_0.block_len()) {
+        true => Ok(()),
+        false => Err(refuse(format!(
+            "--draft q4_0 needs rows of a multiple of 32 weights, those of this model have {width}"
+        ))),
+    }
 }
 
 /// Refuses thresholds for a model that needs none, before anything is written.

@@ -61,7 +61,7 @@ pub(super) fn bytes(count: u64) -> String {
     indicatif::BinaryBytes(count).to_string()
 }
 
-/// What a share of neurons left out costs, for people.
+/// What a share of neurons that are not read costs, for people.
 pub(super) fn cost(found: &flint_engine::Sparsity) -> String {
     let change = (found.cost() - 1.0) * 100.0;
     let line = |perplexity: &str, exact: &str, change: &str| {

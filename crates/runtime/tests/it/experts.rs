@@ -81,7 +81,11 @@ fn more_memory_hits_more_and_all_of_it_reads_nothing() {
 }
 
 /// The bits of the logits after each row of `texts`, whose last `together` tokens go through each step side by side.
-fn side_by_side(engine: &mut Engine, texts: &[Vec<u32>], together: usize) -> Vec<Vec<Vec<u32>>> {
+pub(crate) fn side_by_side(
+    engine: &mut Engine,
+    texts: &[Vec<u32>],
+    together: usize,
+) -> Vec<Vec<Vec<u32>>> {
     let cancel = CancelToken::default();
     let bits = |logits: &[f32]| logits.iter().map(|it| it.to_bits()).collect::<Vec<u32>>();
     let mut logits: Vec<Vec<Vec<u32>>> = vec![Vec::new(); texts.len()];

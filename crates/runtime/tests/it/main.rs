@@ -27,6 +27,7 @@ mod seal;
 mod serve;
 mod sparse;
 mod sparsity;
+mod stand_in;
 mod stops;
 mod storage_count;
 mod surroundings;

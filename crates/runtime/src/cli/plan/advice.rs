@@ -1,4 +1,4 @@
-//! `flint plan --sparsity auto`: what each share of neurons left out is worth in this memory, beside leaving out none.
+//! `flint plan --sparsity auto`: what each share of neurons that are not read is worth in this memory, beside reading all.
 
 use super::super::args::RunArgs;
 use super::super::forecast;
