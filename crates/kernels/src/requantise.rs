@@ -54,10 +54,9 @@ pub fn requantise_block(numbers: &[f32; NUMBERS]) -> [u8; BYTES] {
     }
     let (scale, mut out) = (best.1, [0; BYTES]);
     out[..2].copy_from_slice(&scale.to_le_bytes());
-    let code = |number: f32| match code(number, 1.0 / scale.to_f32()) {
-        code if code.is_finite() => code as u8,
-        _ => 8,
-    };
+    let inverse = 1.0 / scale.to_f32();
+    let code =
+        |number: f32| if (number * inverse).is_finite() { code(number, inverse) as u8 } else { 8 };
     let (low, high) = numbers.split_at(NUMBERS / 2);
     for ((out, &low), &high) in out[2..].iter_mut().zip(low).zip(high) {
         *out = code(low) | code(high) << 4;
@@ -65,21 +64,27 @@ pub fn requantise_block(numbers: &[f32; NUMBERS]) -> [u8; BYTES] {
     out
 }
 
-/// The code of a number.
+/// The code of a number: the nearest. Adding and taking away what leaves no room for fractions rounds in two additions, which every
+/// CPU does several at a time.
 #[inline(always)]
 fn code(number: f32, inverse: f32) -> f32 {
-    (number * inverse + 8.5).floor().clamp(0.0, 15.0)
+    const WHOLE: f32 = 12_582_912.0;
+    ((number * inverse + 8.0).clamp(0.0, 15.0) + WHOLE) - WHOLE
 }
 
 /// The sum of squared errors with a scale.
 #[inline(always)]
 fn error(numbers: &[f32; NUMBERS], scale: f32) -> f32 {
-    let inverse = 1.0 / scale;
-    let square = |&number: &f32| {
-        let off = number - scale * (code(number, inverse) - 8.0);
-        off * off
-    };
-    numbers.iter().map(square).sum()
+    // Sums side by side, so that vectors of them can be added.
+    const SUMS: usize = 8;
+    let (inverse, mut sums) = (1.0 / scale, [0.0; SUMS]);
+    for some in numbers.as_chunks::<SUMS>().0 {
+        for (sum, &number) in sums.iter_mut().zip(some) {
+            let off = number - scale * (code(number, inverse) - 8.0);
+            *sum += off * off;
+        }
+    }
+    sums.iter().sum()
 }
 
 #[cfg(test)]
