@@ -14,16 +14,24 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// Copies a program. A process of its own writes it: what another test starts meanwhile would hold it open for writing if this one
+/// did, and then it cannot be started ("Text file busy").
+fn copy_program(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-p").args([from, to]).status().unwrap().success());
+}
+
 /// Writes a program that is a shell script.
 fn write_script(path: &Path, script: &str) {
-    fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    let draft = path.with_extension("draft");
+    fs::write(&draft, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).unwrap();
+    copy_program(&draft, path);
 }
 
 /// Copies xtask into `directory`.
 fn copy_of_xtask(directory: &Path) -> PathBuf {
     let copy = directory.join("xtask");
-    fs::copy(env!("CARGO_BIN_EXE_xtask"), &copy).unwrap();
+    copy_program(Path::new(env!("CARGO_BIN_EXE_xtask")), &copy);
     copy
 }
 

@@ -104,6 +104,8 @@ pub fn synth(args: &SynthArgs, listen: &mut dyn FnMut(SynthEvent)) -> anyhow::Re
     let maker =
         Maker { model: &model, random: &Random::new(args.seed), kind: args.predictor, disk_bytes };
     let made = maker.write(&mut writer, listen)?;
+    // Of the bundle that was there before.
+    flint_engine::remove_stored_copies(&args.out)?;
     writer.commit()?;
     listen(SynthEvent::Replaying);
     let loads_per_token = flint_convert::load_curve(&made.predicted, shape.neurons)?;
